@@ -1,0 +1,349 @@
+"""Draws pictures from a .tflite generator with NumPy, Pillow and LiteRT alone.
+
+This file needs neither TensorFlow nor the rest of the package: copy it to the device
+beside the .tflite file.
+
+    python sampler.py generator.tflite --label=4 --num=16 --out=four.png
+
+or, in Python,
+
+    pictures = Sampler("generator.tflite").sample(16, labels=4, seed=0)
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import os
+import sys
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+
+INFO_NAME = "keras_gans.json"  # the file inside a .tflite that describes the generator
+BATCH = 64  # pictures made at once
+
+
+class SamplerError(ValueError):
+    """The source, or what was asked of it, is wrong; the message says how."""
+
+
+def draw_latents(
+    seed: int, indices: Sequence[int], dim: int, distribution: str
+) -> np.ndarray:
+    """Draws latents; row i depends on (seed, indices[i]) alone.
+
+    Args:
+        seed: Any whole number from 0 to 2**64 - 1.
+        indices: The pictures' numbers, from 0 up.
+        dim: Length of one latent.
+        distribution: "normal" for N(0, 1), "uniform" for U(-1, 1).
+
+    Returns:
+        float32 [len(indices), dim].
+
+    Raises:
+        SamplerError: for a seed out of range.
+    """
+    if not 0 <= seed < 2**64:
+        raise SamplerError(f"seed: expected 0 to 2**64 - 1, got {seed}")
+    latents = np.empty((len(indices), dim), np.float32)
+    for row, index in zip(latents, indices, strict=True):
+        # Philox is a counter-based generator: each key has a stream of its own.
+        key = np.array([seed, index], np.uint64)
+        stream = np.random.Generator(np.random.Philox(key=key))
+        if distribution == "normal":
+            row[:] = stream.standard_normal(dim, np.float32)
+        else:
+            row[:] = stream.random(dim, np.float32) * 2 - 1
+    return latents
+
+
+def slerp(start: np.ndarray, end: np.ndarray, num: int) -> np.ndarray:
+    """Walks from one latent to another on the sphere (spherical interpolation).
+
+    Args:
+        start: float [dim], where the walk begins.
+        end: float [dim], where it ends.
+        num: Number of points, both ends included.
+
+    Returns:
+        float32 [num, dim]; lengths go evenly from |start| to |end|.
+    """
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    a, b = start / lengths[0], end / lengths[1]
+    angle = math.acos(float(np.clip(a @ b, -1, 1)))
+    t = np.linspace(0, 1, num)[:, None]
+    if angle < 1e-6:
+        directions = (1 - t) * a + t * b
+    else:
+        directions = np.sin((1 - t) * angle) * a + np.sin(t * angle) * b
+        directions /= math.sin(angle)
+    return (directions * ((1 - t) * lengths[0] + t * lengths[1])).astype(np.float32)
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Turns float images in [-1, 1] into uint8 in 0..255; the rest is cut off."""
+    return np.clip(np.round((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Lays out pictures in rows.
+
+    Args:
+        images: uint8 [num, height, width, channels].
+        columns: Pictures in a row; about the square root of their number if not given.
+
+    Returns:
+        uint8 [rows * (height + 2) + 2, columns * (width + 2) + 2, channels], with a
+        white line of 2 pixels around each picture.
+    """
+    num, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(num))
+    rows = math.ceil(num / columns)
+    sheet = np.full(
+        (rows * (height + 2) + 2, columns * (width + 2) + 2, channels), 255, np.uint8
+    )
+    for i, image in enumerate(images):
+        top, left = 2 + i // columns * (height + 2), 2 + i % columns * (width + 2)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def encode(image: np.ndarray, kind: str = "PNG") -> bytes:
+    """Encodes one uint8 [height, width, 1 or 3] picture."""
+    buffer = io.BytesIO()
+    _pillow_image(image).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def save(images: np.ndarray, path: str, columns: int | None = None) -> None:
+    """Writes pictures as one file: a grid (.png), or frame by frame (.gif, .webp).
+
+    Args:
+        images: uint8 [num, height, width, channels].
+        path: Where to; its ending chooses the form. Replaced in one step.
+        columns: Pictures in a row of the grid.
+
+    Raises:
+        SamplerError: for another ending, or a folder that cannot be written.
+    """
+    kind = check_out(path)
+    if kind == "PNG":
+        data = encode(grid(images, columns))
+    else:
+        frames = [_pillow_image(image) for image in images]
+        buffer = io.BytesIO()
+        more = {"lossless": True} if kind == "WEBP" else {}
+        frames[0].save(
+            buffer,
+            kind,
+            save_all=True,
+            append_images=frames[1:],
+            duration=80,  # milliseconds a frame
+            loop=0,
+            **more,
+        )
+        data = buffer.getvalue()
+    try:
+        temporary = f"{path}.tmp"
+        with open(temporary, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SamplerError(f"cannot write {path}: {error.strerror}") from None
+
+
+def check_out(path: str) -> str:
+    """Returns the picture format that a path's ending names, or says what is known."""
+    ending = os.path.splitext(path)[1].lower()
+    kinds = {".png": "PNG", ".gif": "GIF", ".webp": "WEBP"}
+    if ending not in kinds:
+        raise SamplerError(
+            f"--out={path}: expected a name that ends in .png (a grid), .gif or .webp "
+            "(an animation)"
+        )
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise SamplerError(f"--out={path}: no folder '{folder}' that can be written")
+    return kinds[ending]
+
+
+def _pillow_image(image: np.ndarray):
+    from PIL import Image
+
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+class BaseSampler:
+    """Turns seeds, or latents, into pictures; a subclass runs the generator.
+
+    Attributes:
+        info: What the generator is: `name`, `image_shape`, `latent_dim`, `latents`
+            ("normal" or "uniform"), `num_classes` (0: takes no label),
+            `class_names`, `step`, `data_credit`, `recipe`, `versions`.
+    """
+
+    info: dict
+
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        """Runs the generator.
+
+        Args:
+            latents: float32 [num, latent_dim].
+            labels: int32 [num] in 0..num_classes-1; None if it takes no label.
+
+        Returns:
+            float32 [num, height, width, channels] in [-1, 1].
+        """
+        raise NotImplementedError
+
+    def sample(
+        self,
+        num: int = 16,
+        labels: int | Sequence[int] | None = None,
+        seed: int = 0,
+        truncation: float = 1.0,
+        shift: float = 0.0,
+    ) -> np.ndarray:
+        """Draws pictures; the i-th depends on (seed, i, label) alone.
+
+        Args:
+            num: How many.
+            labels: One class for all, or one for each; in turn if not given. Only for
+                a generator that takes labels.
+            seed: A whole number from 0 up.
+            truncation: In [0, 1]; latents are scaled towards their mean, 0. Less
+                variety for fewer bad pictures; 1 leaves them as they are.
+            shift: Added to every component of every latent.
+
+        Returns:
+            uint8 [num, height, width, channels].
+
+        Raises:
+            SamplerError: for a number, label, seed or truncation out of range.
+        """
+        if num < 1:
+            raise SamplerError(f"num: expected at least 1, got {num}")
+        pictures = []
+        classes = self.labels(num, labels)
+        for start in range(0, num, BATCH):
+            chosen = range(start, min(start + BATCH, num))
+            latents = self.latents(chosen, seed, truncation) + np.float32(shift)
+            batch_labels = None if classes is None else classes[start : chosen.stop]
+            pictures.append(to_uint8(self.generate(latents, batch_labels)))
+        return np.concatenate(pictures)
+
+    def latents(
+        self, indices: Sequence[int], seed: int = 0, truncation: float = 1.0
+    ) -> np.ndarray:
+        """Draws this generator's latents: float32 [len(indices), latent_dim]."""
+        if not 0 <= truncation <= 1:
+            raise SamplerError(f"truncation: expected 0 to 1, got {truncation}")
+        dim, distribution = self.info["latent_dim"], self.info["latents"]
+        return draw_latents(seed, indices, dim, distribution) * np.float32(truncation)
+
+    def labels(self, num: int, labels: int | Sequence[int] | None) -> np.ndarray | None:
+        """Checks labels and returns one for each picture: int32 [num], or None."""
+        classes = self.info["num_classes"]
+        if not classes:
+            if labels is not None:
+                raise SamplerError(
+                    f"label: {self.info['name']} is unconditional and takes no label; "
+                    "leave it away"
+                )
+            return None
+        if labels is None:
+            return (np.arange(num) % classes).astype(np.int32)
+        result = np.asarray(labels)
+        if result.dtype.kind not in "iu" or result.shape not in ((), (num,)):
+            raise SamplerError(
+                f"labels: expected one whole number, or {num} of them, got {labels!r}"
+            )
+        wrong = result[(result < 0) | (result >= classes)]
+        if wrong.size:
+            names = ", ".join(map(str, self.info["class_names"]))
+            raise SamplerError(
+                f"label {wrong.flat[0]}: expected 0 to {classes - 1} ({names})"
+            )
+        return np.broadcast_to(result, (num,)).astype(np.int32)
+
+
+class Sampler(BaseSampler):
+    """A .tflite generator written by keras_gans, run by LiteRT.
+
+    Args:
+        path: The .tflite file.
+        threads: Threads that LiteRT uses; the number of cores if not given.
+
+    Raises:
+        SamplerError: if the file is missing, truncated, or not such a generator.
+    """
+
+    def __init__(self, path: str, threads: int | None = None):
+        """Reads the file and what it says of itself."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        if not os.path.isfile(path):
+            raise SamplerError(f"no file {path}")
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self.info = json.loads(archive.read(INFO_NAME))
+        except (zipfile.BadZipFile, KeyError, ValueError):
+            raise SamplerError(
+                f"{path}: truncated, or not a .tflite that keras_gans wrote (it ends "
+                f"with no {INFO_NAME}); export it again"
+            ) from None
+        try:
+            self._interpreter = Interpreter(
+                model_path=path, num_threads=threads or os.cpu_count()
+            )
+            self._runner = self._interpreter.get_signature_runner("generate")
+        except (ValueError, RuntimeError) as error:
+            raise SamplerError(
+                f"{path}: LiteRT cannot read it ({str(error).splitlines()[0]}); "
+                "export it again"
+            ) from None
+
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        """Runs the generator; see BaseSampler.generate."""
+        inputs = {"latents": latents}
+        if labels is not None:
+            inputs["labels"] = labels
+        # The runner's result is a view into the interpreter: copy it.
+        return np.array(self._runner(**inputs)["images"])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; see the top of this file. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description="Draws pictures from a .tflite generator."
+    )
+    parser.add_argument("path", help="the .tflite file")
+    parser.add_argument("--num", type=int, default=16, help="how many (16)")
+    parser.add_argument("--label", type=int, help="class; all in turn if not given")
+    parser.add_argument("--seed", type=int, default=0, help="from 0 up (0)")
+    parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1 (1.0)")
+    parser.add_argument("--shift", type=float, default=0.0, help="moves latents (0.0)")
+    parser.add_argument("--threads", type=int, help="all cores if not given")
+    parser.add_argument("--out", default="samples.png", help=".png, .gif or .webp")
+    args = parser.parse_args(argv)
+    try:
+        check_out(args.out)
+        sampler = Sampler(args.path, args.threads)
+        pictures = sampler.sample(
+            args.num, args.label, args.seed, args.truncation, args.shift
+        )
+        save(pictures, args.out)
+    except SamplerError as error:
+        print(f"sampler: {error}", file=sys.stderr)
+        return 2
+    print(f"wrote {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

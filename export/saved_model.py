@@ -1,0 +1,107 @@
+"""Exports a trained generator as a SavedModel that plain TensorFlow loads.
+
+    python -m keras_gans.export.saved_model --workdir=runs/cgan
+
+Its signatures `generate` and `serving_default` take latents float32 [num, latent_dim]
+(and labels int32 [num], if it is conditional) and give images float32 [num, height,
+width, channels] in [-1, 1]. `assets.extra/keras_gans.json` says what the generator is,
+with the whole recipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+
+import numpy as np
+from keras_gans.export.sampler import INFO_NAME, BaseSampler
+
+from keras_gans.errors import UserError
+
+
+def export(sampler, path: str) -> None:
+    """Writes a SavedModel; an older one at this path is replaced in one step.
+
+    Args:
+        sampler: A `keras_gans.loading.KerasSampler`: the model, and what it is.
+        path: The folder to write.
+    """
+    import keras
+    import tensorflow as tf
+
+    model, info = sampler.model, sampler.info
+    specs = {"latents": tf.TensorSpec((None, info["latent_dim"]), name="latents")}
+    if model.conditional:
+        specs["labels"] = tf.TensorSpec((None,), tf.int32, name="labels")
+
+    def generate(**inputs):
+        return {"images": model.ema_generator(inputs, training=False)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model.ema_generator)
+    for endpoint in ("generate", "serving_default"):
+        archive.add_endpoint(
+            endpoint, _positional(generate, list(specs)), [*specs.values()]
+        )
+    temporary = f"{path}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    archive.write_out(temporary, verbose=False)
+    extra = os.path.join(temporary, "assets.extra")
+    os.makedirs(extra, exist_ok=True)
+    with open(os.path.join(extra, INFO_NAME), "w", encoding="utf-8") as file:
+        json.dump(info, file, indent=1)
+    shutil.rmtree(path, ignore_errors=True)
+    os.replace(temporary, path)
+
+
+def _positional(fn, names):
+    """Adapts a function of keywords to the positional call that Keras traces."""
+    return lambda *inputs: fn(**dict(zip(names, inputs, strict=True)))
+
+
+class SavedModelSampler(BaseSampler):
+    """A SavedModel generator that this package wrote.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        UserError: if it cannot be read, or is not such a generator.
+    """
+
+    def __init__(self, path: str):
+        """Loads the model."""
+        import tensorflow as tf
+
+        try:
+            with open(os.path.join(path, "assets.extra", INFO_NAME), "rb") as file:
+                self.info = json.load(file)
+            self._model = tf.saved_model.load(path)
+            self._generate = self._model.signatures["generate"]
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise UserError(
+                f"{path}: truncated, or not a SavedModel that keras_gans wrote "
+                f"({type(error).__name__}); export it again"
+            ) from None
+
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        """Runs the generator; see BaseSampler.generate."""
+        import tensorflow as tf
+
+        inputs = {"latents": tf.constant(latents)}
+        if labels is not None:
+            inputs["labels"] = tf.constant(labels)
+        return self._generate(**inputs)["images"].numpy()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    from keras_gans.export import run_export
+
+    return run_export("saved_model", __doc__, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

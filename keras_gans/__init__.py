@@ -1,0 +1,34 @@
+"""keras_gans: GANs for TensorFlow and Keras 3, from pictures to a phone.
+
+The public names below are imported when they are first used, so that importing the
+package loads neither TensorFlow nor Keras.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "BaseGAN": "keras_gans.gan",
+    "CGAN": "keras_gans.models.cgan",
+    "DCGAN": "keras_gans.models.dcgan",
+    "GAN": "keras_gans.models.gan",
+    "UserError": "keras_gans.errors",
+    "load": "keras_gans.sample",
+    "load_config": "keras_gans.config",
+    "load_data": "keras_gans.data",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name on first use."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'keras_gans' has no attribute '{name}'")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

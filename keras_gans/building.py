@@ -1,0 +1,108 @@
+"""From a recipe to a model, and from a workdir to its generator."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from importlib import metadata
+
+import keras
+import numpy as np
+
+from keras_gans import checkpoint
+from keras_gans import config as config_lib
+from keras_gans.config import Config
+from keras_gans.data.options import DataInfo
+from keras_gans.errors import UserError
+from keras_gans.export.sampler import BaseSampler
+from keras_gans.gan import BaseGAN
+from keras_gans.workdir import Workdir
+
+
+def build_model(config: Config, info: DataInfo) -> BaseGAN:
+    """Makes and compiles the model of a recipe.
+
+    Args:
+        config: The recipe; its seed sets the weights.
+        info: What the data set says of itself.
+
+    Returns:
+        The compiled model. Call it under the strategy that trains it.
+
+    Raises:
+        UserError: if the networks cannot make such images.
+    """
+    keras.utils.set_random_seed(config.train.seed)
+    variant = config_lib.find_class(config.name, config.model)
+    networks = importlib.import_module(config.networks)
+    from_data = {"image_shape": info.image_shape, "num_classes": info.num_classes}
+    if not variant.takes_labels:
+        from_data["num_classes"] = 0
+    model = variant(
+        functools.partial(networks.generator, **from_data, **config.generator),
+        functools.partial(networks.discriminator, **from_data, **config.discriminator),
+        config.hparams,
+        seed=config.train.seed,
+        name=config.name,
+    )
+    return model.compile(_optimizer(config.g_optimizer), _optimizer(config.d_optimizer))
+
+
+def load_workdir(path: str) -> KerasSampler:
+    """Builds a workdir's model and restores its newest checkpoint.
+
+    Raises:
+        UserError: if it holds no run, or no checkpoint yet.
+    """
+    workdir = Workdir(path)
+    config, info = workdir.read()
+    steps = checkpoint.steps(workdir.checkpoints)
+    if not steps:
+        raise UserError(f"{path}: no checkpoint yet; train it first")
+    model = build_model(config, info)
+    checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, steps[-1]))
+    return KerasSampler(model, generator_info(model, config, info))
+
+
+def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
+    """Describes a generator, for its exports: see `BaseSampler.info`."""
+    return {
+        "format": 1,
+        "name": config.name,
+        "image_shape": list(info.image_shape),
+        "latent_dim": model.latent_dim,
+        "latents": model.hparams.latents,
+        "num_classes": info.num_classes if model.conditional else 0,
+        "class_names": list(info.class_names) if model.conditional else [],
+        "step": int(model.step.value),
+        "data_credit": info.credit,
+        "recipe": config.to_toml(),
+        "versions": {
+            name: metadata.version(name) for name in ("keras_gans", "keras", "numpy")
+        },
+    }
+
+
+class KerasSampler(BaseSampler):
+    """The averaged generator of a model in memory.
+
+    Args:
+        model: The model.
+        info: What `generator_info` says of it.
+    """
+
+    def __init__(self, model: BaseGAN, info: dict):
+        """Keeps the model; its weights may go on training."""
+        self.model, self.info = model, info
+
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        """Runs the averaged generator; see BaseSampler.generate."""
+        inputs = {"latents": latents}
+        if labels is not None:
+            inputs["labels"] = labels
+        return keras.ops.convert_to_numpy(self.model(inputs))
+
+
+def _optimizer(values: dict) -> keras.optimizers.Optimizer:
+    values = dict(values)
+    return getattr(keras.optimizers, values.pop("class_name"))(**values)

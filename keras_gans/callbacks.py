@@ -1,0 +1,296 @@
+"""What watches a run: log, progress bar, sample grids, checkpoints, Ctrl-C.
+
+They go by training steps, not epochs: a command's `fit` is one long epoch. Values stay
+on the device until a line is written; no step waits for the host.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gans import checkpoint
+from keras_gans.config import TrainOptions
+from keras_gans.export import sampler as sampler_lib
+from keras_gans.export.sampler import BaseSampler
+from keras_gans.workdir import Workdir
+
+
+class StepCallback(keras.callbacks.Callback):
+    """Counts training steps, over resumes, and calls `on_step(step, logs)`."""
+
+    step = 0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Takes over the model's step."""
+        self.step = int(self.model.step.value)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Counts a step."""
+        self.step += 1
+        self.on_step(self.step, logs)
+
+    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+        """Does the callback's work after a step."""
+        raise NotImplementedError
+
+
+class Recorder(StepCallback):
+    """Writes means to metrics.jsonl and TensorBoard; stops a run that is not finite.
+
+    Args:
+        workdir: Where to.
+        options: `log_every`.
+
+    Attributes:
+        broken: None, or (step, names): where values first were not finite, and which.
+    """
+
+    def __init__(self, workdir: Workdir, options: TrainOptions):
+        """Opens nothing yet."""
+        super().__init__()
+        self._workdir, self._options = workdir, options
+        self._pending: list[dict[str, tf.Tensor]] = []
+        self._since = time.monotonic()
+        self.broken: tuple[int, list[str]] | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Drops the lines that an interrupted run wrote after its last checkpoint."""
+        super().on_train_begin()
+        self._trim()
+        self._writer = tf.summary.create_file_writer(self._workdir.tensorboard)
+        self._since = time.monotonic()
+
+    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+        """Keeps a step's values; writes a line when one is due."""
+        self._pending.append(logs)
+        if step % self._options.log_every == 0:
+            self._flush(step)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Checks what is left."""
+        if self._pending and not self.check():
+            self.model.stop_training = True
+        self._writer.close()
+
+    def check(self) -> bool:
+        """Whether every value since the last line is finite; fills in `broken`."""
+        first = self.step - len(self._pending) + 1
+        for i, logs in enumerate(self._pending):
+            bad = [k for k, v in logs.items() if not math.isfinite(float(v))]
+            if bad and self.broken is None:
+                self.broken = first + i, bad
+        return self.broken is None
+
+    def picture(self, name: str, encoded: bytes, shape: tuple, step: int) -> None:
+        """Writes an encoded PNG to TensorBoard."""
+        image = tf.compat.v1.Summary.Image(
+            height=shape[0],
+            width=shape[1],
+            colorspace=shape[2],
+            encoded_image_string=encoded,
+        )
+        self._write([tf.compat.v1.Summary.Value(tag=name, image=image)], step)
+
+    def _flush(self, step: int) -> None:
+        if not self.check():
+            self.model.stop_training = True
+            return
+        names = self._pending[0]
+        means = {
+            k: float(np.mean([float(logs[k]) for logs in self._pending])) for k in names
+        }
+        now = time.monotonic()
+        means["steps_per_second"] = len(self._pending) / (now - self._since)
+        self._since, self._pending = now, []
+        with open(self._workdir.metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **means}) + "\n")
+        value = tf.compat.v1.Summary.Value
+        self._write([value(tag=k, simple_value=v) for k, v in means.items()], step)
+
+    def _write(self, values: list, step: int) -> None:
+        # Raw summaries need no tensorboard package, which TensorFlow does not install.
+        summary = tf.compat.v1.Summary(value=values).SerializeToString()
+        with self._writer.as_default():
+            tf.summary.experimental.write_raw_pb(summary, step=step)
+
+    def _trim(self) -> None:
+        if not os.path.isfile(self._workdir.metrics):
+            return
+        kept = []
+        with open(self._workdir.metrics, encoding="utf-8") as file:
+            for line in file:
+                # A kill may have cut the last line short.
+                if line.endswith("\n") and json.loads(line)["step"] <= self.step:
+                    kept.append(line)
+        temporary = f"{self._workdir.metrics}.tmp"
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.writelines(kept)
+        os.replace(temporary, self._workdir.metrics)
+
+
+class SampleGrid(StepCallback):
+    """Draws the same latents again and again with the averaged generator.
+
+    Args:
+        sampler: Draws from the model.
+        workdir: Where to.
+        options: `grid_every`, `steps`.
+        recorder: Shows the grid in TensorBoard, too.
+    """
+
+    def __init__(
+        self,
+        sampler: BaseSampler,
+        workdir: Workdir,
+        options: TrainOptions,
+        recorder: Recorder,
+    ):
+        """Chooses the layout: a column for each class, as far as they fit."""
+        super().__init__()
+        self._sampler, self._workdir = sampler, workdir
+        self._options, self._recorder = options, recorder
+        classes = sampler.info["num_classes"]
+        self._columns = classes if 2 < classes <= 16 else 8
+
+    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+        """Writes `samples/step_<step>.png` when one is due."""
+        if step % self._options.grid_every and step != self._options.steps:
+            return
+        pictures = self._sampler.sample(8 * self._columns, seed=0)
+        sheet = sampler_lib.grid(pictures, self._columns)
+        os.makedirs(self._workdir.samples, exist_ok=True)
+        path = os.path.join(self._workdir.samples, f"step_{step:08d}.png")
+        sampler_lib.save(pictures, path, self._columns)
+        self._recorder.picture("samples", sampler_lib.encode(sheet), sheet.shape, step)
+
+
+class Checkpointer(StepCallback):
+    """Writes checkpoints, and one at the end, however the run ends.
+
+    Args:
+        workdir: Where to.
+        options: `checkpoint_every`, `keep_checkpoints`.
+        recorder: Says whether the values are finite; nothing is written if not.
+    """
+
+    def __init__(self, workdir: Workdir, options: TrainOptions, recorder: Recorder):
+        """Writes nothing yet."""
+        super().__init__()
+        self._folder, self._options = workdir.checkpoints, options
+        self._recorder = recorder
+        self._saved = -1
+
+    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+        """Writes a checkpoint when one is due."""
+        if step % self._options.checkpoint_every == 0:
+            self._save()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Writes the last one."""
+        if self.step != self._saved:
+            self._save()
+
+    def _save(self) -> None:
+        if self._recorder.check() and checkpoint.save(self.model, self._folder):
+            self._saved = self.step
+            checkpoint.keep_newest(self._folder, self._options.keep_checkpoints)
+
+
+class StopOnSignal(StepCallback):
+    """Ends a run after the step in which Ctrl-C (or SIGTERM) came.
+
+    A second Ctrl-C ends it at once.
+
+    Attributes:
+        caught: Whether one came.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    caught = False
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Takes over the signals."""
+        super().on_train_begin()
+        self._previous = {s: signal.signal(s, self._note) for s in self.SIGNALS}
+
+    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+        """Stops, if a signal came."""
+        if self.caught:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Gives the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: Any) -> None:
+        if self.caught:
+            raise KeyboardInterrupt
+        self.caught = True
+
+
+class Progress(StepCallback):
+    """A progress bar with the losses and the time left.
+
+    Args:
+        steps: Steps of the whole run.
+    """
+
+    EVERY = 1.0  # seconds between two updates; longer where it is no terminal
+
+    def __init__(self, steps: int):
+        """Shows nothing yet."""
+        super().__init__()
+        self._steps = steps
+        self._terminal = sys.stdout.isatty()
+        self._every = self.EVERY if self._terminal else 20 * self.EVERY
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Starts the clock."""
+        super().on_train_begin()
+        self._first, self._shown = self.step, time.monotonic()
+        self._start = None
+
+    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+        """Shows a line, now and then."""
+        now = time.monotonic()
+        if self._start is None:  # the first step traces: leave it out of the rate
+            self._start, self._first = now, step
+            return
+        if now - self._shown >= self._every or step == self._steps:
+            self._shown = now
+            self._show(step, logs, now - self._start)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Ends the line."""
+        if self._terminal:
+            print(flush=True)
+
+    def _show(self, step: int, logs: dict[str, tf.Tensor], seconds: float) -> None:
+        done = int(24 * step / self._steps)
+        rate = (step - self._first) / seconds
+        left = int((self._steps - step) / rate)
+        values = "  ".join(
+            f"{k} {float(v):.3f}"
+            for k, v in logs.items()
+            if not k.endswith("gradient_norm")
+        )
+        line = (
+            f"{step}/{self._steps} [{'#' * done}{'.' * (24 - done)}] "
+            f"{left // 60}:{left % 60:02d} left, {rate:.1f} steps/s  {values}"
+        )
+        if self._terminal:
+            width = os.get_terminal_size().columns - 1
+            print(f"\r{line[:width]:<{width}}", end="", flush=True)
+        else:
+            print(line, flush=True)

@@ -1,0 +1,100 @@
+"""What every `python -m keras_gans.<command>` shares: flags, help, errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+from absl import flags
+
+from keras_gans.errors import UserError, did_you_mean
+from keras_gans.export.sampler import SamplerError
+
+
+def run_command(
+    name: str,
+    doc: str,
+    define_flags: Callable[[flags.FlagValues], None],
+    body: Callable[[flags.FlagValues], int | None],
+    argv: list[str] | None = None,
+) -> int:
+    """Runs one `python -m keras_gans.<name>` and returns its exit status.
+
+    Args:
+        name: The command's module, for messages.
+        doc: Its help, shown above the flags.
+        define_flags: Defines the command's flags in the given `FlagValues`.
+        body: The command; gets the parsed flags.
+        argv: The words after the command; `sys.argv[1:]` if not given.
+
+    Returns:
+        0 (or what `body` returned), 2 for a user's mistake, which is printed in one
+        line on stderr, 130 after Ctrl-C.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    values = flags.FlagValues()
+    define_flags(values)
+    if "--help" in argv or "-h" in argv:
+        print(_help(doc, values))
+        return 0
+    try:
+        try:
+            extra = values([name, *argv])[1:]
+        except flags.UnrecognizedFlagError as error:
+            known = values.flag_values_dict()
+            hint = did_you_mean(error.flagname, known)
+            raise UserError(f"no flag --{error.flagname}{hint}") from None
+        except flags.Error as error:
+            raise UserError(str(error).replace("\n", " ")) from None
+        if extra:
+            raise UserError(
+                f"expected only --flag=value words, got {extra[0]!r} (see --help)"
+            )
+        return body(values) or 0
+    except (UserError, SamplerError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _help(doc: str, values: flags.FlagValues) -> str:
+    lines = [doc.strip(), "", "Flags:"]
+    for key in sorted(values):
+        flag = values[key]
+        default = "" if flag.default in (None, [], "") else f" (default: {flag.value})"
+        lines += [f"  --{key}", f"      {flag.help}{default}"]
+    return "\n".join(lines)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without the lines that it writes to stderr on the way.
+
+    TensorFlow 2.21 writes them whatever TF_CPP_MIN_LOG_LEVEL says; they would bury a
+    command's own words. Set TF_CPP_MIN_LOG_LEVEL=0 to see them.
+    """
+    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _no_stderr():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()  # the last of them come with the devices
+
+
+@contextlib.contextmanager
+def _no_stderr() -> Iterator[None]:
+    # The lines come from C++: the file descriptor is where to stop them.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,54 @@
+"""The sets inside the package: `digits` and `fashion`, 5,000 pictures of 28x28 each."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+import numpy as np
+
+from keras_gans import images
+from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.errors import UserError, did_you_mean
+
+EMBEDDED = {
+    "digits": (
+        tuple("0123456789"),
+        "MNIST by Yann LeCun and Corinna Cortes, CC BY-SA 3.0",
+    ),
+    "fashion": (
+        (
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+        "Fashion-MNIST by Zalando SE, MIT",
+    ),
+}
+
+
+def open_embedded(options: DataOptions):
+    """Opens an embedded set; see `open_source`."""
+    from keras_gans.data.pipeline import ArraySource
+
+    if options.dataset not in EMBEDDED:
+        known = (*EMBEDDED, "tfds:NAME", "folder:PATH")
+        hint = did_you_mean(options.dataset, known)
+        raise UserError(f"[data] dataset: no set '{options.dataset}'{hint}")
+    class_names, credit = EMBEDDED[options.dataset]
+    file = importlib.resources.files("keras_gans.data") / f"{options.dataset}.npz"
+    with file.open("rb") as opened, np.load(opened) as arrays:
+        pictures, labels = arrays["images"], arrays["labels"]
+    size, channels = options.image_size or 28, options.channels or 1
+    if (size, channels) != (28, 1):
+        pictures = np.stack([images.fit(p, size, channels) for p in pictures])
+    info = DataInfo(
+        (size, size, channels), len(class_names), class_names, credit, len(pictures)
+    )
+    return ArraySource(pictures, labels, info, options)

@@ -1,0 +1,177 @@
+"""Your own pictures: a folder of PNG, JPEG and WebP files of any sizes."""
+
+from __future__ import annotations
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from keras_gans import images
+from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.data.pipeline import ArraySource, random_access_stream
+from keras_gans.errors import UserError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+THREADS = 2 * (os.cpu_count() or 1)  # Pillow decodes outside of Python's lock
+
+
+def open_folder(root: str, options: DataOptions):
+    """Opens a folder: flat (no labels), or with one sub-folder for each class.
+
+    Sets up to `options.cache_mib` are decoded now and kept; larger ones are read as
+    they are needed. Files that are no pictures are named in a warning and left out.
+
+    Args:
+        root: The folder; sub-folders of sub-folders are searched too.
+        options: How it is read; image_size is needed unless all pictures are square
+            and of one size.
+
+    Returns:
+        The source, see `open_source`.
+
+    Raises:
+        UserError: if the folder is missing, or holds no picture that can be read.
+    """
+    root = os.path.expanduser(root)
+    if not os.path.isdir(root):
+        raise UserError(f"[data] dataset: no folder '{root}'")
+    paths, labels, class_names = _list(root)
+    if not paths:
+        raise UserError(
+            f"[data] dataset: no pictures in '{root}'; expected files that end in "
+            f"{', '.join(ENDINGS)}, flat or in one sub-folder for each class"
+        )
+    size = options.image_size or _common_size(paths)
+    channels = options.channels or 3
+    info = DataInfo(
+        (size, size, channels), len(class_names), class_names, "", len(paths)
+    )
+    read = functools.partial(images.read, image_size=size, channels=channels)
+    if len(paths) * size * size * channels > options.cache_mib * 2**20:
+        return FolderSource(paths, labels, info, options, read)
+    with ThreadPoolExecutor(THREADS) as pool:
+        decoded = list(pool.map(functools.partial(_try, read), paths))
+    bad = [
+        path for path, picture in zip(paths, decoded, strict=True) if picture is None
+    ]
+    _report(bad, len(paths))
+    kept = [i for i, picture in enumerate(decoded) if picture is not None]
+    if not kept:
+        raise UserError(
+            f"[data] dataset: none of the {len(paths)} pictures in '{root}' can be read"
+        )
+    pictures = np.stack([decoded[i] for i in kept])
+    return ArraySource(pictures, labels[kept], info, options)
+
+
+class FolderSource:
+    """A folder that is read as it is needed, in constant memory.
+
+    Args:
+        paths: The picture files.
+        labels: int32 [num], their classes.
+        info: What the set says of itself.
+        options: How it is read.
+        read: From a path to uint8 [height, width, channels]; OSError if it is corrupt.
+    """
+
+    def __init__(self, paths, labels, info, options, read):
+        """Notes the files; none is read yet."""
+        self.paths, self.labels, self.info = paths, labels, info
+        self.options, self._read = options, read
+        self.bad: set[str] = set()
+
+    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+        """The batches from a step on, a function of (seed, step); see `load_data`."""
+        size = self.options.batch_size
+        pool = ThreadPoolExecutor(THREADS)
+
+        def lookup(numbers):
+            pictures, labels = tf.numpy_function(
+                lambda n: self._batch(pool, n), [numbers], (tf.uint8, tf.int32)
+            )
+            pictures = tf.ensure_shape(pictures, (size, *self.info.image_shape))
+            return pictures, tf.ensure_shape(labels, (size,))
+
+        return random_access_stream(
+            len(self.paths), lookup, self.options, seed, start_step
+        )
+
+    def _batch(self, pool, numbers):
+        found = list(pool.map(self._one, numbers))
+        chosen = [number for number, _ in found]
+        return np.stack([picture for _, picture in found]), self.labels[chosen]
+
+    def _one(self, number: int) -> tuple[int, np.ndarray]:
+        # The next readable file stands in for a corrupt one: the order stays a
+        # function of (seed, step).
+        for _ in range(len(self.paths)):
+            path = self.paths[number]
+            picture = _try(self._read, path)
+            if picture is not None:
+                return number, picture
+            if path not in self.bad:
+                self.bad.add(path)
+                _report([path], len(self.paths))
+            number = (number + 1) % len(self.paths)
+        raise UserError("[data] dataset: none of the pictures can be read")
+
+
+def _list(root: str) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
+    """Lists picture files, sorted; first-level sub-folders with any are the classes."""
+    files: list[tuple[str, str]] = []
+    for folder, subfolders, names in os.walk(root):
+        subfolders.sort()
+        top = os.path.relpath(folder, root).split(os.sep)[0]
+        for name in sorted(names):
+            if name.lower().endswith(ENDINGS) and not name.startswith("."):
+                files.append((top, os.path.join(folder, name)))
+    tops = sorted({top for top, _ in files})
+    if len(tops) < 2:
+        tops = ()  # flat, or a single sub-folder: nothing to tell apart
+    elif "." in tops:
+        raise UserError(
+            f"[data] dataset: '{root}' has pictures beside its sub-folders; expected "
+            "either no sub-folders or every picture in one (a class each)"
+        )
+    number = {top: i for i, top in enumerate(tops)}
+    labels = np.array([number.get(top, 0) for top, _ in files], np.int32)
+    return [path for _, path in files], labels, tuple(tops)
+
+
+def _common_size(paths: list[str]) -> int:
+    """The side of the pictures, if they are square and alike; else an error."""
+    from PIL import Image
+
+    sizes = set()
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                sizes.add(image.size)
+        except OSError:
+            continue  # named when it is read
+    if len(sizes) == 1 and len(set(next(iter(sizes)))) == 1:
+        return next(iter(sizes))[0]
+    raise UserError(
+        "[data] image_size: the pictures are not square and all alike; say the side "
+        "you want in pixels, as --set=data.image_size=64"
+    )
+
+
+def _try(read, path: str) -> np.ndarray | None:
+    try:
+        return read(path)
+    except OSError:
+        return None
+
+
+def _report(bad: list[str], total: int) -> None:
+    if bad:
+        shown = ", ".join(bad[:5]) + (", ..." if len(bad) > 5 else "")
+        logging.warning(
+            "left out %d of %d files that cannot be read: %s", len(bad), total, shown
+        )

@@ -1,0 +1,69 @@
+"""What to train on: the `[data]` table of a recipe, and what a set says of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from keras_gans.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """Where pictures come from and how they are cut.
+
+    Attributes:
+        dataset: "digits" or "fashion" (in the package), "tfds:NAME" (any image set of
+            TensorFlow Datasets), or "folder:PATH" (PNG, JPEG or WebP files, flat or
+            with one sub-folder a class).
+        batch_size: Pictures in a step, over all devices together.
+        split: Which split of a TFDS set, in TFDS's own words ("train", "train[:80%]").
+        image_size: Height and width in pixels; pictures are resized (antialiased) so
+            that the shorter side fits, then cut at the centre. 0 keeps the size of a
+            set whose pictures are square and all alike.
+        channels: 1 for grey, 3 for colour, 0 as they come.
+        horizontal_flip: Whether each picture is mirrored with probability 1/2.
+        cache_mib: Sets up to this size after decoding, in MiB, are decoded once and
+            kept in memory; larger ones stream from disk.
+    """
+
+    dataset: str
+    batch_size: int
+    split: str = "train"
+    image_size: int = 0
+    channels: int = 0
+    horizontal_flip: bool = False
+    cache_mib: int = 1024
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: for a value out of range.
+        """
+        if self.batch_size < 1:
+            raise UserError(
+                f"[data] batch_size: expected at least 1, got {self.batch_size}"
+            )
+        if self.image_size < 0 or self.cache_mib < 0:
+            raise UserError("[data] image_size and cache_mib: expected 0 or more")
+        if self.channels not in (0, 1, 3):
+            raise UserError(f"[data] channels: expected 0, 1 or 3, got {self.channels}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataInfo:
+    """What a data set says of itself.
+
+    Attributes:
+        image_shape: (height, width, channels) of what it yields.
+        num_classes: Number of classes; 0 if it has no labels (then labels are 0).
+        class_names: Their names, in order.
+        credit: Whose pictures they are, for what is made from them.
+        num_examples: Pictures in the split; 0 if it is not known before it is read.
+    """
+
+    image_shape: tuple[int, int, int]
+    num_classes: int = 0
+    class_names: tuple[str, ...] = ()
+    credit: str = ""
+    num_examples: int = 0

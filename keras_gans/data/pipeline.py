@@ -1,0 +1,111 @@
+"""From examples to a stream of batches that is a function of (seed, step)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gans.data.options import DataInfo, DataOptions
+
+
+def random_access_stream(
+    num_examples: int,
+    lookup: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    options: DataOptions,
+    seed: int,
+    start_step: int,
+) -> tf.data.Dataset:
+    """Streams examples that can be looked up by number, in any order at no cost.
+
+    The order is one permutation of all examples after another, the n-th drawn from
+    (seed, n); batches run across their borders, so that each example comes up equally
+    often and every batch is full.
+
+    Args:
+        num_examples: How many there are.
+        lookup: From numbers int64 [batch] to (images uint8 [batch, height, width,
+            channels], labels int32 [batch]).
+        options: Batch size and augmentation.
+        seed: The run's seed.
+        start_step: The batch to begin with.
+
+    Returns:
+        (images float32 in [-1, 1], labels int32), endless, prefetched.
+    """
+    epoch, skip = divmod(start_step * options.batch_size, num_examples)
+
+    def permutation(n):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(num_examples), seed=tf.stack([tf.cast(seed, tf.int64), n])
+        )
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    numbers = tf.data.Dataset.range(epoch, np.iinfo(np.int64).max)
+    numbers = numbers.flat_map(permutation).skip(skip)
+    numbers = numbers.batch(options.batch_size, drop_remainder=True)
+    return finish(
+        numbers.map(lookup, tf.data.AUTOTUNE, deterministic=True),
+        options,
+        seed,
+        start_step,
+    )
+
+
+def finish(
+    batches: tf.data.Dataset, options: DataOptions, seed: int, start_step: int
+) -> tf.data.Dataset:
+    """Turns batches of (uint8 images, labels) into what a model trains on."""
+    steps = tf.data.Dataset.counter(start_step)
+
+    def convert(step, batch):
+        images, labels = batch
+        images = tf.cast(images, tf.float32) / 127.5 - 1.0
+        if options.horizontal_flip:
+            images = tf.image.stateless_random_flip_left_right(
+                images, seed=tf.stack([tf.cast(seed, tf.int64), step])
+            )
+        return images, labels
+
+    pairs = tf.data.Dataset.zip(steps, batches)
+    pairs = pairs.map(convert, tf.data.AUTOTUNE, deterministic=True)
+    return pairs.prefetch(tf.data.AUTOTUNE)
+
+
+class ArraySource:
+    """A data set in memory.
+
+    Args:
+        images: uint8 [num, height, width, channels].
+        labels: int32 [num].
+        info: What the set says of itself.
+        options: How it is read.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        info: DataInfo,
+        options: DataOptions,
+    ):
+        """Keeps the arrays; nothing is copied."""
+        self.images, self.labels, self.info, self.options = (
+            images,
+            labels,
+            info,
+            options,
+        )
+
+    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+        """The batches from a step on, a function of (seed, step); see `load_data`."""
+        images = tf.constant(self.images)
+        labels = tf.constant(self.labels.astype(np.int32))
+
+        def lookup(numbers):
+            return tf.gather(images, numbers), tf.gather(labels, numbers)
+
+        return random_access_stream(
+            len(self.images), lookup, self.options, seed, start_step
+        )

@@ -1,0 +1,164 @@
+"""Any image set of TensorFlow Datasets, as `tfds:NAME`."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from keras_gans import images
+from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.data.pipeline import ArraySource, finish
+from keras_gans.errors import UserError, did_you_mean
+
+SHUFFLE_BUFFER = 10_000  # examples, still encoded, of a set that streams
+
+
+def open_tfds(name: str, options: DataOptions, data_dir: str | None):
+    """Opens a set of TensorFlow Datasets, downloading it first if need be.
+
+    Args:
+        name: The set's name, with its config if it has several ("celeb_a").
+        options: How it is read; image_size is needed unless the set has one size.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+
+    Returns:
+        The source, see `open_source`.
+
+    Raises:
+        UserError: if there is no such set or split, it has no images, or it can
+            neither be found in `data_dir` nor downloaded.
+    """
+    where = f"[data] dataset=tfds:{name}"
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        hint = did_you_mean(name, tfds.list_builders())
+        near = hint.split(" Known:")[0]
+        raise UserError(f"{where}: TensorFlow Datasets has no such set{near}") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{where}: {_first_line(error)}") from None
+    key = next(
+        (
+            k
+            for k, v in builder.info.features.items()
+            if isinstance(v, tfds.features.Image)
+        ),
+        None,
+    )
+    if key is None:
+        raise UserError(f"{where}: the set has no image feature")
+    label = builder.info.features.get("label")
+    if not isinstance(label, tfds.features.ClassLabel):
+        label = None
+    height, width, channels = builder.info.features[key].shape
+    if not options.image_size and (height is None or height != width):
+        raise UserError(
+            "[data] image_size: the set's pictures are not square and all alike; say "
+            "the side you want in pixels, as --set=data.image_size=64"
+        )
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # whatever a builder's own download code raises
+        raise UserError(
+            f"{where}: not in {builder.data_dir} and the download failed "
+            f"({_first_line(error)}); prepare it on a machine with a network and pass "
+            "--data_dir"
+        ) from None
+    size, channels = options.image_size or height, options.channels or channels or 3
+    info = DataInfo(
+        (size, size, channels),
+        label.num_classes if label else 0,
+        tuple(label.names) if label else (),
+        f"{builder.info.name} of TensorFlow Datasets; see its homepage "
+        f"{builder.info.homepage} for credit and licence",
+    )
+    try:
+        source = TFDSSource(builder, key, label is not None, info, options)
+        return source.cached()
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        raise UserError(f"{where}: {_first_line(error)}") from None
+
+
+class TFDSSource:
+    """A set of TensorFlow Datasets that streams from disk.
+
+    Args:
+        builder: The prepared builder.
+        key: Name of its image feature.
+        labelled: Whether it has a class label, named "label".
+        info: What the set says of itself.
+        options: How it is read.
+    """
+
+    def __init__(self, builder, key, labelled, info: DataInfo, options: DataOptions):
+        """Notes the builder; nothing is read yet."""
+        self._builder, self._key, self._labelled = builder, key, labelled
+        self.info, self.options = info, options
+
+    def cached(self):
+        """Reads the whole set into memory if it fits, else returns this source."""
+        room = self.options.cache_mib * 2**20 // int(np.prod(self.info.image_shape))
+        pictures, labels = [], []
+        for picture, label in self._examples().map(self._decode, tf.data.AUTOTUNE):
+            if len(pictures) == room:
+                return self
+            pictures.append(picture.numpy())
+            labels.append(label.numpy())
+        if not pictures:
+            raise ValueError(f"the split '{self.options.split}' is empty")
+        return ArraySource(
+            np.stack(pictures), np.array(labels, np.int32), self.info, self.options
+        )
+
+    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+        """The batches from a step on, a function of (seed, step); see `load_data`.
+
+        Each epoch is shuffled in a buffer. A resume reads the records before its
+        place again, without decoding them.
+        """
+        examples = self._examples()
+        epochs = tf.data.Dataset.range(np.iinfo(np.int64).max)
+        shuffled = epochs.flat_map(
+            lambda n: examples.shuffle(SHUFFLE_BUFFER, seed=seed * 2**20 + n)
+        )
+        shuffled = shuffled.skip(start_step * self.options.batch_size)
+        decoded = shuffled.map(self._decode, tf.data.AUTOTUNE, deterministic=True)
+        batches = decoded.batch(self.options.batch_size, drop_remainder=True)
+        return finish(batches, self.options, seed, start_step)
+
+    def _examples(self) -> tf.data.Dataset:
+        """(encoded image, label), in one fixed order."""
+        dataset = self._builder.as_dataset(
+            split=self.options.split,
+            shuffle_files=False,
+            decoders={self._key: tfds.decode.SkipDecoding()},
+            # One file after another: the order must not depend on threads.
+            read_config=tfds.ReadConfig(
+                interleave_cycle_length=1, add_tfds_id=False, try_autocache=False
+            ),
+        )
+        return dataset.map(
+            lambda e: (
+                (e[self._key], tf.cast(e["label"], tf.int32))
+                if self._labelled
+                else (e[self._key], 0)
+            )
+        )
+
+    def _decode(self, encoded: tf.Tensor, label: tf.Tensor):
+        feature = self._builder.info.features[self._key]
+        picture = encoded
+        if encoded.dtype == tf.string:
+            picture = feature.decode_example(encoded)
+        size, _, channels = self.info.image_shape
+        if self.info.image_shape != feature.shape:
+            picture = tf.numpy_function(
+                lambda p: images.fit(p, size, channels), [picture], tf.uint8
+            )
+        return tf.ensure_shape(picture, self.info.image_shape), label
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,114 @@
+"""Gradients and replicas: the only file of a training step that speaks TensorFlow.
+
+Variants, networks, losses and penalties speak `keras.ops`; another Keras backend needs
+the five names below and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+def minimize(
+    losses_fn: Callable[[], dict[str, tf.Tensor]],
+    variables: Sequence[keras.Variable],
+    optimizer: keras.optimizers.Optimizer,
+) -> dict[str, tf.Tensor]:
+    """Takes one optimizer step on the sum of the means of some terms.
+
+    Args:
+        losses_fn: Returns the terms, unreduced: {name: float [batch, ...]}.
+        variables: What the step may change; nothing else is.
+        optimizer: Built on these variables.
+
+    Returns:
+        {name: mean of the term over this replica's batch} and "gradient_norm", the
+        global L2 norm of the gradient that this replica hands to the optimizer's sum,
+        times the number of replicas. Float32 scalars.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([v.value for v in variables])
+        terms = {k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()}
+        # Keras's optimizers SUM gradients over replicas: divide here, once.
+        loss = optimizer.scale_loss(sum(terms.values()) / num_replicas())
+    gradients = tape.gradient(loss, [v.value for v in variables])
+    optimizer.apply(gradients, variables)
+    norm = tf.linalg.global_norm(gradients) * num_replicas()
+    return {**terms, "gradient_norm": norm}
+
+
+def gradient(fn: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
+    """Returns d(sum of fn(x)) / dx, itself differentiable.
+
+    Args:
+        fn: From a batch to one score for each example, [batch] or [batch, 1].
+        x: float [batch, ...].
+
+    Returns:
+        float [batch, ...]: the gradient of each example's score, as long as `fn`
+        treats the examples of a batch apart (no batch normalisation).
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        score = fn(x)
+    return tape.gradient(score, x)
+
+
+def num_replicas() -> int:
+    """The number of devices that share this step."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def replica_slice(make: Callable[[int], tf.Tensor], batch: int) -> tf.Tensor:
+    """Makes a global batch and keeps this replica's part of it.
+
+    Every replica makes the same global batch, so that what one device trains on is,
+    row for row, what several do.
+
+    Args:
+        make: From a number of rows to a tensor with that many.
+        batch: This replica's number of rows.
+
+    Returns:
+        The tensor's rows of this replica.
+    """
+    replicas = num_replicas()
+    if replicas == 1:
+        return make(batch)
+    context = tf.distribute.get_replica_context()
+    start = context.replica_id_in_sync_group * batch
+    return make(batch * replicas)[start : start + batch]
+
+
+class StepSeed(keras.random.SeedGenerator):
+    """Seeds as a function of (seed, step, number of the draw in the step).
+
+    Unlike Keras's own generator it has no state that a draw changes: after a resume
+    the draws go on as if nothing had happened, as long as the step is restored.
+
+    Args:
+        seed: The run's seed.
+        step: Integer variable that counts training steps.
+    """
+
+    def __init__(self, seed: int, step: keras.Variable):
+        """Starts at the step's first draw."""
+        super().__init__(seed)
+        self._step = step
+        self._draws = 0
+
+    def begin_step(self) -> None:
+        """Goes back to the first draw; call it where a step begins."""
+        self._draws = 0
+
+    def next(self, ordered: bool = True) -> tf.Tensor:
+        """Returns the next draw's seed, int32 [2]."""
+        del ordered  # always in order
+        self._draws += 1
+        # The draw stands in the upper bits: no two (step, draw) meet below 2^24 steps.
+        low = ops.cast(self._step.value, self.state.dtype) + self._draws * 2**24
+        return ops.stack([self.state.value[0], low])

@@ -1,0 +1,18 @@
+"""Mistakes that a user can make."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave: one line says what, and what to do."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns "; did you mean 'x'? Known: a, b" (without the guess if none is near)."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1)
+    guess = f"; did you mean '{near[0]}'?" if near else "."
+    return f"{guess} Known: {', '.join(known)}" if known else "."

@@ -1,0 +1,259 @@
+"""The base of every variant: who is updated, in which order, what is logged."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+import keras
+from keras import ops
+
+from keras_gans import engine
+from keras_gans.errors import UserError
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Hparams:
+    """Options that every variant has.
+
+    Attributes:
+        latents: Distribution of the latents: "normal", N(0, 1), or "uniform", U(-1, 1).
+        ema_decay: Decay per step of the averaged generator, in [0, 1). It is lowered
+            to (1 + step) / (10 + step) early on, so that the average follows at once.
+    """
+
+    latents: Literal["normal", "uniform"] = "normal"
+    ema_decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: for a decay outside [0, 1).
+        """
+        if not 0 <= self.ema_decay < 1:
+            raise UserError(
+                f"[hparams] ema_decay: expected 0 <= decay < 1, got {self.ema_decay}"
+            )
+
+
+class BaseGAN(keras.Model):
+    """A generator, a discriminator, and the step that trains both.
+
+    A variant overrides `d_losses` and `g_losses`, each of which returns named,
+    unreduced terms. What is minimised is the sum of the terms' means, and that is what
+    is logged: `d_<term>` and `g_<term>`.
+
+    Networks are functional Keras models with named inputs: the generator takes
+    "latents" [batch, latent_dim] and, if it is conditional, "labels" int32 [batch]; the
+    discriminator takes "images" and, if it is conditional, "labels". They come as
+    factories, since the averaged generator is a second one.
+
+    Args:
+        generator: Makes the generator; images float [batch, height, width, channels]
+            in [-1, 1] come out.
+        discriminator: Makes the discriminator; raw logits [batch, ...] come out.
+        hparams: The variant's options; `Hparams()` if not given.
+        seed: Seeds the latents, together with the step.
+        name: The model's name.
+    """
+
+    Hparams = Hparams
+    takes_labels = False  # whether its networks are built for a set's classes
+
+    def __init__(
+        self,
+        generator: Callable[[], keras.Model],
+        discriminator: Callable[[], keras.Model],
+        hparams: Hparams | None = None,
+        seed: int = 0,
+        name: str | None = None,
+    ):
+        """Builds the networks."""
+        super().__init__(name=name)
+        self.hparams = hparams or self.Hparams()
+        self.generator = generator()
+        self.discriminator = discriminator()
+        # What is sampled, evaluated and exported: an average over the steps.
+        self.ema_generator = generator()
+        self.ema_generator.trainable = False
+        self.ema_generator.set_weights(self.generator.get_weights())
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+        self.instruments = self.add_weight(
+            shape=(3,),
+            initializer="zeros",
+            trainable=False,
+            aggregation="mean",
+            name="instruments",
+        )
+        self.seeds = engine.StepSeed(seed, self.step)
+        self.g_optimizer = self.d_optimizer = None
+        # fit() must not call the model on a batch of images to build it.
+        self.built = True
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of one latent."""
+        return self.generator.input["latents"].shape[-1]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the generator takes labels."""
+        return "labels" in self.generator.input
+
+    def compile(
+        self,
+        g_optimizer: keras.optimizers.Optimizer,
+        d_optimizer: keras.optimizers.Optimizer,
+        **kwargs: Any,
+    ) -> Self:
+        """Sets the optimizers; call it under the strategy that made the model.
+
+        Args:
+            g_optimizer: Trains the generator.
+            d_optimizer: Trains the discriminator.
+            **kwargs: Passed on to `keras.Model.compile`, as `jit_compile`.
+
+        Returns:
+            The model itself, so that `.compile(...).fit(...)` reads in one line.
+        """
+        # optimizer=None: the default would plant an unused RMSprop in checkpoints.
+        super().compile(optimizer=None, **kwargs)
+        self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
+        g_optimizer.build(self.generator.trainable_variables)
+        d_optimizer.build(self.discriminator.trainable_variables)
+        return self
+
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
+        """Generates images with the averaged generator.
+
+        Args:
+            inputs: {"latents": float [batch, latent_dim]} and "labels" int32 [batch]
+                if the generator is conditional.
+            training: Ignored: the averaged generator never trains.
+
+        Returns:
+            float [batch, height, width, channels] in [-1, 1].
+        """
+        return self.ema_generator(inputs, training=False)
+
+    def train_step(self, data: tuple[Tensor, Tensor] | Tensor) -> dict[str, Tensor]:
+        """Updates the discriminator, then the generator, then the average.
+
+        Args:
+            data: Images float [batch, height, width, channels] in [-1, 1], alone or
+                with labels int32 [batch].
+
+        Returns:
+            Float32 scalars: each term as `d_<term>` or `g_<term>`,
+            `d_gradient_norm`, `g_gradient_norm`, and the instruments `real_score`,
+            `fake_score` (mean sigmoid of the logits) and `fakes_passing` (the share of
+            fakes with a score above 0.5).
+        """
+        real, labels = data if isinstance(data, tuple) else (data, None)
+        self.seeds.begin_step()
+        d_logs = engine.minimize(
+            lambda: self.d_losses(real, labels),
+            self.discriminator.trainable_variables,
+            self.d_optimizer,
+        )
+        g_logs = engine.minimize(
+            lambda: self.g_losses(real, labels),
+            self.generator.trainable_variables,
+            self.g_optimizer,
+        )
+        self.step.assign_add(1)
+        self.update_average()
+        names = ("real_score", "fake_score", "fakes_passing")
+        return {
+            **{f"d_{k}": v for k, v in d_logs.items()},
+            **{f"g_{k}": v for k, v in g_logs.items()},
+            **{name: self.instruments.value[i] for i, name in enumerate(names)},
+        }
+
+    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """The discriminator's terms.
+
+        Args:
+            real: Real images float [batch, height, width, channels] in [-1, 1].
+            labels: Their classes, int32 [batch], if there are any.
+
+        Returns:
+            {term: float [batch, ...]}, unreduced.
+        """
+        raise NotImplementedError
+
+    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """The generator's terms; as `d_losses`."""
+        raise NotImplementedError
+
+    def fakes(self, real: Tensor, labels: Tensor | None) -> Tensor:
+        """Generates as many images as there are real ones, from fresh latents.
+
+        Args:
+            real: float [batch, ...]; only its size is read.
+            labels: int32 [batch]; read if the generator is conditional.
+
+        Returns:
+            float [batch, height, width, channels].
+        """
+        latents = engine.replica_slice(self.draw_latents, ops.shape(real)[0])
+        return self._call(self.generator, "latents", latents, labels)
+
+    def draw_latents(self, num: int) -> Tensor:
+        """Draws latents for a training step: float [num, latent_dim]."""
+        shape = (num, self.latent_dim)
+        if self.hparams.latents == "normal":
+            return keras.random.normal(shape, seed=self.seeds)
+        return keras.random.uniform(shape, -1.0, 1.0, seed=self.seeds)
+
+    def score(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """Asks the discriminator: the only door to it, for real and fake alike.
+
+        Args:
+            images: float [batch, height, width, channels] in [-1, 1].
+            labels: int32 [batch]; read if the discriminator is conditional.
+
+        Returns:
+            Raw logits, float [batch, ...].
+        """
+        return self._call(self.discriminator, "images", images, labels)
+
+    def watch(self, real_logits: Tensor, fake_logits: Tensor) -> None:
+        """Notes what the log shows of the discriminator; call it in `d_losses`.
+
+        Args:
+            real_logits: Raw logits of real images, float [batch, ...].
+            fake_logits: Raw logits of generated images, float [batch, ...].
+        """
+        passing = ops.cast(fake_logits > 0, "float32")
+        shown = ops.sigmoid(real_logits), ops.sigmoid(fake_logits), passing
+        self.instruments.assign(
+            ops.stack([ops.mean(ops.cast(v, "float32")) for v in shown])
+        )
+
+    def update_average(self) -> None:
+        """Moves the averaged generator towards the generator, statistics included."""
+        step = ops.cast(self.step.value, "float32")
+        warm_up = (1.0 + step) / (10.0 + step)
+        decay = ops.minimum(self.hparams.ema_decay, warm_up)
+        pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
+        for average, weight in pairs:
+            average.assign_sub((1.0 - decay) * (average.value - weight.value))
+
+    @staticmethod
+    def _call(network: keras.Model, name: str, x: Tensor, labels: Tensor) -> Tensor:
+        inputs = {name: x}
+        if "labels" in network.input:
+            inputs["labels"] = labels
+        return network(inputs, training=True)

@@ -1,0 +1,1 @@
+"""Variants: one module each, its idea, its paper, its losses."""

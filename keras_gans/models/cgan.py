@@ -1,0 +1,42 @@
+"""CGAN: both players see the class, so that the generator makes the one asked for.
+
+Paper: Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014,
+arXiv 1411.1784: min_G max_D E log D(x|y) + E log(1 - D(G(z|y))). A fake keeps the
+class of the real example beside it.
+
+Differences from the paper:
+- Convolutional networks with learned class embeddings take the place of MLPs on
+  one-hot classes; the discriminator reads the class through a projection
+  (Miyato and Koyama 2018, arXiv 1802.05637).
+- The generator's loss is the non-saturating one unless the recipe says "minimax".
+- Adam takes the place of SGD with momentum; samples come from an average of the
+  generator over the steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_gans.errors import UserError
+from keras_gans.models.gan import GAN
+
+
+class CGAN(GAN):
+    """The original GAN with the class as an input of both players; see the module."""
+
+    takes_labels = True
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        """Builds the networks; see BaseGAN.
+
+        Raises:
+            UserError: if one of the networks takes no labels.
+        """
+        super().__init__(*args, **kwargs)
+        for network in (self.generator, self.discriminator):
+            if "labels" not in network.input:
+                raise UserError(
+                    "cgan needs classes: expected networks that take labels, got an "
+                    f"unconditional {network.name}; train on a set with classes (a "
+                    "folder with one sub-folder for each class), or take --model=dcgan"
+                )

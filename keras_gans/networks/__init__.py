@@ -1,0 +1,1 @@
+"""Architecture families: each module has `generator` and `discriminator`."""

@@ -1,0 +1,145 @@
+"""Strided convolutions from 4x4 or 7x7 up to the image, and back down.
+
+Source: Radford et al. 2015 (arXiv 1511.06434). With `width=128` at 64x64 the widths are
+the paper's: 1024, 512, 256, 128 in the generator, the same backwards in the
+discriminator. With classes, the generator's latents are joined with a class embedding
+and the discriminator's logit gets a projection (Miyato and Koyama 2018).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+from keras import initializers, layers
+
+from keras_gans.errors import UserError
+from keras_gans.layers import image_inputs, latent_inputs, projection_logits
+
+Norm = Literal["batch", "none"]
+
+
+def generator(
+    image_shape: tuple[int, int, int],
+    num_classes: int = 0,
+    latent_dim: int = 100,
+    width: int = 128,
+    kernel_size: int = 5,
+    normalization: Norm = "batch",
+    init_stddev: float = 0.02,
+) -> keras.Model:
+    """Latents to a small map, doubled by transposed convolutions.
+
+    Args:
+        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        num_classes: Number of classes; 0 for an unconditional generator.
+        latent_dim: Length of one latent.
+        width: Channels before the last layer; they double with each halving of size.
+        kernel_size: Of the transposed convolutions, in pixels.
+        normalization: "batch" after each layer but the last, or "none".
+        init_stddev: Of the normal distribution that weights start from; 0 for Keras's
+            default (Glorot uniform).
+
+    Returns:
+        A model from {"latents"[, "labels"]} to images float [batch, height, width,
+        channels] in [-1, 1].
+
+    Raises:
+        UserError: for an image size that the layers cannot reach.
+    """
+    size, doublings = _sizes(image_shape)
+    init = _initializer(init_stddev)
+    bias = normalization == "none"
+
+    def activate(x):
+        if normalization == "batch":
+            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+        return layers.ReLU()(x)
+
+    inputs, x = latent_inputs(latent_dim, num_classes, embedding_dim=50)
+    filters = width * 2 ** (doublings - 1)
+    x = layers.Dense(size * size * filters, use_bias=bias, kernel_initializer=init)(x)
+    x = activate(layers.Reshape((size, size, filters))(x))
+    for level in reversed(range(doublings)):
+        last = level == 0
+        x = layers.Conv2DTranspose(
+            image_shape[-1] if last else width * 2 ** (level - 1),
+            kernel_size,
+            strides=2,
+            padding="same",
+            use_bias=last or bias,
+            kernel_initializer=init,
+        )(x)
+        if not last:
+            x = activate(x)
+    images = layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(inputs, images, name="generator")
+
+
+def discriminator(
+    image_shape: tuple[int, int, int],
+    num_classes: int = 0,
+    width: int = 128,
+    kernel_size: int = 5,
+    normalization: Norm = "batch",
+    dropout: float = 0.0,
+    init_stddev: float = 0.02,
+) -> keras.Model:
+    """An image halved by strided convolutions, then one logit.
+
+    Args:
+        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        num_classes: Number of classes; 0 for an unconditional discriminator.
+        width: Channels after the first layer; they double with each halving of size.
+        kernel_size: Of the convolutions, in pixels.
+        normalization: "batch" after each convolution but the first, or "none".
+        dropout: Share of the features that are dropped before the logit.
+        init_stddev: Of the normal distribution that weights start from; 0 for Keras's
+            default (Glorot uniform).
+
+    Returns:
+        A model from {"images"[, "labels"]} to logits float [batch, 1].
+
+    Raises:
+        UserError: for an image size that the layers cannot reach.
+    """
+    _, halvings = _sizes(image_shape)
+    init = _initializer(init_stddev)
+    inputs, labels = image_inputs(image_shape, num_classes)
+    x = inputs["images"]
+    for level in range(halvings):
+        x = layers.Conv2D(
+            width * 2**level,
+            kernel_size,
+            strides=2,
+            padding="same",
+            kernel_initializer=init,
+        )(x)
+        if level > 0 and normalization == "batch":
+            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+        x = layers.LeakyReLU(0.2)(x)
+    x = layers.Flatten()(x)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    logits = projection_logits(x, labels, num_classes)
+    return keras.Model(inputs, logits, name="discriminator")
+
+
+def _initializer(stddev: float) -> initializers.Initializer:
+    if stddev:
+        return initializers.RandomNormal(stddev=stddev)
+    return initializers.GlorotUniform()
+
+
+def _sizes(image_shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Returns the side of the smallest map, and how often it doubles."""
+    height, width, _ = image_shape
+    size, doublings = height, 0
+    while size > 7 and size % 2 == 0:
+        size, doublings = size // 2, doublings + 1
+    if height != width or not 4 <= size <= 7 or not doublings:
+        raise UserError(
+            "[data] image_size: expected 4, 5, 6 or 7 doubled at least once (28, 32, "
+            f"48, 64, 96 or 128), got {height}x{width} pixels"
+        )
+    return size, doublings

@@ -1,0 +1,71 @@
+"""Fully connected networks, as in the 2014 paper, for small pictures.
+
+Source: Goodfellow et al. 2014 (arXiv 1406.2661) and its published settings for MNIST:
+a generator of two ReLU layers of 1200 units; a discriminator of two hidden layers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import layers
+
+from keras_gans.layers import image_inputs, latent_inputs, projection_logits
+
+
+def generator(
+    image_shape: tuple[int, int, int],
+    num_classes: int = 0,
+    latent_dim: int = 100,
+    units: int = 1200,
+    depth: int = 2,
+) -> keras.Model:
+    """Latents through ReLU layers to an image.
+
+    Args:
+        image_shape: (height, width, channels).
+        num_classes: Number of classes; 0 for an unconditional generator.
+        latent_dim: Length of one latent.
+        units: Width of each hidden layer.
+        depth: Number of hidden layers.
+
+    Returns:
+        A model from {"latents"[, "labels"]} to images float [batch, height, width,
+        channels] in [-1, 1].
+    """
+    inputs, x = latent_inputs(latent_dim, num_classes, embedding_dim=50)
+    for _ in range(depth):
+        x = layers.Dense(units, "relu")(x)
+    x = layers.Dense(math.prod(image_shape))(x)
+    images = layers.Activation("tanh", dtype="float32")(layers.Reshape(image_shape)(x))
+    return keras.Model(inputs, images, name="generator")
+
+
+def discriminator(
+    image_shape: tuple[int, int, int],
+    num_classes: int = 0,
+    units: int = 240,
+    depth: int = 2,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """An image through leaky ReLU layers to one logit.
+
+    Args:
+        image_shape: (height, width, channels).
+        num_classes: Number of classes; 0 for an unconditional discriminator.
+        units: Width of each hidden layer.
+        depth: Number of hidden layers.
+        dropout: Share of the units that are dropped after each hidden layer.
+
+    Returns:
+        A model from {"images"[, "labels"]} to logits float [batch, 1].
+    """
+    inputs, labels = image_inputs(image_shape, num_classes)
+    x = layers.Flatten()(inputs["images"])
+    for _ in range(depth):
+        x = layers.LeakyReLU(0.2)(layers.Dense(units)(x))
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    logits = projection_logits(x, labels, num_classes)
+    return keras.Model(inputs, logits, name="discriminator")

@@ -1,0 +1,203 @@
+r"""Trains a model of the zoo, then exports it.
+
+    python -m keras_gans.train --model=cgan
+
+trains on pictures inside the package and leaves, in runs/cgan: sample grids, metrics,
+checkpoints, a SavedModel and a .tflite file. Ctrl-C ends with a checkpoint; the same
+command goes on from there. Your own pictures:
+
+    python -m keras_gans.train --model=dcgan --set=data.dataset=folder:/my/pictures \
+        --set=data.image_size=64 --workdir=runs/mine
+"""
+
+from __future__ import annotations
+
+import sys
+
+from absl import flags
+
+from keras_gans.command import run_command
+from keras_gans.config import Config, load_config, zoo_names
+from keras_gans.errors import UserError
+from keras_gans.workdir import Workdir
+
+EXPORTS = ("saved_model", "tflite")
+STRATEGIES = ("auto", "one_device", "mirrored")
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    text, flag = flags.DEFINE_string, {"flag_values": values}
+    text("model", None, "Recipe: a name of the zoo, or a .toml file.", **flag)
+    text("workdir", None, "The run's folder; runs/<model> if not given.", **flag)
+    flags.DEFINE_multi_string(
+        "set",
+        [],
+        "Changes one key of the recipe, as train.steps=100; may be given many times.",
+        **flag,
+    )
+    text("data_dir", None, "Where TensorFlow Datasets keeps its sets.", **flag)
+    flags.DEFINE_integer(
+        "seed", None, "The run's seed: the same as --set=train.seed=<seed>.", **flag
+    )
+    flags.DEFINE_list(
+        "export",
+        list(EXPORTS),
+        f"What to write after training: any of {', '.join(EXPORTS)}, or none.",
+        **flag,
+    )
+    flags.DEFINE_bool("smoke", False, "Shrinks the recipe to a quick test.", **flag)
+    flags.DEFINE_bool("dry_run", False, "Prints the resolved recipe and ends.", **flag)
+    flags.DEFINE_enum(
+        "strategy",
+        "auto",
+        STRATEGIES,
+        "Devices: all GPUs if there are several (auto), one, or all (mirrored).",
+        **flag,
+    )
+    flags.DEFINE_bool(
+        "resume",
+        None,
+        "If the workdir holds a run: go on with it, even if train.steps has grown; "
+        "--noresume refuses. If not given, goes on if the recipe is the same.",
+        **flag,
+    )
+    flags.DEFINE_bool("overwrite", False, "Deletes the run in the workdir.", **flag)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    return run_command("train", __doc__, define_flags, _main, argv)
+
+
+def _main(values: flags.FlagValues) -> int:
+    if values.model is None:
+        names = ", ".join(zoo_names())
+        raise UserError(f"say which model: --model=NAME, one of {names}")
+    exports = [] if values.export == ["none"] else values.export
+    for name in exports:
+        if name not in EXPORTS:
+            choices = ", ".join(EXPORTS)
+            raise UserError(f"--export={name}: expected any of {choices}, or none")
+    overrides = list(values.set)
+    if values.seed is not None:
+        overrides.append(f"train.seed={values.seed}")
+    config = load_config(values.model, overrides, values.smoke)
+    if values.dry_run:
+        print(config.to_toml(), end="")
+        return 0
+    workdir = Workdir(values.workdir or f"runs/{config.name}")
+    workdir.check(config, values.resume, values.overwrite)
+    status = run(config, workdir, values.data_dir, values.strategy, values.overwrite)
+    if status == 0 and exports:
+        from keras_gans.export import export_workdir
+
+        export_workdir(workdir, exports)
+    return status
+
+
+def run(
+    config: Config,
+    workdir: Workdir,
+    data_dir: str | None = None,
+    strategy: str = "auto",
+    overwrite: bool = False,
+) -> int:
+    """Trains a recipe in a workdir that `Workdir.check` has passed.
+
+    Args:
+        config: The recipe.
+        workdir: The run's folder; goes on from its newest checkpoint.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+        strategy: One of `STRATEGIES`.
+        overwrite: Whether to delete the run in the workdir first.
+
+    Returns:
+        0; 1 if the values stopped being finite; 130 after Ctrl-C.
+
+    Raises:
+        UserError: for data that are missing or do not fit.
+    """
+    from keras_gans import building, callbacks, checkpoint, data
+
+    source = data.open_source(config.data, data_dir)
+    devices = _strategy(strategy)
+    if config.data.batch_size % devices.num_replicas_in_sync:
+        raise UserError(
+            f"[data] batch_size: expected a multiple of the "
+            f"{devices.num_replicas_in_sync} devices, got {config.data.batch_size}"
+        )
+    with devices.scope():
+        model = building.build_model(config, source.info)
+    workdir.start(config, source.info, overwrite)
+    found = checkpoint.steps(workdir.checkpoints)
+    if found:
+        checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, found[-1]))
+        print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
+    step, options = int(model.step.value), config.train
+    if step >= options.steps:
+        print(f"{workdir.path}: trained already, to step {step}", flush=True)
+        return 0
+    info = building.generator_info(model, config, source.info)
+    recorder = callbacks.Recorder(workdir, options)
+    stop = callbacks.StopOnSignal()
+    grids = callbacks.SampleGrid(
+        building.KerasSampler(model, info), workdir, options, recorder
+    )
+    model.fit(
+        source.stream(options.seed, step),
+        steps_per_epoch=options.steps - step,
+        verbose=0,
+        shuffle=False,  # the stream is shuffled; Keras would warn
+        callbacks=[
+            callbacks.Progress(options.steps),
+            recorder,
+            grids,
+            callbacks.Checkpointer(workdir, options, recorder),
+            stop,
+        ],
+    )
+    return _report(model, workdir, recorder, stop)
+
+
+def _report(model, workdir: Workdir, recorder, stop) -> int:
+    from keras_gans import checkpoint
+
+    found = checkpoint.steps(workdir.checkpoints)
+    last = f"step {found[-1]}" if found else "none"
+    if recorder.broken:
+        step, names = recorder.broken
+        print(
+            f"train: step {step}: not finite: {', '.join(names)}; stopped. Last good "
+            f"checkpoint: {last}. Try a lower --set=g_optimizer.learning_rate= and "
+            "--set=d_optimizer.learning_rate= (or clipnorm=1.0 for both), and look at "
+            f"the gradient norms in {workdir.metrics}",
+            file=sys.stderr,
+        )
+        return 1
+    if stop.caught:
+        print(
+            f"interrupted at step {int(model.step.value)}; checkpoint: {last}. The "
+            "same command goes on from there",
+            flush=True,
+        )
+        return 130
+    print(f"trained to {last}; pictures: {workdir.samples}", flush=True)
+    return 0
+
+
+def _strategy(name: str):
+    import tensorflow as tf
+
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    if name == "mirrored":
+        kind = "GPU" if gpus else "CPU"
+        devices = [d.name for d in tf.config.list_logical_devices(kind)]
+        return tf.distribute.MirroredStrategy(devices)
+    if name == "auto" and gpus > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The zoo's recipes, one TOML file an entry."""
