@@ -74,7 +74,7 @@ def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
         "latents": model.hparams.latents,
         "num_classes": info.num_classes if model.conditional else 0,
         "class_names": list(info.class_names) if model.conditional else [],
-        "step": int(model.step.value),
+        "step": int(model.step.numpy()),
         "data_credit": info.credit,
         "recipe": config.to_toml(),
         "versions": {

@@ -32,7 +32,7 @@ class StepCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Takes over the model's step."""
-        self.step = int(self.model.step.value)
+        self.step = int(self.model.step.numpy())
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Counts a step."""
@@ -166,6 +166,8 @@ class SampleGrid(StepCallback):
         """Writes `samples/step_<step>.png` when one is due."""
         if step % self._options.grid_every and step != self._options.steps:
             return
+        if not self._recorder.check():
+            return
         pictures = self._sampler.sample(8 * self._columns, seed=0)
         sheet = sampler_lib.grid(pictures, self._columns)
         os.makedirs(self._workdir.samples, exist_ok=True)
@@ -294,3 +296,23 @@ class Progress(StepCallback):
             print(f"\r{line[:width]:<{width}}", end="", flush=True)
         else:
             print(line, flush=True)
+
+
+def training_callbacks(
+    sampler: BaseSampler, workdir: Workdir, options: TrainOptions
+) -> tuple[Progress, Recorder, SampleGrid, Checkpointer, StopOnSignal]:
+    """All that the train command watches a run with, in the order that they need.
+
+    Args:
+        sampler: Draws from the model that is trained.
+        workdir: The run's folder.
+        options: How often each does its work.
+    """
+    recorder = Recorder(workdir, options)
+    return (
+        Progress(options.steps),
+        recorder,
+        SampleGrid(sampler, workdir, options, recorder),
+        Checkpointer(workdir, options, recorder),
+        StopOnSignal(),
+    )

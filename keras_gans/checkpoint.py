@@ -51,13 +51,11 @@ def save(model: BaseGAN, folder: str) -> str | None:
     Returns:
         The file's path; None, and nothing written, if a value is not finite.
     """
-    arrays = {
-        k: keras.ops.convert_to_numpy(v) for k, v in named_variables(model).items()
-    }
+    arrays = {k: v.numpy() for k, v in named_variables(model).items()}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         return None
     os.makedirs(folder, exist_ok=True)
-    path = path_of(folder, int(model.step.value))
+    path = path_of(folder, int(model.step.numpy()))
     temporary = f"{path}.tmp"
     with open(temporary, "wb") as file:
         np.savez(file, **arrays)

@@ -6,6 +6,7 @@ the five names below and nothing else.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 import keras
@@ -99,16 +100,18 @@ class StepSeed(keras.random.SeedGenerator):
         """Starts at the step's first draw."""
         super().__init__(seed)
         self._step = step
-        self._draws = 0
+        # Each replica is traced in a thread of its own, in turn with the others.
+        self._local = threading.local()
+        self.begin_step()
 
     def begin_step(self) -> None:
         """Goes back to the first draw; call it where a step begins."""
-        self._draws = 0
+        self._local.draws = 0
 
     def next(self, ordered: bool = True) -> tf.Tensor:
         """Returns the next draw's seed, int32 [2]."""
         del ordered  # always in order
-        self._draws += 1
+        self._local.draws += 1
         # The draw stands in the upper bits: no two (step, draw) meet below 2^24 steps.
-        low = ops.cast(self._step.value, self.state.dtype) + self._draws * 2**24
+        low = ops.cast(self._step.value, self.state.dtype) + self._local.draws * 2**24
         return ops.stack([self.state.value[0], low])

@@ -121,7 +121,7 @@ def run(
     from keras_gans import building, callbacks, checkpoint, data
 
     source = data.open_source(config.data, data_dir)
-    devices = _strategy(strategy)
+    devices = make_strategy(strategy)
     if config.data.batch_size % devices.num_replicas_in_sync:
         raise UserError(
             f"[data] batch_size: expected a multiple of the "
@@ -134,29 +134,22 @@ def run(
     if found:
         checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, found[-1]))
         print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
-    step, options = int(model.step.value), config.train
+    step, options = int(model.step.numpy()), config.train
     if step >= options.steps:
         print(f"{workdir.path}: trained already, to step {step}", flush=True)
         return 0
     info = building.generator_info(model, config, source.info)
-    recorder = callbacks.Recorder(workdir, options)
-    stop = callbacks.StopOnSignal()
-    grids = callbacks.SampleGrid(
-        building.KerasSampler(model, info), workdir, options, recorder
+    watching = callbacks.training_callbacks(
+        building.KerasSampler(model, info), workdir, options
     )
     model.fit(
         source.stream(options.seed, step),
         steps_per_epoch=options.steps - step,
         verbose=0,
         shuffle=False,  # the stream is shuffled; Keras would warn
-        callbacks=[
-            callbacks.Progress(options.steps),
-            recorder,
-            grids,
-            callbacks.Checkpointer(workdir, options, recorder),
-            stop,
-        ],
+        callbacks=list(watching),
     )
+    _, recorder, _, _, stop = watching
     return _report(model, workdir, recorder, stop)
 
 
@@ -177,7 +170,7 @@ def _report(model, workdir: Workdir, recorder, stop) -> int:
         return 1
     if stop.caught:
         print(
-            f"interrupted at step {int(model.step.value)}; checkpoint: {last}. The "
+            f"interrupted at step {int(model.step.numpy())}; checkpoint: {last}. The "
             "same command goes on from there",
             flush=True,
         )
@@ -186,15 +179,18 @@ def _report(model, workdir: Workdir, recorder, stop) -> int:
     return 0
 
 
-def _strategy(name: str):
+def make_strategy(name: str):
+    """Returns the `tf.distribute.Strategy` that a word of `STRATEGIES` stands for."""
     import tensorflow as tf
 
     gpus = len(tf.config.list_logical_devices("GPU"))
-    if name == "mirrored":
-        kind = "GPU" if gpus else "CPU"
-        devices = [d.name for d in tf.config.list_logical_devices(kind)]
-        return tf.distribute.MirroredStrategy(devices)
-    if name == "auto" and gpus > 1:
+    if name == "mirrored" and not gpus:
+        cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
+        # TensorFlow's collective sums between CPUs clash as soon as a process makes a
+        # second strategy.
+        sums = tf.distribute.ReductionToOneDevice()
+        return tf.distribute.MirroredStrategy(cpus, cross_device_ops=sums)
+    if name == "mirrored" or (name == "auto" and gpus > 1):
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 

@@ -38,20 +38,16 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
         raise UserError(f"{where}: TensorFlow Datasets has no such set{near}") from None
     except (ValueError, OSError) as error:
         raise UserError(f"{where}: {_first_line(error)}") from None
-    key = next(
-        (
-            k
-            for k, v in builder.info.features.items()
-            if isinstance(v, tfds.features.Image)
-        ),
-        None,
-    )
-    if key is None:
+    features = builder.info.features
+    names = features.keys() if isinstance(features, tfds.features.FeaturesDict) else ()
+    images_of = [k for k in names if isinstance(features[k], tfds.features.Image)]
+    if not images_of:
         raise UserError(f"{where}: the set has no image feature")
-    label = builder.info.features.get("label")
+    key = images_of[0]
+    label = features["label"] if "label" in names else None
     if not isinstance(label, tfds.features.ClassLabel):
         label = None
-    height, width, channels = builder.info.features[key].shape
+    height, width, channels = features[key].shape
     if not options.image_size and (height is None or height != width):
         raise UserError(
             "[data] image_size: the set's pictures are not square and all alike; say "

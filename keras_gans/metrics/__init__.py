@@ -1,0 +1,1 @@
+"""Measures of generated pictures, over the features of a given network."""

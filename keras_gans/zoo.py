@@ -1,0 +1,78 @@
+"""Lists the models of the zoo.
+
+    python -m keras_gans.zoo
+
+Name, idea, paper and measured result of each recipe, as the table in the README, which
+is this command's output.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib.util
+import re
+import sys
+import tomllib
+
+from absl import flags
+
+from keras_gans.command import run_command
+from keras_gans.config import read_recipe, zoo_names
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One recipe of the zoo.
+
+    Attributes:
+        name: As in `--model=<name>`.
+        idea: The variant in one sentence.
+        paper: Its paper's arXiv number.
+        result: The line "result: ..." on top of the recipe; empty if there is none.
+    """
+
+    name: str
+    idea: str
+    paper: str
+    result: str
+
+
+def entries() -> list[Entry]:
+    """Reads the zoo from the recipes and the variants' docstrings, importing none."""
+    return [_entry(name) for name in zoo_names()]
+
+
+def table() -> str:
+    """The zoo as a Markdown table."""
+    lines = ["| `--model=` | idea | paper | measured |", "|---|---|---|---|"]
+    for e in entries():
+        paper = f"[{e.paper}](https://arxiv.org/abs/{e.paper})"
+        lines.append(f"| `{e.name}` | {e.idea} | {paper} | {e.result} |")
+    return "\n".join(lines)
+
+
+def _entry(name: str) -> Entry:
+    _, text = read_recipe(name)
+    module = tomllib.loads(text)["model"].split(":")[0]
+    # find_spec imports the packages above the module, but not the module itself.
+    with open(importlib.util.find_spec(module).origin, encoding="utf-8") as file:
+        doc = ast.get_docstring(ast.parse(file.read()))
+    idea = doc.split("\n\n")[0].replace("\n", " ").split(": ", 1)[1]
+    paper = re.search(r"arXiv\s+(\d+\.\d+)", doc)[1]
+    comment = re.search(r"^# result: ((?:.*\n)(?:#   .*\n)*)", text, re.MULTILINE)
+    result = re.sub(r"\n#\s+", " ", comment[1]).strip() if comment else ""
+    return Entry(name, idea[0].upper() + idea[1:], paper, result)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    return run_command("zoo", __doc__, lambda values: None, _main, argv)
+
+
+def _main(values: flags.FlagValues) -> None:
+    print(table())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""What the tests share: one smoke run for each recipe, and the real data's place."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+# Two logical devices, for the strategies; before TensorFlow starts any.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+from keras_gans import train  # noqa: E402
+from keras_gans.config import zoo_names  # noqa: E402
+
+ROOT = pathlib.Path(__file__).parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory):
+    """Trains and exports a recipe at its smoke size, once; returns its workdir."""
+    done = {}
+
+    def run(name):
+        if name not in done:
+            workdir = tmp_path_factory.mktemp("runs") / name
+            args = [f"--model={name}", "--smoke", f"--workdir={workdir}"]
+            assert train.main(args) == 0
+            done[name] = workdir
+        return done[name]
+
+    return run
+
+
+@pytest.fixture(params=zoo_names())
+def zoo_name(request):
+    """Each recipe in turn."""
+    return request.param
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with two classes of pictures, of several kinds and sizes."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in ("cats", "dogs"):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+    files = {
+        "cats/a.png": (40, 30, "RGB"),
+        "cats/b.jpg": (16, 64, "L"),
+        "cats/c.webp": (20, 20, "RGBA"),
+        "dogs/d.jpeg": (33, 47, "RGB"),
+        "dogs/e.PNG": (17, 17, "P"),
+    }
+    for name, (width, height, mode) in files.items():
+        noise = rng.integers(0, 256, (height, width, 3), np.uint8)
+        Image.fromarray(noise).convert(mode).save(tmp_path / "pictures" / name)
+    return tmp_path / "pictures"
+
+
+def variables_of(model):
+    """{name: array} of all that a checkpoint keeps."""
+    from keras_gans import checkpoint
+
+    return {k: v.numpy() for k, v in checkpoint.named_variables(model).items()}
+
+
+def smoke_model(name, overrides=(), compiled=None):
+    """Builds a recipe at smoke size; returns (model, source)."""
+    from keras_gans import building, config, data
+
+    recipe = config.load_config(name, overrides, smoke=True)
+    source = data.open_source(recipe.data)
+    model = building.build_model(recipe, source.info)
+    if compiled:
+        model.compile(compiled(), compiled())
+    return model, source

@@ -1,0 +1,117 @@
+"""Recipes: every mistake is one line that names what is known."""
+
+import dataclasses
+
+import pytest
+
+from keras_gans import config
+from keras_gans.errors import UserError
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("hparams.ema_decai=0.9", "[hparams]: no key 'ema_decai'; did you mean 'ema_"),
+        ("trian.steps=1", "no table 'trian'; did you mean 'train'?"),
+        ("train.steps", "expected table.key=value"),
+        ("train.steps=many", "[train] steps: expected int, got 'many' (str)"),
+        ("train.steps=1.5", "[train] steps: expected int, got 1.5 (float)"),
+        ("train.steps=true", "[train] steps: expected int, got True (bool)"),
+        ("train.steps=0", "[train] steps: expected at least 1, got 0"),
+        ("train.seed=-1", "[train] seed: expected at least 0, got -1"),
+        ("data.batch_size=0", "[data] batch_size: expected at least 1"),
+        ("data.channels=2", "[data] channels: expected 0, 1 or 3, got 2"),
+        ("hparams.latents=cauchy", "no choice 'cauchy'. Known: normal, uniform"),
+        ("hparams.latents=unifrom", "did you mean 'uniform'?"),
+        ("hparams.ema_decay=1.0", "ema_decay: expected 0 <= decay < 1, got 1.0"),
+        ("g_optimizer.class_name=Adan", "no optimizer class_name 'Adan'; did you mean"),
+        ("g_optimizer.learning_rat=1", "did you mean 'learning_rate'?"),
+        ("g_optimizer.learning_rate=fast", "learning_rate: expected float, got 'fast'"),
+        ("g_optimizer.name=x", "[g_optimizer]: no key 'name'"),
+        ("generator.image_shape=3", "[generator]: no key 'image_shape'"),
+        ("discriminator.widht=3", "[discriminator]: no key 'widht'; did you mean 'wid"),
+    ],
+)
+def test_mistake_is_one_line(override, message):
+    with pytest.raises(UserError) as caught:
+        config.load_config("cgan", [override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("model = 3", "'model' is missing or not text"),
+        ("model = 'a:B'\nnetworks = 'x'\ndata = 1", "'data' must be a table"),
+        ("modle = 'a:B'", "no key 'modle'; did you mean 'model'?"),
+        ("x = [", "TOML"),
+    ],
+)
+def test_broken_file_is_one_line(tmp_path, text, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        config.load_config(str(path))
+    assert str(caught.value).startswith("mine.toml: ")
+    assert message in str(caught.value) or message == "TOML"
+
+
+def test_missing_files_and_modules(tmp_path):
+    with pytest.raises(UserError, match="no model 'cgn'; did you mean 'cgan'"):
+        config.load_config("cgn")
+    with pytest.raises(UserError, match="No such file"):
+        config.load_config(str(tmp_path / "none.toml"))
+    text = config.load_config("cgan").to_toml()
+    for old, new, message in (
+        ("models.cgan:CGAN", "models.cgan:CGANS", "no class 'CGANS'"),
+        ("models.cgan:CGAN", "models.nothing:X", "no module 'keras_gans.models.noth"),
+        ("models.cgan:CGAN", "models.cgan", "expected 'module:Class'"),
+        ("networks.dcgan", "networks.dcgans", "no module 'keras_gans.networks.dcgans'"),
+    ):
+        path = tmp_path / "mine.toml"
+        path.write_text(text.replace(old, new))
+        with pytest.raises(UserError) as caught:
+            config.load_config(str(path))
+        assert message in str(caught.value)
+
+
+def test_later_words_win_and_types_are_kept():
+    recipe = config.load_config(
+        "cgan",
+        [
+            "train.steps=5",
+            "train.steps=9",
+            "hparams.ema_decay=0",
+            "data.dataset=digits",
+        ],
+        smoke=True,
+    )
+    assert recipe.train.steps == 9
+    assert recipe.hparams.ema_decay == 0.0
+    assert isinstance(recipe.hparams.ema_decay, float)
+    assert recipe.data.batch_size == 16  # from [smoke.data]
+    quoted = config.load_config("cgan", ['data.dataset="folder:/a b=c"'])
+    assert quoted.data.dataset == "folder:/a b=c"
+    plain = config.load_config("cgan", ["data.dataset=folder:/a b=c"])
+    assert plain == quoted
+
+
+def test_config_is_frozen():
+    recipe = config.load_config("cgan")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.name = "other"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.train.steps = 3
+
+
+def test_differences_are_listed_one_by_one():
+    old = config.load_config("cgan").to_dict()
+    new = config.load_config(
+        "cgan", ["train.steps=3", "g_optimizer.clipnorm=1.0"]
+    ).to_dict()
+    assert config.differences(old, new) == [
+        "g_optimizer.clipnorm: nothing -> 1.0",
+        f"train.steps: {old['train']['steps']} -> 3",
+    ]
+    assert config.differences(old, old) == []

@@ -1,0 +1,262 @@
+"""Data sources: ranges, order as a function of (seed, step), bad pictures."""
+
+import collections
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from conftest import SHARED_DATA
+from PIL import Image
+
+from keras_gans import data, images
+from keras_gans.errors import UserError
+
+OPTIONS = {"batch_size": 7, "image_size": 8}
+
+
+def take(dataset, num):
+    return [(x.numpy(), y.numpy()) for x, y in dataset.take(num)]
+
+
+def check_stream(name, num_classes, depth, **options):
+    """What every source promises of its stream."""
+    stream, info = data.load_data(name, **OPTIONS, **options)
+    batches = take(stream, 6)
+    for pictures, labels in batches:
+        assert pictures.shape == (7, 8, 8, depth) and pictures.dtype == np.float32
+        assert labels.shape == (7,) and labels.dtype == np.int32
+        assert -1 <= pictures.min() < pictures.max() <= 1
+        assert 0 <= labels.min() and labels.max() < max(num_classes, 1)
+    assert info.image_shape == (8, 8, depth)
+    assert info.num_classes == num_classes == len(info.class_names)
+    for start in (0, 1, 5):  # also in a later epoch, for the small sets
+        again, _ = data.load_data(name, **OPTIONS, start_step=start, **options)
+        for old, new in zip(batches[start:], take(again, 6 - start), strict=True):
+            np.testing.assert_array_equal(old[0], new[0])
+            np.testing.assert_array_equal(old[1], new[1])
+    other, _ = data.load_data(name, **OPTIONS, seed=1, **options)
+    assert not all(
+        np.array_equal(a[0], b[0]) for a, b in zip(batches, take(other, 6), strict=True)
+    )
+    return batches, info
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion"])
+def test_embedded_sets(name):
+    batches, info = check_stream(name, 10, 1)
+    assert info.num_examples == 5000 and info.credit
+    source = data.open_source(data.DataOptions(name, batch_size=1))
+    assert source.images.shape == (5000, 28, 28, 1)
+    assert np.bincount(source.labels).tolist() == [500] * 10
+    # real pictures, each in its class: a class mean is nearest to its own members
+    flat = source.images.reshape(5000, -1) / 255.0
+    means = np.stack([flat[source.labels == c].mean(axis=0) for c in range(10)])
+    nearest = ((flat[:, None] - means) ** 2).sum(-1).argmin(1)
+    assert (nearest == source.labels).mean() > 0.65
+    colour = data.open_source(data.DataOptions(name, batch_size=1, channels=3))
+    assert colour.images.shape == (5000, 28, 28, 3)
+    assert (colour.images == source.images).all()
+
+
+def test_epoch_holds_every_example_once_and_epochs_differ():
+    stream, _ = data.load_data("digits", 500)
+    batches = take(stream, 20)
+    first, second = (
+        [x[0].tobytes() for batch in part for x in batch[0][:, None]]
+        for part in (batches[:10], batches[10:])
+    )
+    source = data.open_source(data.DataOptions("digits", batch_size=1))
+    expected = collections.Counter(images.to_float(x).tobytes() for x in source.images)
+    assert collections.Counter(first) == collections.Counter(second) == expected
+    assert first != second
+
+
+def test_flip_mirrors_half_of_the_pictures():
+    plain = take(data.load_data("fashion", 200)[0], 1)[0][0]
+    flipped = take(data.load_data("fashion", 200, horizontal_flip=True)[0], 1)[0][0]
+    same = np.array([np.array_equal(a, b) for a, b in zip(plain, flipped, strict=True)])
+    mirrored = np.array(
+        [np.array_equal(a[:, ::-1], b) for a, b in zip(plain, flipped, strict=True)]
+    )
+    assert (same | mirrored).all()
+    assert 60 < mirrored.sum() < 140
+
+
+@pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
+def test_folder_with_classes(pictures, cache_mib):
+    _, info = check_stream(f"folder:{pictures}", 2, 3, cache_mib=cache_mib)
+    assert info.class_names == ("cats", "dogs") and info.num_examples == 5
+    check_stream(f"folder:{pictures}", 2, 1, cache_mib=cache_mib, channels=1)
+
+
+def test_streamed_folder_is_the_cached_one(pictures):
+    cached = take(data.load_data(f"folder:{pictures}", **OPTIONS)[0], 3)
+    streamed, _ = data.load_data(f"folder:{pictures}", **OPTIONS, cache_mib=0)
+    for a, b in zip(cached, take(streamed, 3), strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+        np.testing.assert_array_equal(a[1], b[1])
+
+
+def test_flat_folder_has_no_classes(pictures):
+    check_stream(f"folder:{pictures / 'cats'}", 0, 3)
+
+
+@pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
+def test_corrupt_pictures_are_named_and_left_out(pictures, cache_mib, caplog):
+    whole = (pictures / "cats" / "b.jpg").read_bytes()
+    (pictures / "cats" / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    (pictures / "dogs" / "text.png").write_text("no picture")
+    (pictures / "dogs" / "empty.webp").write_bytes(b"")
+    stream, info = data.load_data(f"folder:{pictures}", **OPTIONS, cache_mib=cache_mib)
+    batches = take(stream, 6)
+    assert all(np.isfinite(x).all() for x, _ in batches)
+    for name in ("half.jpg", "text.png", "empty.webp"):
+        assert name in caplog.text
+    assert "of 8 files" in caplog.text
+    again, _ = data.load_data(f"folder:{pictures}", **OPTIONS, cache_mib=cache_mib)
+    for a, b in zip(batches, take(again, 6), strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+
+
+@pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
+def test_folder_of_corrupt_pictures_only(tmp_path, cache_mib):
+    (tmp_path / "a.png").write_text("no picture")
+    with pytest.raises(Exception, match="none of the .*pictures.* can be read"):
+        take(data.load_data(f"folder:{tmp_path}", **OPTIONS, cache_mib=cache_mib)[0], 1)
+
+
+def test_folder_mistakes(tmp_path, pictures):
+    for path, message in (
+        (tmp_path / "none", "no folder"),
+        (tmp_path / "empty", "no pictures in"),
+    ):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(UserError, match=message):
+            data.load_data(f"folder:{path}", **OPTIONS)
+    shutil.copy(pictures / "cats" / "a.png", pictures)
+    with pytest.raises(UserError, match="pictures beside its sub-folders"):
+        data.load_data(f"folder:{pictures}", **OPTIONS)
+    with pytest.raises(UserError, match="say the side you want"):
+        data.load_data(f"folder:{pictures / 'cats'}", batch_size=2)
+    with pytest.raises(UserError, match="no set 'digit'; did you mean 'digits'"):
+        data.load_data("digit", **OPTIONS)
+    with pytest.raises(UserError, match="unexpected keyword argument 'image_sise'"):
+        data.load_data("digits", 2, image_sise=3)
+
+
+def test_pictures_of_one_square_size_need_no_image_size(tmp_path):
+    for name in "ab":
+        Image.new("RGB", (24, 24), "red").save(tmp_path / f"{name}.png")
+    stream, info = data.load_data(f"folder:{tmp_path}", 2)
+    assert info.image_shape == (24, 24, 3)
+    np.testing.assert_array_equal(take(stream, 1)[0][0][0, 0, 0], [1, -1, -1])
+
+
+def test_reading_a_picture_keeps_what_a_viewer_shows(tmp_path):
+    # wide: the centre stays
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, 10:20] = 200
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    assert (images.read(str(tmp_path / "wide.png"), 10, 3) == 200).all()
+    # transparent: on white
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert (images.read(str(tmp_path / "clear.png"), 8, 1) == 255).all()
+    # turned by its EXIF tag
+    left = np.zeros((8, 8, 3), np.uint8)
+    left[:, :4] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a quarter turn clockwise
+    Image.fromarray(left).save(tmp_path / "turned.png", exif=exif)
+    turned = images.read(str(tmp_path / "turned.png"), 8, 1)
+    assert (turned[:4] == 255).all() and (turned[4:] == 0).all()
+    # 16 bits
+    deep = np.full((8, 8), 128 * 256, np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    assert (images.read(str(tmp_path / "deep.png"), 8, 1) == 128).all()
+
+
+def test_shrinking_is_antialiased():
+    stripes = np.zeros((64, 64, 1), np.uint8)
+    stripes[:, ::2] = 255
+    small = images.fit(stripes, 16, 1)
+    assert np.abs(small.astype(int) - 127)[:, 2:-2].max() <= 3
+
+
+def test_float_and_uint8_are_inverse():
+    levels = np.arange(256, dtype=np.uint8)
+    floats = images.to_float(levels)
+    assert floats[0] == -1 and floats[-1] == 1
+    np.testing.assert_array_equal(images.to_uint8(floats), levels)
+    assert images.to_uint8(np.array([-9.0, 9.0])).tolist() == [0, 255]
+
+
+# TensorFlow Datasets: mocked ones anywhere, the real MNIST where its files are.
+
+
+@pytest.fixture
+def mocked():
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=23):
+        yield
+
+
+@pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
+@pytest.mark.parametrize("name, classes", [("cifar10", 10), ("celeb_a", 0)])
+def test_tfds_mocked(name, classes, cache_mib, mocked):
+    check_stream(f"tfds:{name}", classes, 3, cache_mib=cache_mib)
+    check_stream(f"tfds:{name}", classes, 1, cache_mib=cache_mib, channels=1)
+
+
+def test_tfds_mistakes(tmp_path):
+    for name, message in (
+        ("mnits", "no such set; did you mean 'mnist'"),
+        ("celeb_a", "say the side you want in pixels"),
+        ("glue/cola", "no image feature"),
+    ):
+        with pytest.raises(UserError, match=message):
+            data.load_data(f"tfds:{name}", 2, data_dir=str(tmp_path))
+
+
+def seeded(name, source, folder):
+    """Seeds TFDS's download cache from files at hand; returns the data_dir."""
+    sys.path.insert(0, str(SHARED_DATA))
+    try:
+        import seed_tfds
+
+        seed_tfds.seed(name, str(source), str(folder))
+    finally:
+        sys.path.remove(str(SHARED_DATA))
+    return str(folder)
+
+
+@pytest.mark.skipif(
+    not (SHARED_DATA / "mnist").is_dir(), reason="MNIST's files are not at hand"
+)
+def test_real_mnist(tmp_path):
+    data_dir = seeded("mnist", SHARED_DATA / "mnist", tmp_path)
+    options = data.DataOptions("tfds:mnist", batch_size=1)
+    source = data.open_source(options, data_dir)
+    assert source.images.shape == (60000, 28, 28, 1)
+    assert source.info.num_classes == 10
+    # the embedded digits are the first 500 of each class of this very split
+    embedded = data.open_source(data.DataOptions("digits", batch_size=1))
+    known = {x.tobytes(): y for x, y in zip(source.images, source.labels, strict=True)}
+    for picture, label in zip(embedded.images, embedded.labels, strict=True):
+        assert known[picture.tobytes()] == label
+    check_stream("tfds:mnist", 10, 1, data_dir=data_dir, split="test")
+    check_stream("tfds:mnist", 10, 1, data_dir=data_dir, split="test", cache_mib=0)
+    with pytest.raises(UserError, match="valid"):
+        data.load_data("tfds:mnist", 2, data_dir=data_dir, split="valid")
+
+
+@pytest.mark.skipif(
+    not shutil.os.path.isdir("/usr/share/datasets/fashion-mnist")
+    or not SHARED_DATA.is_dir(),
+    reason="needs Debian's dataset-fashion-mnist and the seeding script",
+)
+def test_real_fashion_mnist(tmp_path):
+    folder = "/usr/share/datasets/fashion-mnist"
+    data_dir = seeded("fashion_mnist", folder, tmp_path)
+    check_stream("tfds:fashion_mnist", 10, 1, data_dir=data_dir, split="test")

@@ -1,0 +1,161 @@
+"""Each formula against an exact oracle."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import smoke_model
+
+from keras_gans import engine, losses
+from keras_gans.gan import BaseGAN, Hparams
+
+LOGITS = np.array([[-3.0, 0.5], [0.0, 2.0]], np.float32)
+PROBABILITY = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
+FORMULAS = {
+    losses.log_loss_real: -np.log(PROBABILITY),
+    losses.log_loss_fake: -np.log(1 - PROBABILITY),
+    losses.minimax_generator: np.log(1 - PROBABILITY),
+    losses.non_saturating_generator: -np.log(PROBABILITY),
+}
+
+
+@pytest.mark.parametrize("loss", FORMULAS, ids=lambda loss: loss.__name__)
+def test_loss_is_the_formula_for_each_example(loss):
+    np.testing.assert_allclose(loss(LOGITS), FORMULAS[loss], rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", FORMULAS, ids=lambda loss: loss.__name__)
+def test_loss_and_gradient_are_finite_at_extreme_logits(loss):
+    logits = tf.constant([-100.0, 100.0])
+    assert np.isfinite(loss(logits)).all()
+    assert np.isfinite(engine.gradient(loss, logits)).all()
+
+
+def test_discriminator_at_one_half_pays_two_log_two():
+    zero = np.zeros(4, np.float32)
+    total = losses.log_loss_real(zero) + losses.log_loss_fake(zero)
+    np.testing.assert_allclose(total, 2 * np.log(2), rtol=1e-6)
+
+
+def test_minimax_gradient_vanishes_where_non_saturating_does_not():
+    # where D wins (l -> -inf): d log(1 - s(l)) = -s(l), d(-log s(l)) = s(l) - 1
+    logits = tf.constant([-10.0])
+    sigmoid = 1 / (1 + np.exp(10.0))
+    for loss, expected in (
+        (losses.minimax_generator, -sigmoid),
+        (losses.non_saturating_generator, sigmoid - 1),
+    ):
+        np.testing.assert_allclose(engine.gradient(loss, logits), [expected], rtol=1e-4)
+
+
+def test_gradient_of_a_linear_score_is_its_weight_and_differentiable():
+    weight = tf.Variable([[2.0], [-1.0], [0.5]])
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 3)), tf.float32)
+    with tf.GradientTape() as tape:
+        grads = engine.gradient(lambda v: v @ weight, x)
+        penalty = tf.reduce_mean(tf.reduce_sum(grads**2, axis=1))
+    np.testing.assert_allclose(grads, np.tile([[2.0, -1.0, 0.5]], (4, 1)))
+    # |w|^2, whose derivative is 2w
+    np.testing.assert_allclose(penalty, 5.25)
+    np.testing.assert_allclose(tape.gradient(penalty, weight), 2 * weight.numpy())
+
+
+def test_minimize_steps_on_the_sum_of_the_means_of_the_terms():
+    w, other = keras.Variable([1.0, 2.0]), keras.Variable([5.0])
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build([w])
+    x = np.array([[1.0, 0.0], [3.0, 4.0]], np.float32)
+
+    def terms():
+        return {
+            "a": keras.ops.sum(w * x, axis=1),  # [batch]
+            "b": keras.ops.square(w)[None] * other,  # [1, 2]: any shape, one mean
+        }
+
+    logs = engine.minimize(terms, [w], optimizer)
+    assert float(logs["a"]) == pytest.approx((1 + 11) / 2)
+    assert float(logs["b"]) == pytest.approx(5 * (1 + 4) / 2)
+    # d/dw: mean over the batch of x, plus 5 * 2w / 2
+    gradient = np.array([2.0, 2.0]) + 5 * np.array([1.0, 2.0])
+    np.testing.assert_allclose(w, np.array([1.0, 2.0]) - 0.1 * gradient, rtol=1e-6)
+    assert float(logs["gradient_norm"]) == pytest.approx(np.linalg.norm(gradient))
+    assert other.numpy() == [5.0]
+
+
+def _tiny(ema_decay=0.9, latents="normal"):
+    def generator():
+        z = keras.Input((3,), name="latents")
+        x = keras.layers.BatchNormalization()(keras.layers.Dense(4)(z))
+        return keras.Model({"latents": z}, keras.layers.Reshape((2, 2, 1))(x))
+
+    def discriminator():
+        x = keras.Input((2, 2, 1), name="images")
+        logits = keras.layers.Dense(1)(keras.layers.Flatten()(x))
+        return keras.Model({"images": x}, logits)
+
+    return BaseGAN(generator, discriminator, Hparams(latents, ema_decay), seed=7)
+
+
+def test_average_follows_its_recurrence_batch_statistics_included():
+    model = _tiny()
+    rng = np.random.default_rng(0)
+    expected = model.ema_generator.get_weights()
+    for step in range(1, 200, 40):
+        model.generator.set_weights(
+            [rng.normal(size=w.shape) for w in model.generator.get_weights()]
+        )
+        model.step.assign(step)
+        model.update_average()
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = [
+            decay * e + (1 - decay) * w
+            for e, w in zip(expected, model.generator.get_weights(), strict=True)
+        ]
+        for e, a in zip(expected, model.ema_generator.get_weights(), strict=True):
+            np.testing.assert_allclose(a, e, atol=1e-5)
+
+
+def test_latents_have_their_law_and_are_fresh_in_each_draw_and_step():
+    for law, std in (("normal", 1.0), ("uniform", 1 / np.sqrt(3))):
+        model = _tiny(latents=law)
+        a, b = model.draw_latents(4000).numpy(), model.draw_latents(4000).numpy()
+        model.step.assign_add(1)
+        model.seeds.begin_step()
+        c = model.draw_latents(4000).numpy()
+        for x in (a, b, c):
+            assert abs(x.mean()) < 0.03 and abs(x.std() - std) < 0.03
+        assert law == "normal" or np.abs(a).max() <= 1
+        for x, y in ((a, b), (a, c), (b, c)):
+            assert abs(np.corrcoef(x.ravel(), y.ravel())[0, 1]) < 0.03
+        model.step.assign(0)
+        model.seeds.begin_step()
+        np.testing.assert_array_equal(model.draw_latents(4000), a)
+
+
+def test_instruments_are_means_of_probabilities():
+    model = _tiny()
+    model.watch(tf.constant([[0.0], [100.0]]), tf.constant([[-100.0], [1.0]]))
+    passing = 1 / (1 + np.exp(-1.0))
+    np.testing.assert_allclose(model.instruments, [0.75, passing / 2, 0.5], atol=1e-6)
+
+
+def test_cgan_minimises_the_conditional_game():
+    """The logged terms are the formula's, on the labels of the real batch."""
+    model, source = smoke_model("cgan", ["generator.normalization=none"])
+    real, labels = next(iter(source.stream(0)))
+    model.seeds.begin_step()
+    terms = {k: np.array(v) for k, v in model.d_losses(real, labels).items()}
+    model.seeds.begin_step()
+    latents = model.draw_latents(len(labels))
+    fake = model.generator({"latents": latents, "labels": labels})
+    logits = {
+        k: model.discriminator({"images": x, "labels": labels}).numpy()
+        for k, x in (("real", real), ("fake", fake))
+    }
+    np.testing.assert_allclose(terms["real"], np.log1p(np.exp(-logits["real"])), 1e-4)
+    np.testing.assert_allclose(terms["fake"], np.log1p(np.exp(logits["fake"])), 1e-4)
+    # and the class matters to both players
+    other = (labels + 1) % 10
+    assert not np.allclose(model.generator({"latents": latents, "labels": other}), fake)
+    moved = model.discriminator({"images": real, "labels": other}).numpy()
+    assert not np.allclose(moved, logits["real"])

@@ -1,0 +1,217 @@
+"""Interrupted at any step and started again, a run ends as an unbroken one does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gans import checkpoint, train
+from keras_gans.config import load_config
+
+STEPS = 24
+BASE = [
+    "--smoke",
+    "--export=none",
+    f"--set=train.steps={STEPS}",
+    "--set=train.checkpoint_every=5",
+    "--set=data.batch_size=300",  # so that a run goes through more than one epoch
+]
+
+
+def state(workdir, step=STEPS):
+    with np.load(workdir / "checkpoints" / f"step_{step:08d}.npz") as arrays:
+        return dict(arrays)
+
+
+def rows(workdir):
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return {row["step"]: row for row in map(json.loads, lines)}
+
+
+def assert_same_run(a, b):
+    one, two = state(a), state(b)
+    assert one.keys() == two.keys()
+    for name in one:
+        assert one[name].tobytes() == two[name].tobytes(), name
+    assert list(rows(a)) == list(rows(b))
+
+
+def start(name, workdir):
+    """Starts a run as a user does; one device, as in the whole of this file."""
+    command = [sys.executable, "-m", "keras_gans.train", f"--model={name}"]
+    return subprocess.Popen(
+        [*command, f"--workdir={workdir}", *BASE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(workdir, step, process):
+    deadline = time.monotonic() + 120
+    while not (workdir / "metrics.jsonl").exists() or max(rows_so_far(workdir)) < step:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def rows_so_far(workdir):
+    text = (workdir / "metrics.jsonl").read_text()
+    whole = text[: text.rfind("\n") + 1].splitlines()
+    return [json.loads(line)["step"] for line in whole] or [0]
+
+
+@pytest.mark.parametrize("name", ["gan", "dcgan", "cgan"])
+def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
+    whole = start(name, tmp_path / "whole")
+    assert whole.wait(300) == 0, whole.communicate()
+
+    for number, seen in ((signal.SIGKILL, 8), (signal.SIGINT, 6)):
+        workdir = tmp_path / number.name
+        process = start(name, workdir)
+        wait_for(workdir, seen, process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
+        steps = checkpoint.steps(str(workdir / "checkpoints"))
+        if number == signal.SIGINT and process.returncode == 130:
+            assert "The same command goes on from there" in out and not err
+            assert steps[-1] >= seen
+        elif number == signal.SIGKILL:
+            assert process.returncode == -signal.SIGKILL
+            assert steps and steps[-1] % 5 == 0
+            # as if the kill had come in the middle of a line
+            with open(workdir / "metrics.jsonl", "a") as file:
+                file.write('{"step": 1')
+        again = start(name, workdir)
+        out, _ = again.communicate(timeout=300)
+        assert again.returncode == 0
+        assert f"going on from step {steps[-1]}" in out or steps[-1] == STEPS
+        assert_same_run(tmp_path / "whole", workdir)
+
+
+def test_stop_at_any_step_in_process(tmp_path, monkeypatch):
+    """The same, step by step: a signal in step n, for n that divide nothing."""
+    from keras_gans import callbacks
+
+    assert train.main(["--model=cgan", f"--workdir={tmp_path / 'whole'}", *BASE]) == 0
+    noticed = callbacks.StopOnSignal.on_step
+    for stop in (1, 7, 23):
+
+        def on_step(self, step, logs, stop=stop):
+            if step == stop:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.01)
+            noticed(self, step, logs)
+
+        monkeypatch.setattr(callbacks.StopOnSignal, "on_step", on_step)
+        args = ["--model=cgan", f"--workdir={tmp_path / str(stop)}", *BASE]
+        assert train.main(args) == 130
+        steps = checkpoint.steps(str(tmp_path / str(stop) / "checkpoints"))
+        assert steps[-1] == stop
+        monkeypatch.setattr(callbacks.StopOnSignal, "on_step", noticed)
+        assert train.main(args) == 0
+        assert_same_run(tmp_path / "whole", tmp_path / str(stop))
+
+
+def test_rules_of_a_workdir(tmp_path, capsys):
+    workdir = tmp_path / "run"
+    args = ["--model=gan", "--smoke", "--export=none", f"--workdir={workdir}"]
+    assert train.main(args) == 0
+    first = state(workdir, 6)
+    content = {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
+
+    def refused(*more):
+        assert train.main([*args, *more]) == 2
+        now = {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
+        assert now == content
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1
+        return message
+
+    message = refused("--set=hparams.ema_decay=0.5", "--seed=3")
+    assert "hparams.ema_decay: 0.999 -> 0.5; train.seed: 0 -> 3" in message
+    assert "--resume goes on" in refused("--set=train.steps=8")
+    assert "holds a run already" in refused("--noresume")
+    assert train.main(args) == 0  # done already: nothing happens
+    assert "trained already, to step 6" in capsys.readouterr().out
+    # more steps, in so many words; the same as if they had been asked for at once
+    assert train.main([*args, "--set=train.steps=8", "--resume"]) == 0
+    other = [*args[:-1], f"--workdir={tmp_path / 'other'}"]
+    assert train.main([*other, "--set=train.steps=8"]) == 0
+    for name, value in state(workdir, 8).items():
+        np.testing.assert_array_equal(value, state(tmp_path / "other", 8)[name])
+    # anew
+    (workdir / "mine.txt").write_text("not ours")
+    assert train.main([*args, "--overwrite"]) == 0
+    for name, value in state(workdir, 6).items():
+        np.testing.assert_array_equal(value, first[name])
+    assert checkpoint.steps(str(workdir / "checkpoints")) == [2, 4, 6]
+    assert (workdir / "mine.txt").exists()
+
+
+def test_damaged_checkpoint_is_one_line(tmp_path, capsys):
+    args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path}"]
+    assert train.main([*args, "--set=train.steps=4"]) == 0
+    path = tmp_path / "checkpoints" / "step_00000004.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert train.main([*args, "--set=train.steps=6", "--resume"]) == 2
+    message = capsys.readouterr().err
+    assert "step_00000004.npz: cannot be read" in message and message.count("\n") == 1
+
+
+def test_run_that_is_not_finite_stops_and_keeps_the_last_good(
+    tmp_path, capsys, monkeypatch
+):
+    from keras_gans.models.gan import GAN
+
+    healthy = GAN.d_losses
+
+    def d_losses(self, real, labels):
+        terms = healthy(self, real, labels)
+        broken = keras.ops.where(self.step.value >= 7, np.nan, 1.0)
+        return {**terms, "fake": terms["fake"] * broken}
+
+    monkeypatch.setattr(GAN, "d_losses", d_losses)
+    args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path}"]
+    args += ["--set=train.steps=500", "--set=train.checkpoint_every=1"]
+    assert train.main([*args, "--set=train.log_every=10"]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("train: step 8: not finite: d_fake, d_gradient_norm")
+    assert "Last good checkpoint: step 7." in message and "learning_rate" in message
+    assert message.count("\n") == 1
+    steps = checkpoint.steps(str(tmp_path / "checkpoints"))
+    assert steps == [5, 6, 7]
+    for value in state(tmp_path, 7).values():
+        assert np.isfinite(value).all()
+
+
+def test_newest_checkpoints_are_kept(tmp_path):
+    for step in (1, 20, 300):
+        (tmp_path / f"step_{step:08d}.npz").touch()
+    (tmp_path / "step_00000400.npz.tmp").touch()  # a kill in the middle of a save
+    (tmp_path / "other.npz").touch()
+    assert checkpoint.steps(str(tmp_path)) == [1, 20, 300]
+    checkpoint.keep_newest(str(tmp_path), 2)
+    assert checkpoint.steps(str(tmp_path)) == [20, 300]
+    assert (tmp_path / "other.npz").exists()
+
+
+def test_every_variable_is_kept(tmp_path):
+    from conftest import smoke_model, variables_of
+
+    model, source = smoke_model("gan")  # with dropout: its random state counts too
+    model.fit(source.stream(0), steps_per_epoch=2, verbose=0, shuffle=False)
+    path = checkpoint.save(model, str(tmp_path))
+    fresh, _ = smoke_model("gan", ["train.seed=5"])
+    checkpoint.restore(fresh, path)
+    old, new = variables_of(model), variables_of(fresh)
+    assert any(name.startswith("g_optimizer") for name in old)
+    for name in old:
+        np.testing.assert_array_equal(old[name], new[name])
+    assert load_config("gan").discriminator["dropout"] > 0

@@ -1,0 +1,191 @@
+"""What holds for every recipe of the zoo."""
+
+import ast
+import importlib.util
+import json
+import pathlib
+import tomllib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, smoke_model, variables_of
+
+from keras_gans import config, engine, sample, zoo
+
+LOGGED = {
+    "real_score",
+    "fake_score",
+    "fakes_passing",
+    "d_gradient_norm",
+    "g_gradient_norm",
+}
+
+
+def test_run_leaves_what_it_promises(zoo_name, smoke_run):
+    workdir = smoke_run(zoo_name)
+    files = {str(p.relative_to(workdir)) for p in workdir.rglob("*") if p.is_file()}
+    assert {
+        "config.toml",
+        "info.json",
+        "metrics.jsonl",
+        "samples/step_00000003.png",
+        "samples/step_00000006.png",
+        "checkpoints/step_00000006.npz",
+        "export/saved_model/saved_model.pb",
+        "export/generator.tflite",
+    } <= files
+    assert any(name.startswith("tensorboard/events") for name in files)
+    assert not [name for name in files if name.endswith(".tmp")]
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["step"] for row in rows] == [2, 4, 6]
+    for row in rows:
+        assert row.keys() >= LOGGED
+        assert all(np.isfinite(value) for value in row.values())
+        assert 0 <= row["fakes_passing"] <= 1
+
+
+def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
+    model, source = smoke_model(zoo_name)
+    real, labels = next(iter(source.stream(0)))
+    for losses_fn, mine, optimizer in (
+        (model.d_losses, model.discriminator, model.d_optimizer),
+        (model.g_losses, model.generator, model.g_optimizer),
+    ):
+        with tf.GradientTape() as tape:
+            loss = sum(tf.reduce_mean(t) for t in losses_fn(real, labels).values())
+        weights = mine.trainable_variables
+        for weight, gradient in zip(
+            weights, tape.gradient(loss, [w.value for w in weights]), strict=True
+        ):
+            values = tf.convert_to_tensor(gradient).numpy()  # embeddings: sparse
+            assert np.any(values != 0), weight.path
+        before = {id(v): v.numpy() for v in model.trainable_variables}
+        engine.minimize(lambda: losses_fn(real, labels), weights, optimizer)  # noqa: B023
+        moved = {
+            id(v)
+            for v in model.trainable_variables
+            if (v != before[id(v)]).numpy().any()
+        }
+        assert moved == {id(v) for v in weights}
+
+
+def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
+    """A step of SGD lowers the logged sum by about rate * |gradient|^2."""
+    rate = 1e-4
+    model, source = smoke_model(zoo_name, compiled=lambda: keras.optimizers.SGD(rate))
+    real, labels = next(iter(source.stream(0)))
+    weights = model.discriminator.trainable_variables
+    sums = []
+    for _ in range(2):
+        model.seeds.begin_step()  # the same latents again
+        keras.utils.set_random_seed(0)
+        for layer in model.discriminator.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign([0, 0])
+        logs = engine.minimize(
+            lambda: model.d_losses(real, labels), weights, model.d_optimizer
+        )
+        norm = float(logs.pop("gradient_norm"))
+        sums.append((sum(float(v) for v in logs.values()), norm))
+    drop = sums[0][0] - sums[1][0]
+    assert drop == pytest.approx(rate * sums[0][1] ** 2, rel=0.1)
+
+
+def test_same_seed_gives_the_same_picture_from_each_source(zoo_name, smoke_run):
+    workdir = smoke_run(zoo_name)
+    sources = [
+        workdir,
+        workdir / "export/saved_model",
+        workdir / "export/generator.tflite",
+    ]
+    pictures = []
+    for source in sources:
+        sampler = sample.load(str(source))
+        pictures.append(sampler.sample(5, seed=3).astype(int))
+        assert pictures[-1].shape == (5, *sampler.info["image_shape"])
+        # a picture depends on (seed, index) alone, not on how many are drawn
+        np.testing.assert_array_equal(sampler.sample(2, seed=3), pictures[-1][:2])
+    for other in pictures[1:]:
+        # to the rounding of one grey level
+        assert np.abs(other - pictures[0]).max() <= 1
+        assert (other == pictures[0]).mean() > 0.999
+    assert np.ptp(pictures[0]) > 0
+
+
+def test_exports_agree_with_keras_on_random_latents(zoo_name, smoke_run):
+    workdir = smoke_run(zoo_name)
+    keras_sampler = sample.load(str(workdir))
+    latents = keras_sampler.latents(range(64), seed=11)
+    labels = keras_sampler.labels(64, None)
+    expected = keras_sampler.generate(latents, labels)
+    assert np.isfinite(expected).all() and np.abs(expected).max() <= 1
+    for name in ("saved_model", "generator.tflite"):
+        actual = sample.load(str(workdir / "export" / name)).generate(latents, labels)
+        # not assert_allclose with its equal_nan: NaN must fail
+        assert np.abs(actual - expected).max() < 1e-4, name
+
+
+def test_tflite_has_built_in_operations_only(zoo_name, smoke_run):
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = smoke_run(zoo_name) / "export/generator.tflite"
+    details = Interpreter(model_path=str(path))._get_ops_details()
+    names = {op["op_name"] for op in details}
+    assert names and not [n for n in names if n.startswith("Flex") or n == "CUSTOM"]
+
+
+def test_recipe_is_complete_and_reads_back(zoo_name, tmp_path):
+    recipe = config.load_config(zoo_name)
+    path = tmp_path / f"{zoo_name}.toml"
+    path.write_text(recipe.to_toml())
+    assert config.load_config(str(path)) == recipe
+    # what the file says beyond the defaults is all there is to say
+    raw = tomllib.loads((ROOT / "zoo_configs" / f"{zoo_name}.toml").read_text())
+    assert set(raw) <= {"model", "networks", "smoke", *config.TABLES}
+
+
+def test_module_says_idea_paper_and_differences(zoo_name):
+    recipe = config.load_config(zoo_name)
+    module, _, name = recipe.model.partition(":")
+    path = pathlib.Path(importlib.util.find_spec(module).origin)
+    text = path.read_text()
+    assert len(text.splitlines()) <= 120
+    doc = ast.get_docstring(ast.parse(text))
+    assert doc.startswith(f"{name}: ")
+    assert "\nPaper: " in doc and "\nDifferences from the paper:" in doc
+    # the naming rule: wgan_gp -> WGANGP; a recipe may add a suffix
+    assert name.lower() == path.stem.replace("_", "")
+    assert zoo_name == path.stem or zoo_name.startswith(f"{path.stem}_")
+    [entry] = [e for e in zoo.entries() if e.name == zoo_name]
+    assert entry.idea and entry.paper
+
+
+@pytest.mark.parametrize("folder", ["models", "networks"])
+def test_no_backend_in_variants_and_networks(folder):
+    files = list((ROOT / "keras_gans" / folder).glob("*.py"))
+    files += [ROOT / "keras_gans" / f for f in ("losses.py", "layers.py", "gan.py")]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            else:
+                continue
+            for name in names:
+                assert name.split(".")[0] not in ("tensorflow", "jax", "torch"), path
+
+
+def test_predict_and_variables_of_the_base_are_kerass(zoo_name):
+    model, _ = smoke_model(zoo_name)
+    assert model.step.numpy() == 0
+    latents = np.zeros((3, model.latent_dim), np.float32)
+    inputs = {"latents": latents}
+    if model.conditional:
+        inputs["labels"] = np.zeros(3, np.int32)
+    images = model.predict(inputs, verbose=0)
+    np.testing.assert_allclose(images, model.ema_generator(inputs), atol=1e-5)
+    assert len(variables_of(model)) > len(model.variables)  # and the optimizers'
