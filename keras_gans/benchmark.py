@@ -121,7 +121,9 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
                 steps_per_epoch=steps,
                 verbose=0,
                 shuffle=False,
-                callbacks=[begin, *watching, end],
+                callbacks=callbacks.CallbackList(
+                    [begin, *watching, end], add_history=True, model=model
+                ),
             )
             return steps * size / (end.last - begin.first)
 

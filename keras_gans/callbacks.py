@@ -25,6 +25,18 @@ from keras_gans.export.sampler import BaseSampler
 from keras_gans.workdir import Workdir
 
 
+class CallbackList(keras.callbacks.CallbackList):
+    """Hands a step's values over as they are, still on the device.
+
+    Keras's own list turns them into floats after each step, which waits for the device.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Tells each callback."""
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+
 class StepCallback(keras.callbacks.Callback):
     """Counts training steps, over resumes, and calls `on_step(step, logs)`."""
 

@@ -147,7 +147,7 @@ def run(
         steps_per_epoch=options.steps - step,
         verbose=0,
         shuffle=False,  # the stream is shuffled; Keras would warn
-        callbacks=list(watching),
+        callbacks=callbacks.CallbackList(watching, add_history=True, model=model),
     )
     _, recorder, _, _, stop = watching
     return _report(model, workdir, recorder, stop)
