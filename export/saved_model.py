@@ -14,14 +14,18 @@ import json
 import os
 import shutil
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 from keras_gans.export.sampler import INFO_NAME, BaseSampler
 
+if TYPE_CHECKING:
+    from keras_gans.building import KerasSampler
+
 from keras_gans.errors import UserError
 
 
-def export(sampler, path: str) -> None:
+def export(sampler: KerasSampler, path: str) -> None:
     """Writes a SavedModel; an older one at this path is replaced in one step.
 
     Args:

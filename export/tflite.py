@@ -14,12 +14,16 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from typing import TYPE_CHECKING
 
 from keras_gans.export import saved_model
 from keras_gans.export.sampler import INFO_NAME
 
+if TYPE_CHECKING:
+    from keras_gans.building import KerasSampler
 
-def export(sampler, path: str) -> None:
+
+def export(sampler: KerasSampler, path: str) -> None:
     """Writes a float32 .tflite file; an older one is replaced in one step.
 
     Args:

@@ -105,4 +105,8 @@ class KerasSampler(BaseSampler):
 
 def _optimizer(values: dict) -> keras.optimizers.Optimizer:
     values = dict(values)
+    if isinstance(values.get("learning_rate"), dict):
+        schedule = dict(values["learning_rate"])
+        cls = getattr(keras.optimizers.schedules, schedule.pop("class_name"))
+        values["learning_rate"] = cls(**schedule)
     return getattr(keras.optimizers, values.pop("class_name"))(**values)

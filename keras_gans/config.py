@@ -7,8 +7,9 @@ Each table of a recipe holds keywords of one thing that is called:
 | `[data]`          | `keras_gans.data.options.DataOptions`                         |
 | `[generator]`     | the networks module's `generator`, less what the data say     |
 | `[discriminator]` | the networks module's `discriminator`, less what the data say |
-| `[g_optimizer]`   | `keras.optimizers.<class_name>`                               |
-| `[d_optimizer]`   | `keras.optimizers.<class_name>`                               |
+| `[g_optimizer]`   | `keras.optimizers.<class_name>`; its `learning_rate` may be a |
+|                   | table, `{ class_name = ... }`, of `keras.optimizers.schedules` |
+| `[d_optimizer]`   | the same                                                      |
 | `[hparams]`       | the variant's `Hparams`                                       |
 | `[train]`         | `TrainOptions`                                                |
 
@@ -270,19 +271,35 @@ def _bind_optimizer(where: str, values: dict[str, Any]) -> dict[str, Any]:
     import keras
 
     values = dict(values)
+    rate = values.get("learning_rate")
+    if isinstance(rate, dict):  # a schedule: checked on its own
+        del values["learning_rate"]
+    bound = _bind_class(where, values, keras.optimizers, keras.optimizers.Optimizer)
+    if isinstance(rate, dict):
+        schedules = keras.optimizers.schedules
+        bound["learning_rate"] = _bind_class(
+            f"{where} learning_rate", rate, schedules, schedules.LearningRateSchedule
+        )
+    return bound
+
+
+def _bind_class(
+    where: str, values: dict[str, Any], library: types.ModuleType, base: type
+) -> dict[str, Any]:
+    """Checks a `class_name` and its keywords against the classes of a library."""
+    values = dict(values)
     name = values.pop("class_name", None)
-    optimizers = {
+    classes = {
         k: v
-        for k, v in vars(keras.optimizers).items()
-        if inspect.isclass(v)
-        and issubclass(v, keras.optimizers.Optimizer)
-        and v is not keras.optimizers.Optimizer
+        for k, v in vars(library).items()
+        if inspect.isclass(v) and issubclass(v, base) and v is not base
     }
-    if name not in optimizers:
-        hint = did_you_mean(str(name), optimizers)
-        raise UserError(f"{where}: no optimizer class_name '{name}'{hint}")
-    bound = _bind(where, values, optimizers[name], skip=("name",))
-    return {"class_name": name, **bound}
+    if name not in classes:
+        raise UserError(
+            f"{where}: no class_name '{name}'{did_you_mean(str(name), classes)}"
+        )
+    bound = _bind(where, values, classes[name], skip=("name",))
+    return {"class_name": name, **{k: v for k, v in bound.items() if v is not None}}
 
 
 def _bind(
@@ -296,7 +313,7 @@ def _bind(
     }
     for key in values.keys() - parameters.keys():
         raise UserError(f"{where}: no key '{key}'{did_you_mean(key, parameters)}")
-    hints = typing.get_type_hints(target if not inspect.isclass(target) else target)
+    hints = typing.get_type_hints(target)
     bound = {}
     for key, parameter in parameters.items():
         if key not in values:
@@ -338,6 +355,9 @@ def _convert(where: str, value: Any, hint: Any) -> Any:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = [f"{k} = {_toml(v)}" for k, v in value.items()]
+        return f"{{ {', '.join(pairs)} }}"
     # JSON's text, numbers and booleans are TOML's as well.
     return json.dumps(value, ensure_ascii=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, Self
 
 import keras
@@ -81,21 +82,9 @@ class BaseGAN(keras.Model):
         self.ema_generator = generator()
         self.ema_generator.trainable = False
         self.ema_generator.set_weights(self.generator.get_weights())
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int32",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
-        self.instruments = self.add_weight(
-            shape=(3,),
-            initializer="zeros",
-            trainable=False,
-            aggregation="mean",
-            name="instruments",
-        )
+        state = partial(self.add_weight, initializer="zeros", trainable=False)
+        self.step = state((), dtype="int32", aggregation="only_first_replica")
+        self.instruments = state((3,), aggregation="mean")
         self.seeds = engine.StepSeed(seed, self.step)
         self.g_optimizer = self.d_optimizer = None
         # fit() must not call the model on a batch of images to build it.

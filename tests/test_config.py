@@ -24,10 +24,18 @@ from keras_gans.errors import UserError
         ("hparams.latents=cauchy", "no choice 'cauchy'. Known: normal, uniform"),
         ("hparams.latents=unifrom", "did you mean 'uniform'?"),
         ("hparams.ema_decay=1.0", "ema_decay: expected 0 <= decay < 1, got 1.0"),
-        ("g_optimizer.class_name=Adan", "no optimizer class_name 'Adan'; did you mean"),
+        ("g_optimizer.class_name=Adan", "no class_name 'Adan'; did you mean"),
         ("g_optimizer.learning_rat=1", "did you mean 'learning_rate'?"),
         ("g_optimizer.learning_rate=fast", "learning_rate: expected float, got 'fast'"),
         ("g_optimizer.name=x", "[g_optimizer]: no key 'name'"),
+        (
+            'g_optimizer.learning_rate={class_name="CosinDecay"}',
+            "learning_rate: no class_name 'CosinDecay'; did you mean 'CosineDecay'?",
+        ),
+        (
+            'g_optimizer.learning_rate={class_name="CosineDecay", decay_step=3}',
+            "[g_optimizer] learning_rate: no key 'decay_step'; did you mean 'decay_s",
+        ),
         ("generator.image_shape=3", "[generator]: no key 'image_shape'"),
         ("discriminator.widht=3", "[discriminator]: no key 'widht'; did you mean 'wid"),
     ],
@@ -115,3 +123,17 @@ def test_differences_are_listed_one_by_one():
         f"train.steps: {old['train']['steps']} -> 3",
     ]
     assert config.differences(old, old) == []
+
+
+def test_learning_rate_may_be_a_schedule(tmp_path):
+    from keras_gans import building
+
+    rate = '{class_name="CosineDecay", initial_learning_rate=0.1, decay_steps=10}'
+    recipe = config.load_config("cgan", [f"g_optimizer.learning_rate={rate}"])
+    path = tmp_path / "cgan.toml"
+    path.write_text(recipe.to_toml())
+    assert config.load_config(str(path)) == recipe
+    schedule = building._optimizer(recipe.g_optimizer)._learning_rate
+    assert float(schedule(0)) == pytest.approx(0.1)
+    assert float(schedule(5)) == pytest.approx(0.05)
+    assert float(schedule(10)) == pytest.approx(0)

@@ -189,3 +189,24 @@ def test_predict_and_variables_of_the_base_are_kerass(zoo_name):
     images = model.predict(inputs, verbose=0)
     np.testing.assert_allclose(images, model.ema_generator(inputs), atol=1e-5)
     assert len(variables_of(model)) > len(model.variables)  # and the optimizers'
+
+
+def test_tensorboard_gets_the_same_numbers_and_the_grids(smoke_run):
+    workdir = smoke_run("cgan")
+    [events] = (workdir / "tensorboard").iterdir()
+    scalars, pictures = {}, {}
+    for event in tf.compat.v1.train.summary_iterator(str(events)):
+        for value in event.summary.value:
+            if value.HasField("image"):
+                pictures[event.step] = value.image.encoded_image_string
+            else:
+                scalars[event.step, value.tag] = value.simple_value
+    for line in (workdir / "metrics.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        step = row.pop("step")
+        for name, value in row.items():
+            assert scalars[step, name] == pytest.approx(value, rel=1e-6)
+    assert sorted(pictures) == [3, 6]
+    for step, picture in pictures.items():
+        path = workdir / "samples" / f"step_{step:08d}.png"
+        assert picture == path.read_bytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -30,6 +32,7 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
             neither be found in `data_dir` nor downloaded.
     """
     where = f"[data] dataset=tfds:{name}"
+    data_dir = data_dir and os.path.expanduser(data_dir)
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:

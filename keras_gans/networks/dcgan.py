@@ -81,6 +81,7 @@ def discriminator(
     num_classes: int = 0,
     width: int = 128,
     kernel_size: int = 5,
+    depth: int = 0,
     normalization: Norm = "batch",
     dropout: float = 0.0,
     init_stddev: float = 0.02,
@@ -92,6 +93,7 @@ def discriminator(
         num_classes: Number of classes; 0 for an unconditional discriminator.
         width: Channels after the first layer; they double with each halving of size.
         kernel_size: Of the convolutions, in pixels.
+        depth: Number of convolutions; 0 for as many as the generator has.
         normalization: "batch" after each convolution but the first, or "none".
         dropout: Share of the features that are dropped before the logit.
         init_stddev: Of the normal distribution that weights start from; 0 for Keras's
@@ -107,7 +109,7 @@ def discriminator(
     init = _initializer(init_stddev)
     inputs, labels = image_inputs(image_shape, num_classes)
     x = inputs["images"]
-    for level in range(halvings):
+    for level in range(depth or halvings):
         x = layers.Conv2D(
             width * 2**level,
             kernel_size,

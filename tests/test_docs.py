@@ -1,0 +1,103 @@
+"""The documents say what is so."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+from conftest import ROOT
+
+import keras_gans
+from keras_gans import train, zoo
+from keras_gans.command import run_command
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_zoo_table_is_generated():
+    assert zoo.table() in README
+
+
+def test_links_and_pictures_are_there():
+    for path in re.findall(r"\]\(([^)#]+)\)", README):
+        if not path.startswith("http"):
+            assert (ROOT / path).exists(), path
+
+
+def test_commands_in_the_readme_have_these_flags():
+    text = README.replace("\\\n", " ")
+    commands = re.findall(r"python -m keras_gans\.([\w.]+)((?: +--?[^\n`#]+)?)", text)
+    assert len(commands) >= 8
+    for name, words in commands:
+        module = importlib.import_module(f"keras_gans.{name}")
+        source = inspect.getsource(module)
+        for flag in re.findall(r"--(\w+)", words):
+            if name.startswith("export."):
+                assert flag == "workdir" or "argparse" in source
+            else:
+                assert re.search(rf'"(--)?{flag}"', source), (name, flag)
+        for table, key in re.findall(r"--set=(\w+)\.(\w+)=", words):
+            assert table and key
+
+
+def test_recipes_named_in_the_readme_resolve():
+    """Each train command of the README, as far as --dry_run goes."""
+    text = README.replace("\\\n", " ")
+    commands = re.findall(r"python -m keras_gans\.train ([^\n`#]*)", text)
+    assert commands
+    for words in commands:
+        args = [w for w in words.split() if w != "..."]
+        assert train.main([*args, "--dry_run"]) == 0, words
+
+
+def modules():
+    names = [
+        m.name
+        for m in pkgutil.walk_packages(keras_gans.__path__, "keras_gans.")
+        if not m.name.startswith("keras_gans.export")
+    ]
+    names += [f"keras_gans.export.{n}" for n in ("saved_model", "tflite", "sampler")]
+    return names
+
+
+@pytest.mark.parametrize("name", modules())
+def test_public_functions_say_what_they_take_and_give(name):
+    module = importlib.import_module(name)
+    doctest_failures = doctest.testmod(module).failed
+    assert not doctest_failures
+    for key, value in vars(module).items():
+        if key.startswith("_") or getattr(value, "__module__", None) != name:
+            continue
+        if inspect.isfunction(value):
+            check(value)
+        elif inspect.isclass(value):
+            assert value.__doc__, f"{name}.{key}"
+            for attribute, member in vars(value).items():
+                if inspect.isfunction(member) and not attribute.startswith("_"):
+                    check(member)
+
+
+def check(function):
+    """Type hints on all, and a docstring that names each argument (or is one line)."""
+    parameters = [p for p in inspect.signature(function).parameters if p != "self"]
+    where = f"{function.__module__}.{function.__qualname__}"
+    doc = inspect.getdoc(function)
+    assert doc, where
+    if "Args:" in doc:
+        for parameter in parameters:
+            assert re.search(rf"^    \*{{0,2}}{parameter}: ", doc, re.M), (
+                where,
+                parameter,
+            )
+    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(function)))
+    node = tree.body[0]
+    for argument in node.args.args + node.args.kwonlyargs:
+        if argument.arg != "self":
+            assert argument.annotation, (where, argument.arg)
+
+
+def test_run_command_is_what_every_command_goes_through():
+    assert run_command("x", "Doc.", lambda values: None, lambda values: None, []) == 0

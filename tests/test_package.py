@@ -1,0 +1,87 @@
+"""The package: what it imports, what the wheel holds."""
+
+import configparser
+import subprocess
+import sys
+import zipfile
+
+from conftest import ROOT
+
+
+def python(code, **kwargs):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, **kwargs
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_is_light():
+    out = python(
+        "import time; t = time.perf_counter(); import keras_gans; "
+        "print(time.perf_counter() - t); import sys; "
+        "assert not {'tensorflow', 'keras', 'numpy'} & set(sys.modules)"
+    )
+    assert float(out) < 0.1
+
+
+def test_every_public_name_can_be_had():
+    python(
+        "import keras_gans; assert 'CGAN' in dir(keras_gans); "
+        "[getattr(keras_gans, name) for name in keras_gans.__all__]\n"
+        "try: keras_gans.Cgan\n"
+        "except AttributeError as error: assert 'Cgan' in str(error)\n"
+        "else: raise SystemExit('no error')"
+    )
+
+
+def test_wheel_holds_all_and_nothing_at_top_level(tmp_path):
+    # with the setuptools that are installed: needs no network
+    code = (
+        "from setuptools import build_meta; "
+        f"print(build_meta.build_wheel({str(tmp_path)!r}))"
+    )
+    source = tmp_path / "source"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(source)], check=True)
+    python(code, cwd=source)
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"keras_gans"}
+    tracked = subprocess.run(
+        ["git", "ls-files", "keras_gans", "export", "zoo_configs"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    ).stdout.split()
+    for path in tracked:
+        prefix = "" if path.startswith("keras_gans/") else "keras_gans/"
+        assert prefix + path in names, path
+    for name in ("digits.npz", "fashion.npz"):
+        assert f"keras_gans/data/{name}" in names
+    assert any(name.endswith("NOTICE") for name in names)
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_every_dependency_has_its_reason():
+    parser = configparser.RawConfigParser(comment_prefixes=("%",))
+    parser.read(ROOT / "setup.cfg")
+    for section, key in (
+        ("options", "install_requires"),
+        ("options.extras_require", "test"),
+    ):
+        lines = [line for line in parser[section][key].splitlines() if line]
+        reasons = 0
+        for before, line in zip(["", *lines], lines, strict=False):
+            if not line.startswith("#"):
+                assert before.startswith("#"), line
+                reasons += 1
+        assert reasons
+
+
+def test_versions_agree():
+    import keras_gans
+
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    assert parser["metadata"]["version"] == keras_gans.__version__
