@@ -90,8 +90,7 @@ class Recorder(StepCallback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Checks what is left."""
-        if self._pending and not self.check():
-            self.model.stop_training = True
+        self.check()
         self._writer.close()
 
     def check(self) -> bool:

@@ -101,3 +101,23 @@ def check(function):
 
 def test_run_command_is_what_every_command_goes_through():
     assert run_command("x", "Doc.", lambda values: None, lambda values: None, []) == 0
+
+
+def test_python_in_the_readme_runs(smoke_run, tmp_path, monkeypatch):
+    """Each block, in order, with fewer steps, beside a run of cgan."""
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    assert len(blocks) == 3
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "cgan").symlink_to(smoke_run("cgan"))
+    monkeypatch.chdir(tmp_path)
+    for block in blocks:
+        block = block.replace("steps_per_epoch=500, epochs=4", "steps_per_epoch=2")
+        block = block.replace("(16, 100)", "(16, 8)")  # the smoke size's latents
+        names = {}
+        exec(compile(block, "README.md", "exec"), names)  # noqa: S102
+        if "gan" in names:
+            assert int(names["gan"].step.numpy()) == 2
+        if "images" in names:
+            assert names["images"].shape == (16, 28, 28, 1)
+        if "pictures" in names:
+            assert names["pictures"].shape == (16, 28, 28, 1)
