@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,19 +18,29 @@ def export_workdir(workdir: Workdir, kinds: Sequence[str]) -> None:
         kinds: Any of "saved_model", "tflite".
 
     Raises:
-        UserError: if the folder holds no trained model.
+        UserError: if the folder holds no trained model, or cannot be written to.
     """
+    from keras_gans.command import import_tensorflow
+
+    import_tensorflow()
     from keras_gans.export import saved_model, tflite
 
     from keras_gans.building import load_workdir
+    from keras_gans.errors import UserError
 
     sampler = load_workdir(workdir.path)
-    if "saved_model" in kinds:
-        saved_model.export(sampler, workdir.saved_model)
-        print(f"exported {workdir.saved_model}", flush=True)
-    if "tflite" in kinds:
-        tflite.export(sampler, workdir.tflite)
-        print(f"exported {workdir.tflite}", flush=True)
+    writers = {
+        "saved_model": (saved_model.export, workdir.saved_model),
+        "tflite": (tflite.export, workdir.tflite),
+    }
+    for kind in kinds:
+        export, path = writers[kind]
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            export(sampler, path)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from None
+        print(f"exported {path}", flush=True)
 
 
 def run_export(kind: str, doc: str, argv: list[str] | None) -> int:

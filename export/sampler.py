@@ -74,9 +74,11 @@ def slerp(start: np.ndarray, end: np.ndarray, num: int) -> np.ndarray:
         float32 [num, dim]; lengths go evenly from |start| to |end|.
     """
     lengths = np.linalg.norm(start), np.linalg.norm(end)
+    t = np.linspace(0, 1, num)[:, None]
+    if not all(lengths):  # no direction: straight
+        return ((1 - t) * start + t * end).astype(np.float32)
     a, b = start / lengths[0], end / lengths[1]
     angle = math.acos(float(np.clip(a @ b, -1, 1)))
-    t = np.linspace(0, 1, num)[:, None]
     if angle < 1e-6:
         directions = (1 - t) * a + t * b
     else:
@@ -131,7 +133,7 @@ def save(images: np.ndarray, path: str, columns: int | None = None) -> None:
     Raises:
         SamplerError: for another ending, or a folder that cannot be written.
     """
-    kind = check_out(path)
+    kind, path = check_out(path), os.path.expanduser(path)
     if kind == "PNG":
         data = encode(grid(images, columns))
     else:
@@ -148,12 +150,14 @@ def save(images: np.ndarray, path: str, columns: int | None = None) -> None:
             **more,
         )
         data = buffer.getvalue()
+    temporary = f"{path}.tmp"
     try:
-        temporary = f"{path}.tmp"
         with open(temporary, "wb") as file:
             file.write(data)
         os.replace(temporary, path)
     except OSError as error:
+        if os.path.isfile(temporary):
+            os.remove(temporary)
         raise SamplerError(f"cannot write {path}: {error.strerror}") from None
 
 
@@ -166,9 +170,12 @@ def check_out(path: str) -> str:
             f"--out={path}: expected a name that ends in .png (a grid), .gif or .webp "
             "(an animation)"
         )
+    path = os.path.expanduser(path)
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise SamplerError(f"--out={path}: no folder '{folder}' that can be written")
+    if os.path.isdir(path):
+        raise SamplerError(f"--out={path}: a folder, not a file")
     return kinds[ending]
 
 
@@ -228,6 +235,8 @@ class BaseSampler:
         """
         if num < 1:
             raise SamplerError(f"num: expected at least 1, got {num}")
+        if not math.isfinite(shift):
+            raise SamplerError(f"shift: expected a finite number, got {shift}")
         pictures = []
         classes = self.labels(num, labels)
         for start in range(0, num, BATCH):

@@ -26,7 +26,7 @@ from keras_gans.errors import UserError
 
 
 def export(sampler: KerasSampler, path: str) -> None:
-    """Writes a SavedModel; an older one at this path is replaced in one step.
+    """Writes a SavedModel; an older one at this path stays whole until it is done.
 
     Args:
         sampler: A `keras_gans.loading.KerasSampler`: the model, and what it is.
@@ -56,8 +56,12 @@ def export(sampler: KerasSampler, path: str) -> None:
     os.makedirs(extra, exist_ok=True)
     with open(os.path.join(extra, INFO_NAME), "w", encoding="utf-8") as file:
         json.dump(info, file, indent=1)
-    shutil.rmtree(path, ignore_errors=True)
+    old = f"{path}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if os.path.lexists(path):
+        os.replace(path, old)
     os.replace(temporary, path)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _positional(fn, names):

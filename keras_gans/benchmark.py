@@ -21,7 +21,7 @@ from absl import flags
 
 from keras_gans.command import run_command
 from keras_gans.config import Config, load_config
-from keras_gans.errors import UserError, did_you_mean
+from keras_gans.errors import UserError
 
 KINDS = ("throughput",)
 
@@ -35,9 +35,9 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("rounds", 5, "Pairs of measurements.", **flag, lower_bound=1)
     flags.DEFINE_integer(
         "steps",
-        250,
-        "Steps in a measurement; a multiple of the recipe's grid_every counts the "
-        "grids and checkpoints in their true share.",
+        None,
+        "Steps in a measurement; the recipe's checkpoint_every if not given, so that "
+        "grids and checkpoints count in their true share.",
         **flag,
         lower_bound=1,
     )
@@ -47,16 +47,16 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     # The kind of benchmark is the one word that is not a flag.
-    words = [word for word in argv if not word.startswith("-")]
+    kind = next((word for word in argv if word in KINDS), None)
 
     def body(values: flags.FlagValues) -> None:
-        if words[:1] != ["throughput"]:
-            word = words[0] if words else ""
-            raise UserError(f"no benchmark '{word}'{did_you_mean(word, KINDS)}")
+        if kind is None:
+            raise UserError(f"say which benchmark: one of {', '.join(KINDS)}")
         config = load_config(values.model, values.set)
-        throughput(config, values.data_dir, values.rounds, values.steps)
+        steps = values.steps or config.train.checkpoint_every
+        throughput(config, values.data_dir, values.rounds, steps)
 
-    rest = [word for word in argv if word not in words[:1]]
+    rest = [word for word in argv if word != kind]
     return run_command("benchmark", __doc__, define_flags, body, rest)
 
 
@@ -94,7 +94,7 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
     batches = list(source.stream(0).take(16))
 
     # The same updates with nothing around them: no callback, no input pipeline.
-    step = tf.function(bare.train_step)
+    step = tf.function(bare.train_step, jit_compile=bare.jit_compile)
 
     def run_bare() -> float:
         start = time.perf_counter()
@@ -110,8 +110,8 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
         with tempfile.TemporaryDirectory() as folder:
             # Opening the folder and the stream comes once in a run: not timed.
             begin, end = Clock(), Clock()
-            workdir = Workdir(os.path.join(folder, "run"))
-            workdir.start(config, source.info, overwrite=False)
+            workdir = Workdir(folder)
+            workdir.write(config, source.info)
             info = building.generator_info(model, config, source.info)
             watching = callbacks.training_callbacks(
                 building.KerasSampler(model, info), workdir, config.train

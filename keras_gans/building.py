@@ -34,18 +34,27 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
     """
     keras.utils.set_random_seed(config.train.seed)
     variant = config_lib.find_class(config.name, config.model)
-    networks = importlib.import_module(config.networks)
     from_data = {"image_shape": info.image_shape, "num_classes": info.num_classes}
     if not variant.takes_labels:
         from_data["num_classes"] = 0
-    model = variant(
-        functools.partial(networks.generator, **from_data, **config.generator),
-        functools.partial(networks.discriminator, **from_data, **config.discriminator),
-        config.hparams,
-        seed=config.train.seed,
-        name=config.name,
-    )
-    return model.compile(_optimizer(config.g_optimizer), _optimizer(config.d_optimizer))
+    networks = importlib.import_module(config.networks)
+    try:
+        model = variant(
+            functools.partial(networks.generator, **from_data, **config.generator),
+            functools.partial(
+                networks.discriminator, **from_data, **config.discriminator
+            ),
+            config.hparams,
+            seed=config.train.seed,
+            name=config.name,
+        )
+        optimizers = _optimizer(config.g_optimizer), _optimizer(config.d_optimizer)
+        return model.compile(*optimizers)
+    except UserError:
+        raise
+    except (ValueError, TypeError) as error:  # what only Keras knows to be wrong
+        line = str(error).strip().splitlines()[0]
+        raise UserError(f"{config.name}.toml cannot be built: {line}") from None
 
 
 def load_workdir(path: str) -> KerasSampler:
@@ -56,10 +65,10 @@ def load_workdir(path: str) -> KerasSampler:
     """
     workdir = Workdir(path)
     config, info = workdir.read()
+    model = build_model(config, info)
     steps = checkpoint.steps(workdir.checkpoints)
     if not steps:
         raise UserError(f"{path}: no checkpoint yet; train it first")
-    model = build_model(config, info)
     checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, steps[-1]))
     return KerasSampler(model, generator_info(model, config, info))
 

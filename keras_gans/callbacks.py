@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import sys
 import time
@@ -89,8 +90,9 @@ class Recorder(StepCallback):
             self._flush(step)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Checks what is left."""
-        self.check()
+        """Writes what is left at the end of the run."""
+        if self.check() and self._pending and self.step == self._options.steps:
+            self._flush(self.step)
         self._writer.close()
 
     def check(self) -> bool:
@@ -303,7 +305,7 @@ class Progress(StepCallback):
             f"{left // 60}:{left % 60:02d} left, {rate:.1f} steps/s  {values}"
         )
         if self._terminal:
-            width = os.get_terminal_size().columns - 1
+            width = shutil.get_terminal_size().columns - 1
             print(f"\r{line[:width]:<{width}}", end="", flush=True)
         else:
             print(line, flush=True)

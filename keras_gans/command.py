@@ -75,10 +75,20 @@ def import_tensorflow() -> None:
 
     TensorFlow 2.21 writes them whatever TF_CPP_MIN_LOG_LEVEL says; they would bury a
     command's own words. Set TF_CPP_MIN_LOG_LEVEL=0 to see them.
+
+    Raises:
+        UserError: if Keras is told to use another backend.
     """
     if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Wins over ~/.keras/keras.json.
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise UserError(
+            f"KERAS_BACKEND is '{backend}', but training, sampling from a workdir and "
+            "export need TensorFlow: set KERAS_BACKEND=tensorflow"
+        )
     with _no_stderr():
         import keras  # noqa: F401
         import tensorflow as tf

@@ -24,6 +24,8 @@ import importlib
 import importlib.resources
 import inspect
 import json
+import math
+import numbers
 import os
 import tomllib
 import types
@@ -81,6 +83,8 @@ class TrainOptions:
                     f"[train] {field.name}: expected at least {low}, "
                     f"got {getattr(self, field.name)}"
                 )
+        if self.seed >= 2**31:
+            raise UserError(f"[train] seed: expected less than 2**31, got {self.seed}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +148,8 @@ def read_recipe(model: str) -> tuple[str, str]:
         try:
             with open(model, encoding="utf-8") as file:
                 return os.path.basename(model)[:-5], file.read()
+        except UnicodeDecodeError:
+            raise UserError(f"--model={model}: not text in UTF-8") from None
         except OSError as error:
             raise UserError(f"--model={model}: {error.strerror}") from None
     names = zoo_names()
@@ -185,7 +191,7 @@ def load_config(
     for key in raw.keys() - {"name", "model", "networks", *TABLES}:
         known = ("model", "networks", "smoke", *TABLES)
         raise UserError(f"{file}: no key '{key}'{did_you_mean(key, known)}")
-    for key in ("model", "networks"):
+    for key in ("name", "model", "networks"):
         if not isinstance(raw.get(key), str):
             raise UserError(f"{file}: '{key}' is missing or not text")
     for table in TABLES:
@@ -227,6 +233,9 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
     import_tensorflow()
     variant = find_class(file, raw["model"])
     networks = _import(file, raw["networks"])
+    for table in ("generator", "discriminator"):
+        if not callable(getattr(networks, table, None)):
+            raise UserError(f"{file}: networks: no {table}(...) in {raw['networks']}")
     tables = {
         table: _bind(
             f"{file} [{table}]", raw[table], getattr(networks, table), skip=FROM_DATA
@@ -234,7 +243,8 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
         for table in ("generator", "discriminator")
     }
     for table in ("g_optimizer", "d_optimizer"):
-        tables[table] = _bind_optimizer(f"{file} [{table}]", raw[table])
+        where = f"{file} [{table}]"
+        tables[table] = _bind_optimizer(where, raw[table], steps=train["steps"])
     hparams = _bind(f"{file} [hparams]", raw["hparams"], variant.Hparams)
     return Config(
         name=raw["name"],
@@ -252,10 +262,10 @@ def find_class(file: str, path: str) -> type:
     module, colon, name = path.partition(":")
     if not colon:
         raise UserError(f"{file}: model: expected 'module:Class', got '{path}'")
-    try:
-        return getattr(_import(file, module), name)
-    except AttributeError:
-        raise UserError(f"{file}: model: no class '{name}' in {module}") from None
+    found = getattr(_import(file, module), name, None)
+    if not inspect.isclass(found) or not hasattr(found, "Hparams"):
+        raise UserError(f"{file}: model: no class '{name}' of a GAN in {module}")
+    return found
 
 
 def _import(file: str, module: str) -> types.ModuleType:
@@ -267,7 +277,7 @@ def _import(file: str, module: str) -> types.ModuleType:
         raise UserError(f"{file}: no module '{module}'") from None
 
 
-def _bind_optimizer(where: str, values: dict[str, Any]) -> dict[str, Any]:
+def _bind_optimizer(where: str, values: dict[str, Any], steps: int) -> dict[str, Any]:
     import keras
 
     values = dict(values)
@@ -277,8 +287,15 @@ def _bind_optimizer(where: str, values: dict[str, Any]) -> dict[str, Any]:
     bound = _bind_class(where, values, keras.optimizers, keras.optimizers.Optimizer)
     if isinstance(rate, dict):
         schedules = keras.optimizers.schedules
+        cls = getattr(schedules, str(rate.get("class_name")), None)
+        if cls and "decay_steps" in inspect.signature(cls).parameters:
+            rate = {"decay_steps": steps, **rate}  # the whole run, unless it is said
         bound["learning_rate"] = _bind_class(
             f"{where} learning_rate", rate, schedules, schedules.LearningRateSchedule
+        )
+    elif bound["learning_rate"] < 0:
+        raise UserError(
+            f"{where} learning_rate: expected at least 0, got {bound['learning_rate']}"
         )
     return bound
 
@@ -327,10 +344,11 @@ def _bind(
 
 
 def _hint_of_default(default: Any) -> Any:
-    # Keras's optimizers have no annotations, but their defaults tell the type.
-    if default is None or default is inspect.Parameter.empty:
+    # Keras's optimizers have no annotations, but their defaults tell the type; where
+    # None is the default, a number is meant.
+    if default is inspect.Parameter.empty:
         return Any
-    return type(default)
+    return numbers.Real if default is None else type(default)
 
 
 def _convert(where: str, value: Any, hint: Any) -> Any:
@@ -347,6 +365,10 @@ def _convert(where: str, value: Any, hint: Any) -> Any:
         return _convert(where, value, hint)
     if hint is float and type(value) is int:
         return float(value)
+    if hint is numbers.Real and type(value) in (int, float):
+        hint = type(value)
+    if type(value) is float and not math.isfinite(value):
+        raise UserError(f"{where}: expected a finite number, got {value}")
     if type(value) is not hint:
         raise UserError(
             f"{where}: expected {hint.__name__}, got {value!r} ({type(value).__name__})"

@@ -28,17 +28,20 @@ def minimize(
 
     Returns:
         {name: mean of the term over this replica's batch} and "gradient_norm", the
-        global L2 norm of the gradient that this replica hands to the optimizer's sum,
-        times the number of replicas. Float32 scalars.
+        global L2 norm of the gradient of their sum. Float32 scalars.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch([v.value for v in variables])
         terms = {k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()}
         # Keras's optimizers SUM gradients over replicas: divide here, once.
-        loss = optimizer.scale_loss(sum(terms.values()) / num_replicas())
+        scale = optimizer.scale_loss(ops.ones(())) / num_replicas()
+        loss = sum(terms.values()) * scale
     gradients = tape.gradient(loss, [v.value for v in variables])
+    # An embedding's gradient comes as slices, a row for each example. Keras's
+    # optimizers would square, clip and norm rows of one class apart: add them up.
+    gradients = [tf.convert_to_tensor(g) for g in gradients]
     optimizer.apply(gradients, variables)
-    norm = tf.linalg.global_norm(gradients) * num_replicas()
+    norm = tf.linalg.global_norm(gradients) / scale
     return {**terms, "gradient_norm": norm}
 
 

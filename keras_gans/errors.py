@@ -16,3 +16,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
     guess = f"; did you mean '{near[0]}'?" if near else "."
     return f"{guess} Known: {', '.join(known)}" if known else "."
+
+
+def check_range(low: float, high: float = float("inf"), **values: float) -> None:
+    """Checks keywords of a network against a range.
+
+    Args:
+        low: Least value allowed.
+        high: Values must be below it.
+        **values: The keywords, by name.
+
+    Raises:
+        UserError: for a value out of range.
+    """
+    for name, value in values.items():
+        if not low <= value < high:
+            above = "" if high == float("inf") else f" and below {high}"
+            raise UserError(f"{name}: expected at least {low}{above}, got {value}")

@@ -45,8 +45,8 @@ def read(path: str, image_size: int, channels: int) -> np.ndarray:
             if image.mode.startswith("I;16"):  # Pillow would cut 16 bits off at 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             image = image.convert("L" if channels == 1 else "RGB")
-    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise OSError(str(error)) from None  # Pillow's other ways to say "corrupt"
+    except Exception as error:  # Pillow says "corrupt" in many ways
+        raise OSError(f"{type(error).__name__}: {error}") from None
     return _fit(image, image_size)
 
 

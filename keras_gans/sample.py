@@ -12,6 +12,7 @@ gives the same picture from each. Walks, as a grid or frame by frame:
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 
@@ -106,8 +107,8 @@ def _main(values: flags.FlagValues) -> None:
     try:
         shift = [float(word) for word in values.shift]
     except ValueError:
-        shift = [0.0] * 3
-    if len(shift) > 2:
+        shift = [math.nan]
+    if len(shift) > 2 or not all(map(math.isfinite, shift)):
         raise UserError(f"--shift={','.join(values.shift)}: expected one number or two")
     if values.interpolate is not None and len(shift) == 2:
         raise UserError("--interpolate and a walk by --shift: expected one of them")

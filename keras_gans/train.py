@@ -79,6 +79,8 @@ def _main(values: flags.FlagValues) -> int:
         if name not in EXPORTS:
             choices = ", ".join(EXPORTS)
             raise UserError(f"--export={name}: expected any of {choices}, or none")
+    if values.resume and values.overwrite:
+        raise UserError("--resume and --overwrite: expected one of them")
     overrides = list(values.set)
     if values.seed is not None:
         overrides.append(f"train.seed={values.seed}")
@@ -93,6 +95,10 @@ def _main(values: flags.FlagValues) -> int:
         from keras_gans.export import export_workdir
 
         export_workdir(workdir, exports)
+    if status == 130:
+        used = {"--overwrite": values.overwrite, "--noresume": values.resume is False}
+        without = "".join(f" without {flag}" for flag, was in used.items() if was)
+        print(f"The same command{without} goes on from there", flush=True)
     return status
 
 
@@ -118,7 +124,7 @@ def run(
     Raises:
         UserError: for data that are missing or do not fit.
     """
-    from keras_gans import building, callbacks, checkpoint, data
+    from keras_gans import building, checkpoint, data
 
     source = data.open_source(config.data, data_dir)
     devices = make_strategy(strategy)
@@ -129,11 +135,22 @@ def run(
         )
     with devices.scope():
         model = building.build_model(config, source.info)
-    workdir.start(config, source.info, overwrite)
-    found = checkpoint.steps(workdir.checkpoints)
-    if found:
-        checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, found[-1]))
-        print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
+    with workdir.locked():
+        if overwrite:
+            workdir.clear()
+        workdir.check_data(source.info)
+        found = checkpoint.steps(workdir.checkpoints)
+        if found:
+            path = checkpoint.path_of(workdir.checkpoints, found[-1])
+            checkpoint.restore(model, path)
+            print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
+        workdir.write(config, source.info)
+        return _fit(model, source, config, workdir)
+
+
+def _fit(model, source, config: Config, workdir: Workdir) -> int:
+    from keras_gans import building, callbacks
+
     step, options = int(model.step.numpy()), config.train
     if step >= options.steps:
         print(f"{workdir.path}: trained already, to step {step}", flush=True)
@@ -163,15 +180,14 @@ def _report(model, workdir: Workdir, recorder, stop) -> int:
         print(
             f"train: step {step}: not finite: {', '.join(names)}; stopped. Last good "
             f"checkpoint: {last}. Try a lower --set=g_optimizer.learning_rate= and "
-            "--set=d_optimizer.learning_rate= (or clipnorm=1.0 for both), and look at "
-            f"the gradient norms in {workdir.metrics}",
+            "--set=d_optimizer.learning_rate= (or clipnorm=1.0 for both), with another "
+            "--workdir or --overwrite",
             file=sys.stderr,
         )
         return 1
     if stop.caught:
         print(
-            f"interrupted at step {int(model.step.numpy())}; checkpoint: {last}. The "
-            "same command goes on from there",
+            f"interrupted at step {int(model.step.numpy())}; checkpoint: {last}",
             flush=True,
         )
         return 130

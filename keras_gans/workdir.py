@@ -11,17 +11,20 @@ export/               saved_model/ and generator.tflite
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import tomllib
+from collections.abc import Iterator
 
 from keras_gans import config as config_lib
 from keras_gans.config import Config
 from keras_gans.data.options import DataInfo
 from keras_gans.errors import UserError
 
+LOCK = ".lock"
 PARTS = (
     "checkpoints",
     "samples",
@@ -74,12 +77,15 @@ class Workdir:
             parent = os.path.dirname(os.path.abspath(parent))
         if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
             raise UserError(f"--workdir={self.path}: '{parent}' cannot be written to")
-        if not there or not os.listdir(self.path):
+        # A kill while the first files were written leaves these at most.
+        begun = {LOCK, "info.json", "info.json.tmp", "config.toml.tmp"}
+        if not there or set(os.listdir(self.path)) <= begun:
             return
-        if not os.path.isfile(self.join("config.toml")):
+        old = self._read_toml() if self._is_run() else {}
+        if not {"model", "networks"} <= old.keys():
             raise UserError(
                 f"--workdir={self.path}: not empty and not a run's folder (it has no "
-                "config.toml); choose another"
+                "config.toml and info.json of one); choose another"
             )
         if overwrite:
             return
@@ -88,31 +94,75 @@ class Workdir:
                 f"--workdir={self.path}: holds a run already; pass --resume to go on "
                 "with it, --overwrite to delete it, or another --workdir"
             )
-        changed = config_lib.differences(self._read_toml(), config.to_dict())
-        if resume and all(line.startswith("train.steps:") for line in changed):
-            return
-        if changed:
-            more = " --resume goes on if only train.steps changed."
+        changed = config_lib.differences(old, config.to_dict())
+        longer = config.train.steps > old.get("train", {}).get("steps", 0)
+        only_steps = all(line.startswith("train.steps:") for line in changed)
+        if changed and not (resume and longer and only_steps):
+            more = " --resume goes on if only train.steps has grown." if longer else ""
             raise UserError(
                 f"--workdir={self.path}: holds a run of another recipe "
                 f"({'; '.join(changed)}). Pass --overwrite to delete it, or another "
-                f"--workdir.{more if 'train.steps' in ' '.join(changed) else ''}"
+                f"--workdir.{more}"
             )
 
-    def start(self, config: Config, info: DataInfo, overwrite: bool) -> None:
-        """Writes the recipe and the data's description, after `check`.
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folder, and keeps other runs out of it.
+
+        Raises:
+            UserError: if another run is in it, or it cannot be written to.
+        """
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            file = open(self.join(LOCK), "w")
+        except OSError as error:
+            raise UserError(f"--workdir={self.path}: {error.strerror}") from None
+        with file:
+            try:
+                import fcntl  # not on Windows
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except ImportError:
+                pass
+            except OSError:
+                raise UserError(
+                    f"--workdir={self.path}: another run is at work in it; choose "
+                    "another"
+                ) from None
+            yield
+
+    def clear(self) -> None:
+        """Deletes what a run left, and nothing else; after `check`."""
+        for part in PARTS:
+            if os.path.isdir(self.join(part)):
+                shutil.rmtree(self.join(part))
+            elif os.path.lexists(self.join(part)):
+                os.remove(self.join(part))
+
+    def check_data(self, info: DataInfo) -> None:
+        """Checks that the data are what an earlier run in this folder trained on.
+
+        Raises:
+            UserError: if they are not, with each difference.
+        """
+        if not self._is_run():
+            return
+        old, new = (dataclasses.asdict(i) for i in (self._read_info(), info))
+        changed = config_lib.differences(old, new)
+        if changed:
+            raise UserError(
+                f"--workdir={self.path}: the data are not what this run began with "
+                f"({'; '.join(changed)}). Pass --overwrite to delete the run, or "
+                "another --workdir"
+            )
+
+    def write(self, config: Config, info: DataInfo) -> None:
+        """Writes the recipe and the data's description.
 
         Raises:
             UserError: if the folder cannot be written to.
         """
         try:
-            os.makedirs(self.path, exist_ok=True)
-            if overwrite:
-                for part in PARTS:
-                    if os.path.isdir(self.join(part)):
-                        shutil.rmtree(self.join(part))
-                    elif os.path.lexists(self.join(part)):
-                        os.remove(self.join(part))
             self._write("info.json", json.dumps(dataclasses.asdict(info), indent=1))
             self._write("config.toml", config.to_toml())
         except OSError as error:
@@ -124,15 +174,20 @@ class Workdir:
         Raises:
             UserError: if the folder holds no run.
         """
-        if not os.path.isfile(self.join("config.toml")):
+        if not self._is_run():
             raise UserError(f"{self.path}: not a run's folder (it has no config.toml)")
-        config = config_lib.load_config(self.join("config.toml"))
+        return config_lib.load_config(self.join("config.toml")), self._read_info()
+
+    def _is_run(self) -> bool:
+        return all(os.path.isfile(self.join(f)) for f in ("config.toml", "info.json"))
+
+    def _read_info(self) -> DataInfo:
         try:
             with open(self.join("info.json"), encoding="utf-8") as file:
                 raw = json.load(file)
             raw["image_shape"] = tuple(raw["image_shape"])
             raw["class_names"] = tuple(raw["class_names"])
-            return config, DataInfo(**raw)
+            return DataInfo(**raw)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{self.join('info.json')}: {error}") from None
 
@@ -140,7 +195,7 @@ class Workdir:
         try:
             with open(self.join("config.toml"), "rb") as file:
                 return tomllib.load(file)
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(f"{self.join('config.toml')}: {error}") from None
 
     def _write(self, name: str, text: str) -> None:

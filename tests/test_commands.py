@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -98,6 +99,32 @@ def test_answers_to_misspelt_models_load_no_tensorflow():
         ),
         (["--model=cgan", "--set=data.dataset=folder:EMPTY"], "no pictures in"),
         (["--model=cgan", "--set=data.image_size=27"], "4, 5, 6 or 7 doubled"),
+        (
+            ["--model=cgan", "--set=generator.width=0"],
+            "width: expected at least 1, got",
+        ),
+        (["--model=gan", "--set=generator.latent_dim=-3"], "latent_dim: expected at"),
+        (
+            ["--model=gan", "--set=discriminator.dropout=1.5"],
+            "dropout: expected at lea",
+        ),
+        (
+            ["--model=cgan", "--set=discriminator.depth=-1"],
+            "depth: expected at least 0",
+        ),
+        (
+            ["--model=cgan", "--set=generator.init_stddev=-1"],
+            "init_stddev: expected at",
+        ),
+        (
+            [
+                "--model=gan",
+                "--set=g_optimizer.clipnorm=1",
+                "--set=g_optimizer.clipvalue=1",
+            ],
+            "gan.toml cannot be built: Only one of",
+        ),
+        (["--model=cgan", "--workdir=SITE", "--overwrite"], "not a run's folder"),
         (["--model=cgan", "--workdir=FILE/run"], "FILE' cannot be written to"),
         (["--model=cgan", "--workdir=FILE"], "not a folder"),
         (["--model=cgan", "--workdir=/proc/run"], "--workdir=/proc/run: "),
@@ -110,6 +137,8 @@ def test_mistakes_in_training(args, message, tmp_path, capsys, monkeypatch):
     (tmp_path / "FILE").touch()
     (tmp_path / "OTHER").mkdir()
     (tmp_path / "OTHER" / "thesis.txt").write_text("mine")
+    (tmp_path / "SITE" / "export").mkdir(parents=True)  # has a config.toml of its own
+    (tmp_path / "SITE" / "config.toml").write_text("title = 'site'")
     before = sorted(tmp_path.rglob("*"))
     assert message in fails(train.main, capsys, *args)
     assert sorted(tmp_path.rglob("*")) == before
@@ -152,6 +181,7 @@ def test_dry_run_prints_a_recipe_that_trains(tmp_path, capsys):
         ("cgan", ["--truncation=1.5"], "truncation: expected 0 to 1, got 1.5"),
         ("cgan", ["--shift=1,2,3"], "expected one number or two"),
         ("cgan", ["--shift=much"], "expected one number or two"),
+        ("cgan", ["--shift=nan"], "expected one number or two"),
         ("cgan", ["--shift=0,1", "--interpolate=2"], "expected one of them"),
         ("cgan", ["--interpolate=2", "--num=1"], "at least 2 frames"),
         ("cgan", ["--out=x.jpg"], "ends in .png"),
@@ -233,6 +263,8 @@ def test_sampling_writes_grids_and_animations(smoke_run, tmp_path):
     assert np.abs(moved[2] - still).max() <= 4  # the middle frame is not shifted
     shifted = draw("b.png", "--shift=1", "--label=0", "--num=1")[0, 2:30, 2:30]
     assert np.abs(shifted - moved[4]).max() <= 4  # a GIF keeps 256 colours
+    flat = draw("flat.webp", "--interpolate=1", "--truncation=0", "--num=3")
+    assert (flat == flat[:1]).all() and np.ptp(flat) > 0
     narrow = draw("c.png", "--truncation=0", "--label=2", "--num=2")
     np.testing.assert_array_equal(narrow[0, 2:30, 2:30], narrow[0, 2:30, 32:60])
 
@@ -250,6 +282,37 @@ def test_exports_can_be_made_later(smoke_run, tmp_path, capsys):
         assert "not a run's folder" in fails(main, capsys, f"--workdir={tmp_path}")
 
 
+def test_exporting_says_nothing_but_its_own_words(smoke_run, tmp_path):
+    args = f"--workdir={smoke_run('gan')}"
+    status, out, err = run("export.tflite", args, cwd=tmp_path)
+    assert status == 0 and out.startswith("exported ") and out.count("\n") == 1
+    assert err == ""
+    status, out, err = run("export.tflite", "--workdir=/no/such", cwd=tmp_path)
+    assert status == 2 and out == "" and err.count("\n") == 1
+
+
+def test_export_that_cannot_be_written(smoke_run, tmp_path, capsys):
+    from keras_gans.export import tflite
+
+    shutil.copytree(smoke_run("gan"), tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "export")
+    (tmp_path / "run" / "export").write_text("a file")
+    message = fails(tflite.main, capsys, f"--workdir={tmp_path / 'run'}")
+    assert "cannot write" in message
+
+
+def test_other_backends_are_refused(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_gans.train", "--model=gan", "--smoke"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+    )
+    assert done.returncode == 2 and "set KERAS_BACKEND=tensorflow" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_benchmark_prints_both_rates(capsys):
     from keras_gans import benchmark
 
@@ -260,8 +323,8 @@ def test_benchmark_prints_both_rates(capsys):
     median = [float(x) for x in out.splitlines()[-2].split()[:3]]
     assert median[0] > 0 and median[1] > 0
     assert median[2] == pytest.approx(median[1] / median[0], abs=0.01)
-    for wrong in ([], ["speed"]):
-        assert "no benchmark" in fails(benchmark.main, capsys, *wrong)
+    assert "say which benchmark" in fails(benchmark.main, capsys)
+    assert "got 'speed'" in fails(benchmark.main, capsys, "speed")
 
 
 def test_training_says_nothing_but_its_own_words(tmp_path):

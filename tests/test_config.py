@@ -21,6 +21,11 @@ from keras_gans.errors import UserError
         ("train.seed=-1", "[train] seed: expected at least 0, got -1"),
         ("data.batch_size=0", "[data] batch_size: expected at least 1"),
         ("data.channels=2", "[data] channels: expected 0, 1 or 3, got 2"),
+        ("train.seed=99999999999", "[train] seed: expected less than 2**31"),
+        ("data.split=test", "only TFDS sets have splits, got 'test' for 'digits'"),
+        ("g_optimizer.clipnorm=abc", "clipnorm: expected Real, got 'abc' (str)"),
+        ("g_optimizer.clipnorm=inf", "clipnorm: expected a finite number, got inf"),
+        ("g_optimizer.learning_rate=-1", "learning_rate: expected at least 0, got -1"),
         ("hparams.latents=cauchy", "no choice 'cauchy'. Known: normal, uniform"),
         ("hparams.latents=unifrom", "did you mean 'uniform'?"),
         ("hparams.ema_decay=1.0", "ema_decay: expected 0 <= decay < 1, got 1.0"),
@@ -54,6 +59,7 @@ def test_mistake_is_one_line(override, message):
         ("model = 'a:B'\nnetworks = 'x'\ndata = 1", "'data' must be a table"),
         ("modle = 'a:B'", "no key 'modle'; did you mean 'model'?"),
         ("x = [", "TOML"),
+        ("name = 3", "'name' is missing or not text"),
     ],
 )
 def test_broken_file_is_one_line(tmp_path, text, message):
@@ -75,6 +81,8 @@ def test_missing_files_and_modules(tmp_path):
         ("models.cgan:CGAN", "models.cgan:CGANS", "no class 'CGANS'"),
         ("models.cgan:CGAN", "models.nothing:X", "no module 'keras_gans.models.noth"),
         ("models.cgan:CGAN", "models.cgan", "expected 'module:Class'"),
+        ("keras_gans.models.cgan:CGAN", "os:path", "no class 'path' of a GAN in os"),
+        ("keras_gans.networks.dcgan", "os", "networks: no generator(...) in os"),
         ("networks.dcgan", "networks.dcgans", "no module 'keras_gans.networks.dcgans'"),
     ):
         path = tmp_path / "mine.toml"
@@ -137,3 +145,6 @@ def test_learning_rate_may_be_a_schedule(tmp_path):
     assert float(schedule(0)) == pytest.approx(0.1)
     assert float(schedule(5)) == pytest.approx(0.05)
     assert float(schedule(10)) == pytest.approx(0)
+    # it ends with the run, unless the recipe says otherwise
+    whole = config.load_config("cgan", ["train.steps=77"])
+    assert whole.g_optimizer["learning_rate"]["decay_steps"] == 77

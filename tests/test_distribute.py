@@ -29,7 +29,7 @@ def trained(name, overrides, strategy, steps=3):
         # what draws or averages for each device apart is left out: dropout, batch norm
         ("gan", ["discriminator.dropout=0.0"]),
         ("dcgan", ["generator.normalization=none", "discriminator.normalization=none"]),
-        ("cgan", ["generator.normalization=none"]),
+        ("cgan", ["generator.normalization=none", "discriminator.dropout=0.0"]),
     ],
 )
 def test_two_replicas_equal_one(name, overrides):

@@ -82,6 +82,25 @@ def test_minimize_steps_on_the_sum_of_the_means_of_the_terms():
     assert other.numpy() == [5.0]
 
 
+def test_adam_on_an_embedding_is_adam_on_the_dense_gradient():
+    """Repeated labels: their rows are added up before they are squared."""
+    labels = np.array([0, 2, 2, 2, 1, 0])
+    factors = np.array([[3.0], [1.0], [-2.0], [5.0], [1.0], [-2.5]], np.float32)
+    table = keras.layers.Embedding(4, 2, keras.initializers.Constant(1.0))
+    table.build(None)
+    [weight] = table.trainable_variables
+    optimizer = keras.optimizers.Adam(0.1, clipnorm=4.0)
+    optimizer.build([weight])
+    logs = engine.minimize(lambda: {"a": table(labels) * factors}, [weight], optimizer)
+    dense = np.zeros((4, 2), np.float32)
+    np.add.at(dense, labels, np.repeat(factors, 2, axis=1) / 12)  # mean of 12 values
+    assert float(logs["gradient_norm"]) == pytest.approx(np.linalg.norm(dense))
+    other = keras.Variable(np.ones((4, 2), np.float32))
+    reference = keras.optimizers.Adam(0.1, clipnorm=4.0)
+    reference.apply([tf.constant(dense)], [other])
+    np.testing.assert_allclose(weight, other, rtol=1e-6)
+
+
 def _tiny(ema_decay=0.9, latents="normal"):
     def generator():
         z = keras.Input((3,), name="latents")
@@ -141,7 +160,9 @@ def test_instruments_are_means_of_probabilities():
 
 def test_cgan_minimises_the_conditional_game():
     """The logged terms are the formula's, on the labels of the real batch."""
-    model, source = smoke_model("cgan", ["generator.normalization=none"])
+    model, source = smoke_model(
+        "cgan", ["generator.normalization=none", "discriminator.dropout=0.0"]
+    )
     real, labels = next(iter(source.stream(0)))
     model.seeds.begin_step()
     terms = {k: np.array(v) for k, v in model.d_losses(real, labels).items()}

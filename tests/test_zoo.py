@@ -60,8 +60,9 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
         for weight, gradient in zip(
             weights, tape.gradient(loss, [w.value for w in weights]), strict=True
         ):
-            values = tf.convert_to_tensor(gradient).numpy()  # embeddings: sparse
-            assert np.any(values != 0), weight.path
+            values = tf.convert_to_tensor(gradient).numpy()  # embeddings: slices
+            # more than the noise of rounding
+            assert np.abs(values).max() > 1e-4, weight.path
         before = {id(v): v.numpy() for v in model.trainable_variables}
         engine.minimize(lambda: losses_fn(real, labels), weights, optimizer)  # noqa: B023
         moved = {
@@ -73,13 +74,12 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
 
 
 def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
-    """A step of SGD lowers the logged sum by about rate * |gradient|^2."""
-    rate = 1e-4
-    model, source = smoke_model(zoo_name, compiled=lambda: keras.optimizers.SGD(rate))
+    """A small step of SGD lowers the logged sum by rate * |logged norm|^2."""
+    model, source = smoke_model(zoo_name, compiled=lambda: keras.optimizers.SGD(0.0))
     real, labels = next(iter(source.stream(0)))
     weights = model.discriminator.trainable_variables
-    sums = []
-    for _ in range(2):
+    sums, wanted = [], 1e-3  # small against the loss, large against its rounding
+    for _ in range(3):
         model.seeds.begin_step()  # the same latents again
         keras.utils.set_random_seed(0)
         for layer in model.discriminator.layers:
@@ -89,9 +89,10 @@ def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
             lambda: model.d_losses(real, labels), weights, model.d_optimizer
         )
         norm = float(logs.pop("gradient_norm"))
-        sums.append((sum(float(v) for v in logs.values()), norm))
-    drop = sums[0][0] - sums[1][0]
-    assert drop == pytest.approx(rate * sums[0][1] ** 2, rel=0.1)
+        model.d_optimizer.learning_rate = wanted / norm**2
+        sums.append(sum(float(v) for v in logs.values()))
+    assert sums[0] == sums[1]  # the first step had no length
+    assert sums[1] - sums[2] == pytest.approx(wanted, rel=0.02)
 
 
 def test_same_seed_gives_the_same_picture_from_each_source(zoo_name, smoke_run):

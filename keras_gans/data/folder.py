@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,11 +48,21 @@ def open_folder(root: str, options: DataOptions):
         )
     size = options.image_size or _common_size(paths)
     channels = options.channels or 3
+    names = "\n".join(os.path.relpath(path, root) for path in paths)
     info = DataInfo(
-        (size, size, channels), len(class_names), class_names, "", len(paths)
+        (size, size, channels),
+        len(class_names),
+        class_names,
+        num_examples=len(paths),
+        fingerprint=hashlib.sha256(names.encode("utf-8", "replace")).hexdigest(),
     )
     read = functools.partial(images.read, image_size=size, channels=channels)
+    none = UserError(
+        f"[data] dataset: none of the {len(paths)} pictures in '{root}' can be read"
+    )
     if len(paths) * size * size * channels > options.cache_mib * 2**20:
+        if all(_try(read, path) is None for path in paths):  # up to the first good one
+            raise none
         return FolderSource(paths, labels, info, options, read)
     with ThreadPoolExecutor(THREADS) as pool:
         decoded = list(pool.map(functools.partial(_try, read), paths))
@@ -61,9 +72,7 @@ def open_folder(root: str, options: DataOptions):
     _report(bad, len(paths))
     kept = [i for i, picture in enumerate(decoded) if picture is not None]
     if not kept:
-        raise UserError(
-            f"[data] dataset: none of the {len(paths)} pictures in '{root}' can be read"
-        )
+        raise none
     pictures = np.stack([decoded[i] for i in kept])
     return ArraySource(pictures, labels[kept], info, options)
 
@@ -109,23 +118,27 @@ class FolderSource:
     def _one(self, number: int) -> tuple[int, np.ndarray]:
         # The next readable file stands in for a corrupt one: the order stays a
         # function of (seed, step).
-        for _ in range(len(self.paths)):
+        while True:
             path = self.paths[number]
             picture = _try(self._read, path)
             if picture is not None:
                 return number, picture
             if path not in self.bad:
                 self.bad.add(path)
-                _report([path], len(self.paths))
+                logging.warning(
+                    "left out %s, which cannot be read; so far %d of %d files",
+                    path,
+                    len(self.bad),
+                    len(self.paths),
+                )
             number = (number + 1) % len(self.paths)
-        raise UserError("[data] dataset: none of the pictures can be read")
 
 
 def _list(root: str) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
     """Lists picture files, sorted; first-level sub-folders with any are the classes."""
     files: list[tuple[str, str]] = []
-    for folder, subfolders, names in os.walk(root):
-        subfolders.sort()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
         top = os.path.relpath(folder, root).split(os.sep)[0]
         for name in sorted(names):
             if name.lower().endswith(ENDINGS) and not name.startswith("."):
@@ -152,8 +165,8 @@ def _common_size(paths: list[str]) -> int:
         try:
             with Image.open(path) as image:
                 sizes.add(image.size)
-        except OSError:
-            continue  # named when it is read
+        except Exception:  # Pillow says "corrupt" in many ways; named when it is read
+            continue
     if len(sizes) == 1 and len(set(next(iter(sizes)))) == 1:
         return next(iter(sizes))[0]
     raise UserError(
@@ -171,7 +184,7 @@ def _try(read, path: str) -> np.ndarray | None:
 
 def _report(bad: list[str], total: int) -> None:
     if bad:
-        shown = ", ".join(bad[:5]) + (", ..." if len(bad) > 5 else "")
+        shown = ", ".join(bad)
         logging.warning(
             "left out %d of %d files that cannot be read: %s", len(bad), total, shown
         )

@@ -20,10 +20,10 @@ class DataOptions:
         image_size: Height and width in pixels; pictures are resized (antialiased) so
             that the shorter side fits, then cut at the centre. 0 keeps the size of a
             set whose pictures are square and all alike.
-        channels: 1 for grey, 3 for colour, 0 as they come.
+        channels: 1 for grey, 3 for colour, 0 as the set has them (folders: colour).
         horizontal_flip: Whether each picture is mirrored with probability 1/2.
-        cache_mib: Sets up to this size after decoding, in MiB, are decoded once and
-            kept in memory; larger ones stream from disk.
+        cache_mib: TFDS sets and folders up to this size after decoding, in MiB, are
+            decoded once and kept in memory; larger ones stream from disk.
     """
 
     dataset: str
@@ -44,6 +44,11 @@ class DataOptions:
             raise UserError(
                 f"[data] batch_size: expected at least 1, got {self.batch_size}"
             )
+        if self.split != "train" and not self.dataset.startswith("tfds:"):
+            raise UserError(
+                f"[data] split: only TFDS sets have splits, got '{self.split}' for "
+                f"'{self.dataset}'"
+            )
         if self.image_size < 0 or self.cache_mib < 0:
             raise UserError("[data] image_size and cache_mib: expected 0 or more")
         if self.channels not in (0, 1, 3):
@@ -60,6 +65,7 @@ class DataInfo:
         class_names: Their names, in order.
         credit: Whose pictures they are, for what is made from them.
         num_examples: Pictures in the split; 0 if it is not known before it is read.
+        fingerprint: Changes if a folder's files are others; else empty.
     """
 
     image_shape: tuple[int, int, int]
@@ -67,3 +73,4 @@ class DataInfo:
     class_names: tuple[str, ...] = ()
     credit: str = ""
     num_examples: int = 0
+    fingerprint: str = ""

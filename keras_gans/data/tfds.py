@@ -13,7 +13,7 @@ from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.data.pipeline import ArraySource, finish
 from keras_gans.errors import UserError, did_you_mean
 
-SHUFFLE_BUFFER = 10_000  # examples, still encoded, of a set that streams
+SHUFFLE_BUFFER = 10_000  # examples, still encoded, that are shuffled at once
 
 
 def open_tfds(name: str, options: DataOptions, data_dir: str | None):
@@ -39,7 +39,7 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
         hint = did_you_mean(name, tfds.list_builders())
         near = hint.split(" Known:")[0]
         raise UserError(f"{where}: TensorFlow Datasets has no such set{near}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, AssertionError) as error:
         raise UserError(f"{where}: {_first_line(error)}") from None
     features = builder.info.features
     names = features.keys() if isinstance(features, tfds.features.FeaturesDict) else ()
@@ -71,6 +71,7 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
         tuple(label.names) if label else (),
         f"{builder.info.name} of TensorFlow Datasets; see its homepage "
         f"{builder.info.homepage} for credit and licence",
+        _num_examples(builder, options.split),
     )
     try:
         source = TFDSSource(builder, key, label is not None, info, options)
@@ -98,6 +99,8 @@ class TFDSSource:
     def cached(self):
         """Reads the whole set into memory if it fits, else returns this source."""
         room = self.options.cache_mib * 2**20 // int(np.prod(self.info.image_shape))
+        if self.info.num_examples > room:
+            return self
         pictures, labels = [], []
         for picture, label in self._examples().map(self._decode, tf.data.AUTOTUNE):
             if len(pictures) == room:
@@ -113,15 +116,28 @@ class TFDSSource:
     def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`.
 
-        Each epoch is shuffled in a buffer. A resume reads the records before its
-        place again, without decoding them.
+        TFDS has shuffled the records once, when it prepared the set; here each stretch
+        of SHUFFLE_BUFFER of them is shuffled anew in each epoch. A resume reads the
+        records of its epoch before its place again, without decoding them.
         """
-        examples = self._examples()
-        epochs = tf.data.Dataset.range(np.iinfo(np.int64).max)
-        shuffled = epochs.flat_map(
-            lambda n: examples.shuffle(SHUFFLE_BUFFER, seed=seed * 2**20 + n)
-        )
-        shuffled = shuffled.skip(start_step * self.options.batch_size)
+        examples = self._examples().batch(SHUFFLE_BUFFER).enumerate()
+
+        def epoch(n):
+            def shuffle(i, stretch):
+                # Dataset.shuffle would mix in TensorFlow's global seed.
+                order = tf.random.experimental.stateless_shuffle(
+                    tf.range(tf.shape(stretch[1])[0]),
+                    seed=tf.stack([tf.cast(seed, tf.int64) * 2**31 + n, i]),
+                )
+                return tf.nest.map_structure(lambda x: tf.gather(x, order), stretch)
+
+            return examples.map(shuffle).unbatch()
+
+        first, skip = 0, start_step * self.options.batch_size
+        if self.info.num_examples:
+            first, skip = divmod(skip, self.info.num_examples)
+        epochs = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
+        shuffled = epochs.flat_map(epoch).skip(skip)
         decoded = shuffled.map(self._decode, tf.data.AUTOTUNE, deterministic=True)
         batches = decoded.batch(self.options.batch_size, drop_remainder=True)
         return finish(batches, self.options, seed, start_step)
@@ -156,6 +172,13 @@ class TFDSSource:
                 lambda p: images.fit(p, size, channels), [picture], tf.uint8
             )
         return tf.ensure_shape(picture, self.info.image_shape), label
+
+
+def _num_examples(builder, split: str) -> int:
+    try:
+        return builder.info.splits[split].num_examples
+    except (KeyError, ValueError):
+        return 0  # a split that is none is said when it is read; mocks have no splits
 
 
 def _first_line(error: Exception) -> str:

@@ -5,8 +5,8 @@ min_G max_D V(D, G) = E log D(x) + E log(1 - D(G(z))), one step for D and one fo
 turn (its training algorithm with k = 1).
 
 Differences from the paper:
-- The discriminator is an MLP with leaky ReLU, without maxout and dropout; Adam takes
-  the place of SGD with momentum.
+- The discriminator's units are leaky ReLU in the place of maxout; Adam takes the place
+  of SGD with momentum.
 - Images are in [-1, 1] (tanh), not in [0, 1].
 - Samples come from an average of the generator over the steps.
 """

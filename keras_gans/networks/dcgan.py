@@ -13,7 +13,7 @@ from typing import Literal
 import keras
 from keras import initializers, layers
 
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, check_range
 from keras_gans.layers import image_inputs, latent_inputs, projection_logits
 
 Norm = Literal["batch", "none"]
@@ -47,6 +47,7 @@ def generator(
     Raises:
         UserError: for an image size that the layers cannot reach.
     """
+    check_range(1, latent_dim=latent_dim, width=width, kernel_size=kernel_size)
     size, doublings = _sizes(image_shape)
     init = _initializer(init_stddev)
     bias = normalization == "none"
@@ -105,19 +106,24 @@ def discriminator(
     Raises:
         UserError: for an image size that the layers cannot reach.
     """
+    check_range(1, width=width, kernel_size=kernel_size)
+    check_range(0, depth=depth)
+    check_range(0, 1, dropout=dropout)
     _, halvings = _sizes(image_shape)
     init = _initializer(init_stddev)
     inputs, labels = image_inputs(image_shape, num_classes)
     x = inputs["images"]
     for level in range(depth or halvings):
+        normalize = level > 0 and normalization == "batch"
         x = layers.Conv2D(
             width * 2**level,
             kernel_size,
             strides=2,
             padding="same",
+            use_bias=not normalize,
             kernel_initializer=init,
         )(x)
-        if level > 0 and normalization == "batch":
+        if normalize:
             x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
@@ -128,6 +134,7 @@ def discriminator(
 
 
 def _initializer(stddev: float) -> initializers.Initializer:
+    check_range(0, init_stddev=stddev)
     if stddev:
         return initializers.RandomNormal(stddev=stddev)
     return initializers.GlorotUniform()

@@ -11,6 +11,7 @@ import math
 import keras
 from keras import layers
 
+from keras_gans.errors import check_range
 from keras_gans.layers import image_inputs, latent_inputs, projection_logits
 
 
@@ -34,6 +35,7 @@ def generator(
         A model from {"latents"[, "labels"]} to images float [batch, height, width,
         channels] in [-1, 1].
     """
+    check_range(1, latent_dim=latent_dim, units=units, depth=depth)
     inputs, x = latent_inputs(latent_dim, num_classes, embedding_dim=50)
     for _ in range(depth):
         x = layers.Dense(units, "relu")(x)
@@ -61,6 +63,8 @@ def discriminator(
     Returns:
         A model from {"images"[, "labels"]} to logits float [batch, 1].
     """
+    check_range(1, units=units, depth=depth)
+    check_range(0, 1, dropout=dropout)
     inputs, labels = image_inputs(image_shape, num_classes)
     x = layers.Flatten()(inputs["images"])
     for _ in range(depth):
