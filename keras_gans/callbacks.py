@@ -154,12 +154,16 @@ class Recorder(StepCallback):
 class SampleGrid(StepCallback):
     """Draws the same latents again and again with the averaged generator.
 
+    The first grid comes after EARLY seconds at the latest, however slow the model is.
+
     Args:
         sampler: Draws from the model.
         workdir: Where to.
         options: `grid_every`, `steps`.
         recorder: Shows the grid in TensorBoard, too.
     """
+
+    EARLY = 30.0
 
     def __init__(
         self,
@@ -174,11 +178,20 @@ class SampleGrid(StepCallback):
         self._options, self._recorder = options, recorder
         classes = sampler.info["num_classes"]
         self._columns = classes if 2 < classes <= 16 else 8
+        self._drawn = False
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Starts the clock of the first grid."""
+        super().on_train_begin()
+        self._began = time.monotonic()
 
     def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
         """Writes `samples/step_<step>.png` when one is due."""
-        if step % self._options.grid_every and step != self._options.steps:
+        due = step % self._options.grid_every == 0 or step == self._options.steps
+        early = not self._drawn and time.monotonic() - self._began > self.EARLY
+        if not due and not early:
             return
+        self._drawn = True
         if not self._recorder.check():
             return
         pictures = self._sampler.sample(8 * self._columns, seed=0)

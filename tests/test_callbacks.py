@@ -59,3 +59,26 @@ def test_second_signal_ends_at_once_and_handlers_come_back():
         signal.raise_signal(signal.SIGINT)
     stop.on_train_end()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_slow_model_gets_a_grid_within_a_minute(clock, tmp_path):
+    import numpy as np
+
+    from keras_gans.config import TrainOptions
+    from keras_gans.workdir import Workdir
+
+    drawn = np.zeros((64, 4, 4, 1), np.uint8)
+    sampler = types.SimpleNamespace(
+        info={"num_classes": 0}, sample=lambda num, seed: drawn[:num]
+    )
+    recorder = types.SimpleNamespace(check=lambda: True, picture=lambda *a: None)
+    grids = callbacks.SampleGrid(
+        sampler, Workdir(str(tmp_path)), TrainOptions(100, grid_every=50), recorder
+    )
+    grids.set_model(model())
+    grids.on_train_begin()
+    for batch in range(60):
+        clock.now += 4.0
+        grids.on_train_batch_end(batch, {})
+    names = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert names == ["step_00000008.png", "step_00000050.png"]

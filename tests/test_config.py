@@ -122,9 +122,9 @@ def test_config_is_frozen():
 
 
 def test_differences_are_listed_one_by_one():
-    old = config.load_config("cgan").to_dict()
+    old = config.load_config("gan").to_dict()
     new = config.load_config(
-        "cgan", ["train.steps=3", "g_optimizer.clipnorm=1.0"]
+        "gan", ["train.steps=3", "g_optimizer.clipnorm=1.0"]
     ).to_dict()
     assert config.differences(old, new) == [
         "g_optimizer.clipnorm: nothing -> 1.0",
