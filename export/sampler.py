@@ -150,6 +150,15 @@ def save(images: np.ndarray, path: str, columns: int | None = None) -> None:
             **more,
         )
         data = buffer.getvalue()
+    write(data, path)
+
+
+def write(data: bytes, path: str) -> None:
+    """Writes a file in one step; a failure leaves the old one.
+
+    Raises:
+        SamplerError: if it cannot be written.
+    """
     temporary = f"{path}.tmp"
     try:
         with open(temporary, "wb") as file:

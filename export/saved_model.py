@@ -40,15 +40,14 @@ def export(sampler: KerasSampler, path: str) -> None:
     if model.conditional:
         specs["labels"] = tf.TensorSpec((None,), tf.int32, name="labels")
 
-    def generate(**inputs):
-        return {"images": model.ema_generator(inputs, training=False)}
+    def generate(*inputs):
+        named = dict(zip(specs, inputs, strict=True))
+        return {"images": model.ema_generator(named, training=False)}
 
     archive = keras.export.ExportArchive()
     archive.track(model.ema_generator)
     for endpoint in ("generate", "serving_default"):
-        archive.add_endpoint(
-            endpoint, _positional(generate, list(specs)), [*specs.values()]
-        )
+        archive.add_endpoint(endpoint, generate, [*specs.values()])
     temporary = f"{path}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     archive.write_out(temporary, verbose=False)
@@ -62,11 +61,6 @@ def export(sampler: KerasSampler, path: str) -> None:
         os.replace(path, old)
     os.replace(temporary, path)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _positional(fn, names):
-    """Adapts a function of keywords to the positional call that Keras traces."""
-    return lambda *inputs: fn(**dict(zip(names, inputs, strict=True)))
 
 
 class SavedModelSampler(BaseSampler):

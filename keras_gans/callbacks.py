@@ -196,10 +196,11 @@ class SampleGrid(StepCallback):
             return
         pictures = self._sampler.sample(8 * self._columns, seed=0)
         sheet = sampler_lib.grid(pictures, self._columns)
+        encoded = sampler_lib.encode(sheet)
         os.makedirs(self._workdir.samples, exist_ok=True)
         path = os.path.join(self._workdir.samples, f"step_{step:08d}.png")
-        sampler_lib.save(pictures, path, self._columns)
-        self._recorder.picture("samples", sampler_lib.encode(sheet), sheet.shape, step)
+        sampler_lib.write(encoded, path)
+        self._recorder.picture("samples", encoded, sheet.shape, step)
 
 
 class Checkpointer(StepCallback):
