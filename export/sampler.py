@@ -19,7 +19,7 @@ import math
 import os
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -32,7 +32,11 @@ class SamplerError(ValueError):
 
 
 def draw_latents(
-    seed: int, indices: Sequence[int], dim: int, distribution: str
+    seed: int,
+    indices: Sequence[int],
+    dim: int,
+    distribution: str,
+    threshold: float | None = None,
 ) -> np.ndarray:
     """Draws latents; row i depends on (seed, indices[i]) alone.
 
@@ -41,13 +45,20 @@ def draw_latents(
         indices: The pictures' numbers, from 0 up.
         dim: Length of one latent.
         distribution: "normal" for N(0, 1), "uniform" for U(-1, 1).
+        threshold: Values beyond +-threshold are drawn again until there is none
+            (BigGAN's truncation trick); only for "normal".
 
     Returns:
         float32 [len(indices), dim].
 
     Raises:
-        SamplerError: for a seed out of range.
+        SamplerError: for a seed or a threshold out of range.
     """
+    if threshold is not None and (distribution != "normal" or not threshold >= 0.1):
+        raise SamplerError(
+            f"threshold: expected 0.1 or more, and a generator from normal latents; "
+            f"got {threshold}, and {distribution} ones"
+        )
     if not 0 <= seed < 2**64:
         raise SamplerError(f"seed: expected 0 to 2**64 - 1, got {seed}")
     latents = np.empty((len(indices), dim), np.float32)
@@ -57,6 +68,8 @@ def draw_latents(
         stream = np.random.Generator(np.random.Philox(key=key))
         if distribution == "normal":
             row[:] = stream.standard_normal(dim, np.float32)
+            while threshold is not None and (beyond := np.abs(row) > threshold).any():
+                row[beyond] = stream.standard_normal(beyond.sum(), np.float32)
         else:
             row[:] = stream.random(dim, np.float32) * 2 - 1
     return latents
@@ -115,6 +128,42 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return sheet
 
 
+def scatter(points: np.ndarray, circles: Sequence = ()) -> np.ndarray:
+    """Draws points of the plane, each as a dot.
+
+    Args:
+        points: uint8 [num, 1, 1, 2]: x from the left, y from below.
+        circles: (x, y, radius) in the same units, drawn below the dots.
+
+    Returns:
+        uint8 [512, 512, 3].
+    """
+    sheet = np.full((512, 512, 3), 255, np.uint8)
+    rows, columns = np.mgrid[:512, :512]
+    for x, y, radius in circles:
+        distances = np.hypot(columns - 2 * x, rows - (510 - 2 * y)) - 2 * radius
+        sheet[np.abs(distances) < 1] = (230, 120, 60)
+    x, y = 2 * points[:, 0, 0, 0].astype(int), 510 - 2 * points[:, 0, 0, 1].astype(int)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        sheet[y + row, x + column] = (30, 60, 160)
+    return sheet
+
+
+def sheet(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Lays samples out as one picture: a `grid`, or a `scatter` if they are points.
+
+    Args:
+        images: uint8 [num, height, width, channels].
+        columns: As in `grid`.
+
+    Returns:
+        uint8 [height, width, 1 or 3].
+    """
+    if images.shape[1:] == (1, 1, 2):
+        return scatter(images)
+    return grid(images, columns)
+
+
 def encode(image: np.ndarray, kind: str = "PNG") -> bytes:
     """Encodes one uint8 [height, width, 1 or 3] picture."""
     buffer = io.BytesIO()
@@ -135,9 +184,11 @@ def save(images: np.ndarray, path: str, columns: int | None = None) -> None:
     """
     kind, path = check_out(path), os.path.expanduser(path)
     if kind == "PNG":
-        data = encode(grid(images, columns))
+        data = encode(sheet(images, columns))
     else:
-        frames = [_pillow_image(image) for image in images]
+        points = images.shape[1:] == (1, 1, 2)
+        frames = [scatter(image[None]) for image in images] if points else images
+        frames = [_pillow_image(frame) for frame in frames]
         buffer = io.BytesIO()
         more = {"lossless": True} if kind == "WEBP" else {}
         frames[0].save(
@@ -194,12 +245,29 @@ def _pillow_image(image: np.ndarray):
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
+def parse_code(word: str) -> tuple[int, list[float]]:
+    """Reads "K:VALUE" or "K:FROM,TO": (number of the code, its one or two values).
+
+    Raises:
+        SamplerError: for anything else.
+    """
+    number, _, values = word.partition(":")
+    try:
+        found = [float(value) for value in values.split(",")]
+        if len(found) <= 2 and all(map(math.isfinite, found)):
+            return int(number), found
+    except ValueError:
+        pass
+    raise SamplerError(f"--code={word}: expected K:VALUE or K:FROM,TO, as 0:-1,1")
+
+
 class BaseSampler:
     """Turns seeds, or latents, into pictures; a subclass runs the generator.
 
     Attributes:
         info: What the generator is: `name`, `image_shape`, `latent_dim`, `latents`
-            ("normal" or "uniform"), `num_classes` (0: takes no label),
+            ("normal" or "uniform"), `num_codes` (how many of the latents, the last
+            ones, are codes with a meaning), `num_classes` (0: takes no label),
             `class_names`, `step`, `data_credit`, `recipe`, `versions`.
     """
 
@@ -224,6 +292,8 @@ class BaseSampler:
         seed: int = 0,
         truncation: float = 1.0,
         shift: float = 0.0,
+        threshold: float | None = None,
+        codes: Mapping[int, float] | None = None,
     ) -> np.ndarray:
         """Draws pictures; the i-th depends on (seed, i, label) alone.
 
@@ -235,12 +305,17 @@ class BaseSampler:
             truncation: In [0, 1]; latents are scaled towards their mean, 0. Less
                 variety for fewer bad pictures; 1 leaves them as they are.
             shift: Added to every component of every latent.
+            threshold: 0.1 or more; values of normal latents beyond it are drawn again.
+                As truncation: less variety for fewer bad pictures.
+            codes: {number: value} of continuous codes to set, for a generator that has
+                some (InfoGAN); the others stay as they are drawn.
 
         Returns:
             uint8 [num, height, width, channels].
 
         Raises:
-            SamplerError: for a number, label, seed or truncation out of range.
+            SamplerError: for a number, label, seed, truncation, threshold or code out
+                of range.
         """
         if num < 1:
             raise SamplerError(f"num: expected at least 1, got {num}")
@@ -250,19 +325,50 @@ class BaseSampler:
         classes = self.labels(num, labels)
         for start in range(0, num, BATCH):
             chosen = range(start, min(start + BATCH, num))
-            latents = self.latents(chosen, seed, truncation) + np.float32(shift)
+            latents = self.latents(chosen, seed, truncation, threshold)
+            latents = self.set_codes(latents + np.float32(shift), codes or {})
             batch_labels = None if classes is None else classes[start : chosen.stop]
             pictures.append(to_uint8(self.generate(latents, batch_labels)))
         return np.concatenate(pictures)
 
     def latents(
-        self, indices: Sequence[int], seed: int = 0, truncation: float = 1.0
+        self,
+        indices: Sequence[int],
+        seed: int = 0,
+        truncation: float = 1.0,
+        threshold: float | None = None,
     ) -> np.ndarray:
         """Draws this generator's latents: float32 [len(indices), latent_dim]."""
         if not 0 <= truncation <= 1:
             raise SamplerError(f"truncation: expected 0 to 1, got {truncation}")
         dim, distribution = self.info["latent_dim"], self.info["latents"]
-        return draw_latents(seed, indices, dim, distribution) * np.float32(truncation)
+        drawn = draw_latents(seed, indices, dim, distribution, threshold)
+        return drawn * np.float32(truncation)
+
+    def set_codes(
+        self, latents: np.ndarray, codes: Mapping[int, float | np.ndarray]
+    ) -> np.ndarray:
+        """Sets continuous codes, which are the last of the latents.
+
+        Args:
+            latents: float32 [num, latent_dim]; changed in place.
+            codes: {number: value, or float [num]}.
+
+        Returns:
+            The latents.
+
+        Raises:
+            SamplerError: for a code that the generator does not have.
+        """
+        known = self.info.get("num_codes", 0)
+        for number, value in codes.items():
+            if not 0 <= number < known:
+                what = f"codes 0 to {known - 1}" if known else "no codes"
+                raise SamplerError(f"code {number}: {self.info['name']} has {what}")
+            if not np.isfinite(value).all():
+                raise SamplerError(f"code {number}: expected a finite number")
+            latents[:, number - known] = value
+        return latents
 
     def labels(self, num: int, labels: int | Sequence[int] | None) -> np.ndarray | None:
         """Checks labels and returns one for each picture: int32 [num], or None."""
@@ -346,14 +452,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="from 0 up (0)")
     parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1 (1.0)")
     parser.add_argument("--shift", type=float, default=0.0, help="moves latents (0.0)")
+    parser.add_argument("--threshold", type=float, help="redraws latents beyond it")
+    parser.add_argument(
+        "--code", action="append", default=[], help="K:VALUE sets continuous code K"
+    )
     parser.add_argument("--threads", type=int, help="all cores if not given")
     parser.add_argument("--out", default="samples.png", help=".png, .gif or .webp")
     args = parser.parse_args(argv)
     try:
         check_out(args.out)
+        codes = {k: values[-1] for k, values in map(parse_code, args.code)}
         sampler = Sampler(args.path, args.threads)
         pictures = sampler.sample(
-            args.num, args.label, args.seed, args.truncation, args.shift
+            args.num,
+            args.label,
+            args.seed,
+            args.truncation,
+            args.shift,
+            args.threshold,
+            codes,
         )
         save(pictures, args.out)
     except SamplerError as error:

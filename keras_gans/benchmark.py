@@ -88,8 +88,8 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
     from keras_gans import building, callbacks, data
     from keras_gans.workdir import Workdir
 
-    source = data.open_source(config.data, data_dir)
-    size = config.data.batch_size
+    source = data.open_source(config.step_data, data_dir)
+    size = config.step_data.batch_size
     bare = building.build_model(config, source.info)
     batches = list(source.stream(0).take(16))
 

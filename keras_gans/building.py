@@ -34,9 +34,8 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
     """
     keras.utils.set_random_seed(config.train.seed)
     variant = config_lib.find_class(config.name, config.model)
-    from_data = {"image_shape": info.image_shape, "num_classes": info.num_classes}
-    if not variant.takes_labels:
-        from_data["num_classes"] = 0
+    labels = variant.label_names(config.hparams, info.class_names)
+    from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}
     networks = importlib.import_module(config.networks)
     try:
         model = variant(
@@ -75,14 +74,16 @@ def load_workdir(path: str) -> KerasSampler:
 
 def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
     """Describes a generator, for its exports: see `BaseSampler.info`."""
+    labels = model.label_names(config.hparams, info.class_names)
     return {
         "format": 1,
         "name": config.name,
         "image_shape": list(info.image_shape),
         "latent_dim": model.latent_dim,
         "latents": model.hparams.latents,
-        "num_classes": info.num_classes if model.conditional else 0,
-        "class_names": list(info.class_names) if model.conditional else [],
+        "num_codes": model.num_codes,
+        "num_classes": len(labels),
+        "class_names": list(labels),
         "step": int(model.step.numpy()),
         "data_credit": info.credit,
         "recipe": config.to_toml(),

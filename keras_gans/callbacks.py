@@ -21,8 +21,10 @@ import tensorflow as tf
 
 from keras_gans import checkpoint
 from keras_gans.config import TrainOptions
+from keras_gans.data.points import Mixture
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler
+from keras_gans.metrics.modes import modes_covered
 from keras_gans.workdir import Workdir
 
 
@@ -125,10 +127,14 @@ class Recorder(StepCallback):
         now = time.monotonic()
         means["steps_per_second"] = len(self._pending) / (now - self._since)
         self._since, self._pending = now, []
+        self.line(step, means)
+
+    def line(self, step: int, values: dict[str, float]) -> None:
+        """Writes one line of metrics.jsonl, and the same to TensorBoard."""
         with open(self._workdir.metrics, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **means}) + "\n")
+            file.write(json.dumps({"step": step, **values}) + "\n")
         value = tf.compat.v1.Summary.Value
-        self._write([value(tag=k, simple_value=v) for k, v in means.items()], step)
+        self._write([value(tag=k, simple_value=v) for k, v in values.items()], step)
 
     def _write(self, values: list, step: int) -> None:
         # Raw summaries need no tensorboard package, which TensorFlow does not install.
@@ -194,13 +200,45 @@ class SampleGrid(StepCallback):
         self._drawn = True
         if not self._recorder.check():
             return
-        pictures = self._sampler.sample(8 * self._columns, seed=0)
-        sheet = sampler_lib.grid(pictures, self._columns)
+        sheet = self._sheet(step)
         encoded = sampler_lib.encode(sheet)
         os.makedirs(self._workdir.samples, exist_ok=True)
         path = os.path.join(self._workdir.samples, f"step_{step:08d}.png")
         sampler_lib.write(encoded, path)
         self._recorder.picture("samples", encoded, sheet.shape, step)
+
+    def _sheet(self, step: int) -> np.ndarray:
+        pictures = self._sampler.sample(8 * self._columns, seed=0)
+        return sampler_lib.sheet(pictures, self._columns)
+
+
+class ScatterPlot(SampleGrid):
+    """Draws points against the modes of their mixture, and counts.
+
+    "modes_covered" and "high_quality" get a line of their own in the log.
+
+    Args:
+        mixture: What the points should come from.
+        *args: As for SampleGrid.
+    """
+
+    NUM = 2500  # points
+
+    def __init__(self, mixture: Mixture, *args: Any):
+        """Draws nothing yet."""
+        super().__init__(*args)
+        self._mixture = mixture
+
+    def _sheet(self, step: int) -> np.ndarray:
+        modes, stddev = self._mixture.modes, self._mixture.stddev
+        latents = self._sampler.latents(range(self.NUM), seed=0)
+        points = self._sampler.generate(latents, None)
+        found = modes_covered(points.reshape(-1, 2), modes, stddev)
+        self._recorder.line(step, found)
+        print("  ".join(f"{k} {v:.3g}" for k, v in found.items()), flush=True)
+        centres = (modes + 1.0) * 127.5  # as to_uint8, unrounded
+        circles = [(x, y, 3 * stddev * 127.5) for x, y in centres]
+        return sampler_lib.scatter(sampler_lib.to_uint8(points), circles)
 
 
 class Checkpointer(StepCallback):
@@ -326,7 +364,10 @@ class Progress(StepCallback):
 
 
 def training_callbacks(
-    sampler: BaseSampler, workdir: Workdir, options: TrainOptions
+    sampler: BaseSampler,
+    workdir: Workdir,
+    options: TrainOptions,
+    mixture: Mixture | None = None,
 ) -> tuple[Progress, Recorder, SampleGrid, Checkpointer, StopOnSignal]:
     """All that the train command watches a run with, in the order that they need.
 
@@ -334,12 +375,16 @@ def training_callbacks(
         sampler: Draws from the model that is trained.
         workdir: The run's folder.
         options: How often each does its work.
+        mixture: What the data are drawn from, if that is known.
     """
     recorder = Recorder(workdir, options)
+    grids = SampleGrid(sampler, workdir, options, recorder)
+    if mixture:
+        grids = ScatterPlot(mixture, sampler, workdir, options, recorder)
     return (
         Progress(options.steps),
         recorder,
-        SampleGrid(sampler, workdir, options, recorder),
+        grids,
         Checkpointer(workdir, options, recorder),
         StopOnSignal(),
     )

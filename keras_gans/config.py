@@ -54,7 +54,7 @@ class TrainOptions:
     """How long a run is, and what it leaves behind on its way.
 
     Attributes:
-        steps: Training steps in all; a step updates each network once.
+        steps: Training steps in all; a step updates the generator once.
         seed: Seeds the weights, the latents and the order of the data.
         log_every: Steps between two lines of metrics.jsonl; each holds means over the
             steps since the last one.
@@ -114,6 +114,12 @@ class Config:
     d_optimizer: dict[str, Any]
     hparams: Any
     train: TrainOptions
+
+    @property
+    def step_data(self) -> DataOptions:
+        """`data`, with all pictures of one training step in a batch."""
+        size = self.data.batch_size * self.hparams.d_steps
+        return dataclasses.replace(self.data, batch_size=size)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values; None (a default left open) is left out."""
@@ -242,10 +248,12 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
         )
         for table in ("generator", "discriminator")
     }
-    for table in ("g_optimizer", "d_optimizer"):
-        where = f"{file} [{table}]"
-        tables[table] = _bind_optimizer(where, raw[table], steps=train["steps"])
     hparams = _bind(f"{file} [hparams]", raw["hparams"], variant.Hparams)
+    # A schedule counts its optimizer's own updates.
+    updates = {"g_optimizer": 1, "d_optimizer": hparams["d_steps"]}
+    for table, times in updates.items():
+        where = f"{file} [{table}]"
+        tables[table] = _bind_optimizer(where, raw[table], times * train["steps"])
     return Config(
         name=raw["name"],
         model=raw["model"],

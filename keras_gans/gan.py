@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import keras
 from keras import ops
 
-from keras_gans import engine
-from keras_gans.errors import UserError
+from keras_gans import augment, averaging, engine, layers, penalties
+from keras_gans.hparams import Hparams
 
 Tensor = Any
-
-
-@dataclasses.dataclass(frozen=True)
-class Hparams:
-    """Options that every variant has.
-
-    Attributes:
-        latents: Distribution of the latents: "normal", N(0, 1), or "uniform", U(-1, 1).
-        ema_decay: Decay per step of the averaged generator, in [0, 1). It is lowered
-            to (1 + step) / (10 + step) early on, so that the average follows at once.
-    """
-
-    latents: Literal["normal", "uniform"] = "normal"
-    ema_decay: float = 0.999
-
-    def __post_init__(self) -> None:
-        """Checks ranges.
-
-        Raises:
-            UserError: for a decay outside [0, 1).
-        """
-        if not 0 <= self.ema_decay < 1:
-            raise UserError(
-                f"[hparams] ema_decay: expected 0 <= decay < 1, got {self.ema_decay}"
-            )
+INSTRUMENTS = ("real_score", "fake_score", "fakes_passing")
 
 
 class BaseGAN(keras.Model):
@@ -63,7 +38,6 @@ class BaseGAN(keras.Model):
     """
 
     Hparams = Hparams
-    takes_labels = False  # whether its networks are built for a set's classes
 
     def __init__(
         self,
@@ -86,6 +60,9 @@ class BaseGAN(keras.Model):
         self.step = state((), dtype="int32", aggregation="only_first_replica")
         self.instruments = state((3,), aggregation="mean")
         self.seeds = engine.StepSeed(seed, self.step)
+        self.augment = augment.make(self.hparams, self.seeds)
+        if self.hparams.r1_weight:
+            penalties.check_network(self.discriminator, "[hparams] r1_weight")
         self.g_optimizer = self.d_optimizer = None
         # fit() must not call the model on a batch of images to build it.
         self.built = True
@@ -99,6 +76,16 @@ class BaseGAN(keras.Model):
     def conditional(self) -> bool:
         """Whether the generator takes labels."""
         return "labels" in self.generator.input
+
+    @property
+    def num_codes(self) -> int:
+        """How many of the latents, the last ones, are codes with a meaning."""
+        return 0
+
+    @classmethod
+    def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
+        """Names what the generator takes as labels, from the data's class names."""
+        return ()
 
     def compile(
         self,
@@ -140,35 +127,53 @@ class BaseGAN(keras.Model):
         """Updates the discriminator, then the generator, then the average.
 
         Args:
-            data: Images float [batch, height, width, channels] in [-1, 1], alone or
-                with labels int32 [batch].
+            data: Images float [d_steps * batch, height, width, channels] in [-1, 1],
+                alone or with labels int32 [d_steps * batch].
 
         Returns:
             Float32 scalars: each term as `d_<term>` or `g_<term>`,
             `d_gradient_norm`, `g_gradient_norm`, and the instruments `real_score`,
             `fake_score` (mean sigmoid of the logits) and `fakes_passing` (the share of
-            fakes with a score above 0.5).
+            fakes with a score above 0.5); those of the last discriminator update.
         """
         real, labels = data if isinstance(data, tuple) else (data, None)
         self.seeds.begin_step()
-        d_logs = engine.minimize(
-            lambda: self.d_losses(real, labels),
-            self.discriminator.trainable_variables,
-            self.d_optimizer,
-        )
+        every = self.hparams.d_steps
+        for i in range(every):  # every so many rows: the same on one device and several
+            batch = real[i::every], None if labels is None else labels[i::every]
+            d_logs = self.update_discriminator(*batch)
+        layers.power_iteration(self.generator)
         g_logs = engine.minimize(
-            lambda: self.g_losses(real, labels),
+            lambda: self.g_losses(*batch),
             self.generator.trainable_variables,
             self.g_optimizer,
         )
         self.step.assign_add(1)
-        self.update_average()
-        names = ("real_score", "fake_score", "fakes_passing")
+        averaging.update(
+            self.ema_generator, self.generator, self.step, self.hparams.ema_decay
+        )
         return {
             **{f"d_{k}": v for k, v in d_logs.items()},
             **{f"g_{k}": v for k, v in g_logs.items()},
-            **{name: self.instruments.value[i] for i, name in enumerate(names)},
+            **{name: self.instruments.value[i] for i, name in enumerate(INSTRUMENTS)},
+            **self.augment.logs(),
         }
+
+    def update_discriminator(self, real: Tensor, labels: Tensor | None) -> dict:
+        """Takes one step of the discriminator; arguments as `d_losses`, logs back."""
+        layers.power_iteration(self.discriminator)
+        return engine.minimize(
+            lambda: self.d_losses(real, labels) | self.regularizers(real, labels),
+            self.discriminator.trainable_variables,
+            self.d_optimizer,
+        )
+
+    def regularizers(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """The discriminator's terms that any variant may have: R1."""
+        if not self.hparams.r1_weight:
+            return {}
+        norms = penalties.squared_gradient_norm(lambda x: self.score(x, labels), real)
+        return {"r1": self.hparams.r1_weight / 2 * norms}  # gamma / 2
 
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """The discriminator's terms.
@@ -206,7 +211,7 @@ class BaseGAN(keras.Model):
             return keras.random.normal(shape, seed=self.seeds)
         return keras.random.uniform(shape, -1.0, 1.0, seed=self.seeds)
 
-    def score(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    def examine(self, images: Tensor, labels: Tensor | None) -> Tensor | dict:
         """Asks the discriminator: the only door to it, for real and fake alike.
 
         Args:
@@ -214,9 +219,15 @@ class BaseGAN(keras.Model):
             labels: int32 [batch]; read if the discriminator is conditional.
 
         Returns:
-            Raw logits, float [batch, ...].
+            What it says of the images, as `hparams.augment` shows them to it: raw
+            logits, float [batch, ...], or {"logits": ..., and those of other heads}.
         """
-        return self._call(self.discriminator, "images", images, labels)
+        return self._call(self.discriminator, "images", self.augment(images), labels)
+
+    def score(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """The raw logits of `examine`, float [batch, ...]."""
+        outputs = self.examine(images, labels)
+        return outputs["logits"] if isinstance(outputs, dict) else outputs
 
     def watch(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         """Notes what the log shows of the discriminator; call it in `d_losses`.
@@ -225,20 +236,12 @@ class BaseGAN(keras.Model):
             real_logits: Raw logits of real images, float [batch, ...].
             fake_logits: Raw logits of generated images, float [batch, ...].
         """
+        self.augment.steer(real_logits)
         passing = ops.cast(fake_logits > 0, "float32")
         shown = ops.sigmoid(real_logits), ops.sigmoid(fake_logits), passing
         self.instruments.assign(
             ops.stack([ops.mean(ops.cast(v, "float32")) for v in shown])
         )
-
-    def update_average(self) -> None:
-        """Moves the averaged generator towards the generator, statistics included."""
-        step = ops.cast(self.step.value, "float32")
-        warm_up = (1.0 + step) / (10.0 + step)
-        decay = ops.minimum(self.hparams.ema_decay, warm_up)
-        pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
-        for average, weight in pairs:
-            average.assign_sub((1.0 - decay) * (average.value - weight.value))
 
     @staticmethod
     def _call(network: keras.Model, name: str, x: Tensor, labels: Tensor) -> Tensor:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from keras import Input, initializers, layers, ops
+from keras import Input, Model, initializers, layers, ops
+
+from keras_gans.errors import UserError
 
 Tensor = Any
+
+
+def generator_inputs(latent_dim: int, num_classes: int) -> dict[str, Tensor]:
+    """The inputs of a generator: {"latents"}, and "labels" if there are classes."""
+    inputs = {"latents": Input((latent_dim,), name="latents")}
+    if num_classes:
+        inputs["labels"] = Input((), dtype="int32", name="labels")
+    return inputs
 
 
 def latent_inputs(
     latent_dim: int, num_classes: int, embedding_dim: int
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The inputs of a generator from noise, and the vector it starts from.
+    """The inputs of a generator, and one vector to start from.
 
     Args:
         latent_dim: Length of one latent.
@@ -20,19 +31,22 @@ def latent_inputs(
         embedding_dim: Length of a class's learned embedding.
 
     Returns:
-        (inputs, vector): {"latents"} or {"latents", "labels"}, and the latents, joined
-        with the class's embedding if there are classes.
+        (inputs, vector): `generator_inputs`, and the latents, joined with the class's
+        embedding if there are classes.
     """
-    latents = Input((latent_dim,), name="latents")
+    inputs = generator_inputs(latent_dim, num_classes)
     if not num_classes:
-        return {"latents": latents}, latents
-    labels = Input((), dtype="int32", name="labels")
-    embedded = layers.Embedding(num_classes, embedding_dim)(labels)
-    vector = layers.Concatenate()([latents, embedded])
-    return {"latents": latents, "labels": labels}, vector
+        return inputs, inputs["latents"]
+    embedded = layers.Embedding(num_classes, embedding_dim)(inputs["labels"])
+    return inputs, layers.Concatenate()([inputs["latents"], embedded])
 
 
-def projection_logits(features: Tensor, labels: Tensor | None, num_classes: int):
+def projection_logits(
+    features: Tensor,
+    labels: Tensor | None,
+    num_classes: int,
+    spectral_norm: bool = False,
+) -> Tensor:
     """The last layer of a discriminator, with the class projected onto its features.
 
     logit = w . f + b + v_y . f (Miyato and Koyama 2018, arXiv 1802.05637); the last
@@ -42,15 +56,18 @@ def projection_logits(features: Tensor, labels: Tensor | None, num_classes: int)
         features: float [batch, n], what the discriminator saw.
         labels: int32 [batch], or None.
         num_classes: Number of classes; 0 leaves the projection out.
+        spectral_norm: Whether both layers are spectrally normalised.
 
     Returns:
         Raw logits, float [batch, 1].
     """
-    logits = layers.Dense(1, dtype="float32", name="logits")(features)
+    dense = SNDense if spectral_norm else layers.Dense
+    embedding = SNEmbedding if spectral_norm else layers.Embedding
+    logits = dense(1, dtype="float32", name="logits")(features)
     if not num_classes:
         return logits
     small = initializers.RandomNormal(stddev=0.02)
-    rows = layers.Embedding(num_classes, features.shape[-1], small)(labels)
+    rows = embedding(num_classes, features.shape[-1], small)(labels)
     return logits + ops.sum(
         ops.cast(rows * features, "float32"), axis=-1, keepdims=True
     )
@@ -64,3 +81,271 @@ def image_inputs(
     if num_classes:
         inputs["labels"] = Input((), dtype="int32", name="labels")
     return inputs, inputs.get("labels")
+
+
+def auxiliary_outputs(features: Tensor, num_classes: int, codes: int = 0) -> dict:
+    """The last layer of a discriminator that also says which class or code it sees.
+
+    Args:
+        features: float [batch, n], what the discriminator saw.
+        num_classes: Number of classes (or values of a categorical code).
+        codes: Number of continuous codes; with any, the heads beside the logit have a
+            hidden layer of 128 units (Chen et al. 2016, arXiv 1606.03657).
+
+    Returns:
+        {"logits": float [batch, 1], "classes": float [batch, num_classes] (raw
+        logits), and "codes": float [batch, codes] if there are any}.
+    """
+    outputs = {"logits": layers.Dense(1, dtype="float32", name="logits")(features)}
+    if codes:
+        features = layers.LeakyReLU(0.1)(layers.Dense(128)(features))
+        outputs["codes"] = layers.Dense(codes, dtype="float32", name="codes")(features)
+    head = layers.Dense(num_classes, dtype="float32", name="classes")
+    return outputs | {"classes": head(features)}
+
+
+def map_sizes(image_shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Returns the side of the smallest map, 4 to 7 pixels, and how often it doubles.
+
+    Args:
+        image_shape: (height, width, channels) of the images.
+
+    Raises:
+        UserError: for images that are not square, or cannot be reached.
+    """
+    height, width, _ = image_shape
+    size, doublings = height, 0
+    while size > 7 and size % 2 == 0:
+        size, doublings = size // 2, doublings + 1
+    if height != width or not 4 <= size <= 7 or not doublings:
+        raise UserError(
+            "[data] image_size: expected 4, 5, 6 or 7 doubled at least once (28, 32, "
+            f"48, 64, 96 or 128), got {height}x{width} pixels"
+        )
+    return size, doublings
+
+
+class SpectralNormalization:
+    """Mixin of a layer whose kernel is used as W / sigma(W), its spectral norm.
+
+    sigma = u' W v is part of the gradient; u and v are not. One step of the power
+    iteration comes with each of the network's updates (`power_iteration`), none with a
+    call, so that all calls of a step see the same layer.
+
+    Source: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial
+    Networks" (arXiv 1802.05957); a convolution's kernel is read as a matrix of
+    (height * width * in, out).
+    """
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the kernel, and the singular vectors that the iteration improves."""
+        super().build(input_shape)
+        rows, columns = self._matrix().shape
+        for name, size in (("u", columns), ("v", rows)):
+            weight = self.add_weight(
+                (size,),
+                initializers.RandomNormal(),
+                trainable=False,
+                aggregation="only_first_replica",
+                name=name,
+            )
+            setattr(self, f"_{name}", weight)
+        self.iterate()
+
+    def iterate(self) -> None:
+        """One step of the power iteration: v = W u, u = W' v, both of length 1."""
+        matrix = ops.stop_gradient(self._matrix())
+        v = ops.normalize(ops.matmul(matrix, self._unit(self._u)), axis=-1)
+        self._v.assign(v)
+        self._u.assign(ops.normalize(ops.matmul(v, matrix), axis=-1))
+
+    def normalized_kernel(self) -> Tensor:
+        """W / sigma(W), of the kernel's shape."""
+        matrix = self._matrix()
+        u, v = self._unit(self._u), self._unit(self._v)
+        sigma = ops.sum(ops.matmul(v, matrix) * u)
+        kernel = ops.cast(self._weight().value, "float32") / sigma
+        return ops.cast(kernel, self.compute_dtype)
+
+    def _weight(self):
+        return self._kernel
+
+    def _matrix(self):
+        kernel = ops.cast(self._weight().value, "float32")
+        return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+    @staticmethod
+    def _unit(vector):
+        # An average over steps is shorter than 1.
+        return ops.normalize(ops.cast(vector.value, "float32"), axis=-1)
+
+
+class SNDense(SpectralNormalization, layers.Dense):
+    """A dense layer with a spectrally normalised kernel."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Returns x W / sigma + b."""
+        x = ops.matmul(inputs, self.normalized_kernel())
+        return self.activation(x + self.bias if self.use_bias else x)
+
+
+class SNConv2D(SpectralNormalization, layers.Conv2D):
+    """A convolution with a spectrally normalised kernel."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Returns x * W / sigma + b."""
+        kernel = self.normalized_kernel()
+        x = ops.conv(inputs, kernel, list(self.strides), self.padding)
+        return self.activation(x + self.bias if self.use_bias else x)
+
+
+class SNEmbedding(SpectralNormalization, layers.Embedding):
+    """An embedding whose table is spectrally normalised."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Rows of W / sigma."""
+        return ops.take(self.normalized_kernel(), inputs, axis=0)
+
+    def _weight(self):
+        return self._embeddings
+
+
+def power_iteration(network: Model) -> None:
+    """Takes one step of the power iteration in each spectrally normalised layer."""
+    for layer in network._flatten_layers():
+        if isinstance(layer, SpectralNormalization):
+            layer.iterate()
+
+
+class ConditionalBatchNormalization(layers.Layer):
+    """Batch normalisation whose gain and bias are read off a condition.
+
+    y = (x - mean) / std * (1 + gain(c)) + bias(c): Dumoulin et al. 2017 (arXiv
+    1610.07629), for labels as Miyato and Koyama 2018 (arXiv 1802.05637), for vectors
+    as Brock et al. 2019 (arXiv 1809.11096).
+
+    Args:
+        make_linear: From a number of channels to a layer that maps the condition to
+            them: an embedding for labels, a dense layer for vectors.
+    """
+
+    def __init__(self, make_linear: Callable[[int], layers.Layer]):
+        """Makes nothing yet."""
+        super().__init__()
+        self._make_linear = make_linear
+
+    def build(self, maps_shape: tuple, condition_shape: tuple) -> None:
+        """Makes the normalisation and the two linear maps."""
+        self.norm = layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, center=False, scale=False
+        )
+        self.norm.build(maps_shape)
+        self.gain, self.bias = (self._make_linear(maps_shape[-1]) for _ in range(2))
+        self.gain.build(condition_shape)
+        self.bias.build(condition_shape)
+
+    def call(self, maps: Tensor, condition: Tensor, training: bool = False) -> Tensor:
+        """Normalises.
+
+        Args:
+            maps: float [batch, height, width, channels].
+            condition: Labels int32 [batch], or float [batch, n].
+            training: Whether to use the batch's statistics.
+
+        Returns:
+            float [batch, height, width, channels].
+        """
+        gain = self.gain(condition)[:, None, None]
+        bias = self.bias(condition)[:, None, None]
+        return self.norm(maps, training=training) * (1.0 + gain) + bias
+
+
+class SelfAttention(layers.Layer):
+    """Each place of a map looks at all others: y = x + gamma o, gamma from 0.
+
+    Source: Zhang et al. 2019, "Self-Attention Generative Adversarial Networks" (arXiv
+    1805.08318): 1x1 convolutions with spectral normalisation, an eighth of the channels
+    for queries and keys, half for values; keys and values are max-pooled.
+    """
+
+    def build(self, shape: tuple) -> None:
+        """Makes the four convolutions and the gate."""
+        channels = shape[-1]
+        eighth, half = max(1, channels // 8), max(1, channels // 2)
+        self._pool = layers.MaxPooling2D(2)
+        self._query, self._key, self._value, self._out = (
+            SNConv2D(n, 1, use_bias=False) for n in (eighth, eighth, half, channels)
+        )
+        for convolution in (self._query, self._key, self._value):
+            convolution.build(shape)
+        self._out.build((*shape[:-1], half))
+        self.gamma = self.add_weight((), "zeros", name="gamma")
+
+    def call(self, maps: Tensor) -> Tensor:
+        """Attends.
+
+        Args:
+            maps: float [batch, height, width, channels].
+
+        Returns:
+            float [batch, height, width, channels].
+        """
+
+        def flat(x):
+            return ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
+
+        queries = flat(self._query(maps))
+        keys = flat(self._pool(self._key(maps)))
+        values = flat(self._pool(self._value(maps)))
+        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
+        seen = ops.matmul(ops.softmax(scores, axis=-1), values)
+        seen = ops.reshape(seen, (-1, *maps.shape[1:3], values.shape[-1]))
+        return maps + self.gamma * self._out(seen)
+
+
+class MinibatchStdDev(layers.Layer):
+    """Adds a map with how much the pictures of a group differ, on average.
+
+    Source: Karras et al. 2018, "Progressive Growing of GANs" (arXiv 1710.10196): the
+    standard deviation over the group of each feature at each place, averaged.
+
+    Args:
+        group_size: Pictures in a group; the batch is one group if it does not divide.
+    """
+
+    def __init__(self, group_size: int = 4):
+        """Makes nothing yet."""
+        super().__init__()
+        self._group_size = group_size
+
+    def call(self, maps: Tensor) -> Tensor:
+        """Adds the map.
+
+        Args:
+            maps: float [batch, height, width, channels].
+
+        Returns:
+            float [batch, height, width, channels + 1].
+        """
+        batch, (height, width, channels) = ops.shape(maps)[0], maps.shape[1:]
+        group = ops.where(batch % self._group_size == 0, self._group_size, batch)
+        # Neighbours of one group: rows i, i + n, i + 2 n, ... of n groups.
+        x = ops.cast(maps, "float32")
+        x = ops.reshape(x, (group, batch // group, height, width, channels))
+        stddev = ops.sqrt(ops.var(x, axis=0) + 1e-8)
+        mean = ops.tile(ops.mean(stddev, axis=(1, 2, 3)), (group,))
+        mean = ops.cast(mean[:, None, None, None], maps.dtype)
+        plane = ops.broadcast_to(mean, (batch, height, width, 1))
+        return ops.concatenate([maps, plane], axis=-1)
+
+
+class PixelNorm(layers.Layer):
+    """Scales each place's vector of channels to a mean square of 1.
+
+    Source: Karras et al. 2018 (arXiv 1710.10196).
+    """
+
+    def call(self, x: Tensor) -> Tensor:
+        """Returns x / sqrt(mean(x^2) + 1e-8), over the last axis, of x's shape."""
+        square = ops.mean(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
+        return x * ops.cast(ops.rsqrt(square + 1e-8), x.dtype)

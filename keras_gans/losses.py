@@ -69,3 +69,142 @@ def non_saturating_generator(fake_logits: Tensor) -> Tensor:
         float [batch, ...], softplus(-logit).
     """
     return ops.softplus(-fake_logits)
+
+
+def least_squares_real(real_logits: Tensor) -> Tensor:
+    """(D(x) - 1)^2 / 2: the discriminator's term on real images, with b = 1.
+
+    Source: Mao et al. 2017 (arXiv 1611.04076), the 0-1 coding (a = 0, b = c = 1).
+
+    Args:
+        real_logits: float [batch, ...], D(x); no sigmoid.
+
+    Returns:
+        float [batch, ...].
+    """
+    return 0.5 * ops.square(real_logits - 1.0)
+
+
+def least_squares_fake(fake_logits: Tensor) -> Tensor:
+    """D(G(z))^2 / 2: the discriminator's term on generated images, with a = 0.
+
+    Source: Mao et al. 2017 (arXiv 1611.04076), the 0-1 coding (a = 0, b = c = 1).
+
+    Args:
+        fake_logits: float [batch, ...], D(G(z)); no sigmoid.
+
+    Returns:
+        float [batch, ...].
+    """
+    return 0.5 * ops.square(fake_logits)
+
+
+def least_squares_generator(fake_logits: Tensor) -> Tensor:
+    """(D(G(z)) - 1)^2 / 2: the generator's loss, with c = 1.
+
+    Source: Mao et al. 2017 (arXiv 1611.04076), the 0-1 coding (a = 0, b = c = 1).
+
+    Args:
+        fake_logits: float [batch, ...], D(G(z)); no sigmoid.
+
+    Returns:
+        float [batch, ...].
+    """
+    return 0.5 * ops.square(fake_logits - 1.0)
+
+
+def wasserstein_real(real_logits: Tensor) -> Tensor:
+    """-D(x): the critic's term on real images.
+
+    Source: Arjovsky et al. 2017 (arXiv 1701.07875), the training algorithm, whose
+    critic ascends E D(x) - E D(G(z)).
+
+    Args:
+        real_logits: float [batch, ...], the critic's scores.
+
+    Returns:
+        float [batch, ...].
+    """
+    return -real_logits
+
+
+def wasserstein_fake(fake_logits: Tensor) -> Tensor:
+    """D(G(z)): the critic's term on generated images; source as `wasserstein_real`.
+
+    Args:
+        fake_logits: float [batch, ...], the critic's scores.
+
+    Returns:
+        float [batch, ...].
+    """
+    return fake_logits
+
+
+def wasserstein_generator(fake_logits: Tensor) -> Tensor:
+    """-D(G(z)): the generator's loss; source as `wasserstein_real`.
+
+    The hinge loss's generator has the same one (Miyato et al. 2018, arXiv 1802.05957).
+
+    Args:
+        fake_logits: float [batch, ...], the critic's scores.
+
+    Returns:
+        float [batch, ...].
+    """
+    return -fake_logits
+
+
+def hinge_real(real_logits: Tensor) -> Tensor:
+    """max(0, 1 - D(x)): the discriminator's hinge term on real images.
+
+    Source: Miyato et al. 2018 (arXiv 1802.05957), the hinge version of the loss.
+
+    Args:
+        real_logits: float [batch, ...].
+
+    Returns:
+        float [batch, ...].
+    """
+    return ops.relu(1.0 - real_logits)
+
+
+def hinge_fake(fake_logits: Tensor) -> Tensor:
+    """max(0, 1 + D(G(z))): the hinge term on generated images.
+
+    Source: Miyato et al. 2018 (arXiv 1802.05957), the hinge version of the loss.
+
+    Args:
+        fake_logits: float [batch, ...].
+
+    Returns:
+        float [batch, ...].
+    """
+    return ops.relu(1.0 + fake_logits)
+
+
+def relativistic_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """-log sigmoid(D(x_i) - D(G(z_i))): real and fake in pairs of one index.
+
+    Source: Jolicoeur-Martineau 2018 (arXiv 1807.00734), the relativistic standard GAN.
+
+    Args:
+        real_logits: float [batch, ...].
+        fake_logits: float [batch, ...], each paired with the real one beside it.
+
+    Returns:
+        float [batch, ...].
+    """
+    return ops.softplus(fake_logits - real_logits)
+
+
+def relativistic_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """-log sigmoid(D(G(z_i)) - D(x_i)); source as `relativistic_discriminator`.
+
+    Args:
+        real_logits: float [batch, ...].
+        fake_logits: float [batch, ...], each paired with the real one beside it.
+
+    Returns:
+        float [batch, ...].
+    """
+    return ops.softplus(real_logits - fake_logits)

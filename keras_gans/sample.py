@@ -8,6 +8,10 @@ gives the same picture from each. Walks, as a grid or frame by frame:
     python -m keras_gans.sample --source=runs/cgan --label=4 --interpolate=1 \
         --out=walk.gif
     python -m keras_gans.sample --source=runs/cgan --shift=-1,1 --out=shift.webp
+
+A continuous code of infogan, a row for each value of its categorical code:
+
+    python -m keras_gans.sample --source=runs/infogan --code=0:-1,1 --num=10
 """
 
 from __future__ import annotations
@@ -90,6 +94,19 @@ def define_flags(values: flags.FlagValues) -> None:
         "from one shift to the other with --seed's first latent.",
         **flag,
     )
+    flags.DEFINE_float(
+        "threshold",
+        None,
+        "Normal latents beyond +-this are drawn again: BigGAN's truncation trick.",
+        **flag,
+    )
+    flags.DEFINE_multi_string(
+        "code",
+        [],
+        "K:VALUE sets the continuous code K of a generator that has some (infogan); "
+        "K:FROM,TO walks: as .png a row for each label.",
+        **flag,
+    )
     flags.DEFINE_string(
         "out", "samples.png", "File: .png (a grid), .gif or .webp (frames).", **flag
     )
@@ -110,36 +127,60 @@ def _main(values: flags.FlagValues) -> None:
         shift = [math.nan]
     if len(shift) > 2 or not all(map(math.isfinite, shift)):
         raise UserError(f"--shift={','.join(values.shift)}: expected one number or two")
-    if values.interpolate is not None and len(shift) == 2:
-        raise UserError("--interpolate and a walk by --shift: expected one of them")
+    codes = dict(sampler_lib.parse_code(word) for word in values.code)
+    walks = [len(shift) == 2, values.interpolate is not None]
+    walks += [len(ends) == 2 for ends in codes.values()]
+    if sum(walks) > 1:
+        raise UserError(
+            "--interpolate, and walks by --shift and --code: expected one of them"
+        )
     sampler = load(values.source)
-    walk = values.interpolate is not None or len(shift) == 2
-    if walk:
-        pictures = _walk(sampler, values, shift)
+    if any(walks):
+        pictures = _walk(sampler, values, shift, codes)
     else:
         pictures = sampler.sample(
-            values.num, values.label, values.seed, values.truncation, sum(shift)
+            values.num,
+            values.label,
+            values.seed,
+            values.truncation,
+            sum(shift),
+            values.threshold,
+            {k: value for k, [value] in codes.items()},
         )
-    sampler_lib.save(pictures, values.out)
+    sampler_lib.save(pictures, values.out, values.num if any(walks[2:]) else None)
     print(f"wrote {values.out}")
 
 
-def _walk(sampler: BaseSampler, values: flags.FlagValues, shift: list[float]):
-    """Draws the frames of a walk, with one class throughout."""
+def _walk(
+    sampler: BaseSampler,
+    values: flags.FlagValues,
+    shift: list[float],
+    codes: dict[int, list[float]],
+) -> np.ndarray:
+    """Draws the frames of a walk: of one class, or by a code, each class in turn."""
     if values.num < 2:
         raise UserError(f"--num={values.num}: a walk needs at least 2 frames")
-    label = values.label
-    if label is None and sampler.info["num_classes"]:
-        label = 0
-    labels = sampler.labels(values.num, label)
-    start = sampler.latents([0], values.seed, values.truncation)[0]
-    if len(shift) == 2:
-        moves = np.linspace(*shift, values.num, dtype=np.float32)[:, None]
-        latents = start + moves
-    else:
-        end = sampler.latents([0], values.interpolate, values.truncation)[0]
+    classes, label = sampler.info["num_classes"], values.label
+    sweep = any(len(ends) == 2 for ends in codes.values())
+    if label is None and classes:
+        label = range(classes) if sweep and values.out.endswith(".png") else [0]
+    chosen = label if isinstance(label, range | list) else [label]
+    start, *_ = sampler.latents([0], values.seed, values.truncation, values.threshold)
+    if values.interpolate is not None:
+        end, *_ = sampler.latents(
+            [0], values.interpolate, values.truncation, values.threshold
+        )
         latents = sampler_lib.slerp(start, end, values.num) + np.float32(sum(shift))
-    return sampler_lib.to_uint8(sampler.generate(latents, labels))
+    else:
+        ends = shift if len(shift) == 2 else [sum(shift)] * 2
+        moves = np.linspace(*ends, values.num, dtype=np.float32)[:, None]
+        latents = start + moves
+    between = {k: np.linspace(v[0], v[-1], values.num) for k, v in codes.items()}
+    latents = sampler.set_codes(latents, between)
+    rows = [
+        sampler.generate(latents, sampler.labels(values.num, one)) for one in chosen
+    ]
+    return sampler_lib.to_uint8(np.concatenate(rows))
 
 
 if __name__ == "__main__":

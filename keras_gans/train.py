@@ -126,7 +126,7 @@ def run(
     """
     from keras_gans import building, checkpoint, data
 
-    source = data.open_source(config.data, data_dir)
+    source = data.open_source(config.step_data, data_dir)
     devices = make_strategy(strategy)
     if config.data.batch_size % devices.num_replicas_in_sync:
         raise UserError(
@@ -157,7 +157,10 @@ def _fit(model, source, config: Config, workdir: Workdir) -> int:
         return 0
     info = building.generator_info(model, config, source.info)
     watching = callbacks.training_callbacks(
-        building.KerasSampler(model, info), workdir, options
+        building.KerasSampler(model, info),
+        workdir,
+        options,
+        getattr(source, "mixture", None),
     )
     model.fit(
         source.stream(options.seed, step),

@@ -292,3 +292,17 @@ def test_real_fashion_mnist(tmp_path):
     folder = "/usr/share/datasets/fashion-mnist"
     data_dir = seeded("fashion_mnist", folder, tmp_path)
     check_stream("tfds:fashion_mnist", 10, 1, data_dir=data_dir, split="test")
+
+
+@pytest.mark.parametrize("name", ["ring", "grid25"])
+def test_points_are_a_function_of_seed_and_step(name):
+    source = data.open_source(data.DataOptions(name, batch_size=50))
+    assert source.info.image_shape == (1, 1, 2) and not source.info.num_classes
+    first = [batch.numpy() for batch, _ in source.stream(3).take(4)]
+    later = [batch.numpy() for batch, _ in source.stream(3, 2).take(2)]
+    np.testing.assert_array_equal(first[2:], later)
+    other, _ = next(iter(source.stream(4)))
+    assert not np.allclose(first[0], other) and not np.allclose(first[0], first[1])
+    for option in ({"image_size": 28}, {"channels": 1}, {"horizontal_flip": True}):
+        with pytest.raises(UserError, match="holds points, not pictures"):
+            data.open_source(data.DataOptions(name, batch_size=50, **option))

@@ -10,10 +10,12 @@ from conftest import variables_of
 
 from keras_gans import building, config, data, train
 
+PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
+
 
 def trained(name, overrides, strategy, steps=3):
     recipe = config.load_config(name, overrides, smoke=True)
-    source = data.open_source(recipe.data)
+    source = data.open_source(recipe.step_data)
     with strategy.scope():
         model = building.build_model(recipe, source.info)
         # SGD: Adam hides a wrong scale of the gradient
@@ -31,7 +33,15 @@ def trained(name, overrides, strategy, steps=3):
         # what draws or averages for each device apart is left out: dropout, batch norm
         ("gan", ["discriminator.dropout=0.0"]),
         ("dcgan", ["generator.normalization=none", "discriminator.normalization=none"]),
-        ("cgan", ["generator.normalization=none", "discriminator.dropout=0.0"]),
+        ("cgan", PLAIN),
+        ("lsgan", [*PLAIN, "hparams.augment=color,translation,cutout"]),
+        ("lsgan", [*PLAIN, "hparams.augment=ada", "hparams.ada_images=64"]),
+        ("acgan", PLAIN),
+        ("wgan", [*PLAIN[:1], "hparams.clip=0.1"]),
+        ("infogan", PLAIN[:1]),
+        ("wgan_gp_ring", []),
+        ("rsgan_ring", []),
+        ("sngan_ring", []),
     ],
 )
 def test_two_replicas_equal_one(name, overrides):

@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from conftest import ROOT
 from keras_gans.export import sampler as sampler_lib
+from PIL import Image
 
 from keras_gans import sample
 
@@ -111,6 +113,73 @@ def test_latents_depend_on_seed_and_index_alone():
     # a promise over versions: the stream is Philox's with the key (seed, index)
     stream = np.random.Generator(np.random.Philox(key=np.array([3, 4], np.uint64)))
     np.testing.assert_array_equal(a[4], stream.standard_normal(5, np.float32))
+
+
+def test_threshold_draws_again_what_lies_beyond_it():
+    draw = sampler_lib.draw_latents
+    plain = draw(3, range(200), 20, "normal")
+    cut = draw(3, range(200), 20, "normal", threshold=0.5)
+    assert np.abs(cut).max() <= 0.5
+    inside = np.abs(plain) <= 0.5
+    np.testing.assert_array_equal(cut[inside], plain[inside])
+    # the truncated normal's own law, not a clipped one
+    assert cut.std() == pytest.approx(0.2840, abs=0.01)
+    assert (np.abs(cut) > 0.49).mean() < 0.05
+    np.testing.assert_array_equal(draw(3, [7], 20, "normal", 0.5), cut[[7]])
+    for law, threshold in (("uniform", 0.5), ("normal", 0.01), ("normal", np.nan)):
+        with pytest.raises(sampler_lib.SamplerError, match="threshold: expected"):
+            draw(3, range(2), 5, law, threshold)
+
+
+def test_codes_of_infogan_are_set_and_swept(smoke_run, tmp_path, capsys):
+    workdir = smoke_run("infogan")
+    sampler = sample.load(str(workdir / "export" / "generator.tflite"))
+    assert sampler.info["num_codes"] == 2 and sampler.info["num_classes"] == 10
+    assert sampler.info["class_names"][3] == "code 3"
+    latents = sampler.latents(range(4))
+    latents[:, -2] = 0.25
+    expected = sampler_lib.to_uint8(
+        sampler.generate(latents, np.full(4, 3, np.int32))
+    ).astype(int)
+    actual = sampler.sample(4, labels=3, codes={0: 0.25})
+    np.testing.assert_array_equal(actual, expected)
+    # a row for each value of the categorical code, a column for each of the other
+    out = tmp_path / "codes.png"
+    args = [f"--source={workdir}", f"--out={out}"]
+    assert sample.main([*args, "--code=1:-2,2", "--num=5"]) == 0
+    sheet = np.asarray(Image.open(out)).astype(int)
+    assert sheet.shape == (10 * 30 + 2, 5 * 30 + 2)
+    latents = np.repeat(sampler.latents([0]), 5, axis=0)
+    latents[:, -1] = np.linspace(-2, 2, 5)
+    row = sampler_lib.to_uint8(sampler.generate(latents, np.full(5, 7, np.int32)))
+    for i, picture in enumerate(row):
+        top, left = 2 + 7 * 30, 2 + i * 30
+        shown = sheet[top : top + 28, left : left + 28]
+        assert np.abs(shown - picture[..., 0].astype(int)).max() <= 1
+    for wrong, message in (
+        ("--code=2:1", "code 2: infogan has codes 0 to 1"),
+        ("--code=0", "expected K:VALUE or K:FROM,TO"),
+        ("--code=0:1,2,3", "expected K:VALUE or K:FROM,TO"),
+    ):
+        capsys.readouterr()
+        assert sample.main([*args, wrong]) == 2
+        message_shown = capsys.readouterr().err
+        assert message in message_shown and message_shown.count("\n") == 1
+    with pytest.raises(sampler_lib.SamplerError, match="cgan has no codes"):
+        sample.load(str(smoke_run("cgan"))).sample(2, codes={0: 1.0})
+
+
+def test_points_are_drawn_as_a_scatter():
+    points = np.array([[0, 0], [255, 255], [10, 200]], np.uint8).reshape(3, 1, 1, 2)
+    sheet = sampler_lib.sheet(points)
+    assert sheet.shape == (512, 512, 3)
+    dark = {tuple(p) for p in np.argwhere(sheet[..., 0] < 100)}
+    corners = {(510, 0), (0, 510), (510 - 400, 20)}  # (row, column), y from below
+    assert dark == {(r + i, c + j) for r, c in corners for i in (0, 1) for j in (0, 1)}
+    circled = sampler_lib.scatter(points[:1], [(127.5, 127.5, 20)])
+    ring = np.argwhere(circled[..., 0] == 230)
+    distances = np.hypot(ring[:, 1] - 255, ring[:, 0] - 255)
+    assert len(ring) > 100 and np.abs(distances - 40).max() < 1.5
 
 
 def test_slerp_walks_on_the_sphere():

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from conftest import smoke_model
 
-from keras_gans import engine, losses
-from keras_gans.gan import BaseGAN, Hparams
+from keras_gans import averaging, engine, losses
+from keras_gans.gan import BaseGAN
+from keras_gans.hparams import Hparams
 
 LOGITS = np.array([[-3.0, 0.5], [0.0, 2.0]], np.float32)
 PROBABILITY = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
@@ -16,6 +17,14 @@ FORMULAS = {
     losses.log_loss_fake: -np.log(1 - PROBABILITY),
     losses.minimax_generator: np.log(1 - PROBABILITY),
     losses.non_saturating_generator: -np.log(PROBABILITY),
+    losses.least_squares_real: (LOGITS - 1) ** 2 / 2,
+    losses.least_squares_fake: LOGITS**2 / 2,
+    losses.least_squares_generator: (LOGITS - 1) ** 2 / 2,
+    losses.wasserstein_real: -LOGITS,
+    losses.wasserstein_fake: LOGITS,
+    losses.wasserstein_generator: -LOGITS,
+    losses.hinge_real: np.maximum(0, 1 - LOGITS),
+    losses.hinge_fake: np.maximum(0, 1 + LOGITS),
 }
 
 
@@ -35,6 +44,17 @@ def test_discriminator_at_one_half_pays_two_log_two():
     zero = np.zeros(4, np.float32)
     total = losses.log_loss_real(zero) + losses.log_loss_fake(zero)
     np.testing.assert_allclose(total, 2 * np.log(2), rtol=1e-6)
+
+
+def test_relativistic_losses_pair_real_and_fake_row_by_row():
+    fake = np.array([[1.0, -0.5], [-2.0, 0.25]], np.float32)
+    sigmoid = 1 / (1 + np.exp(-(LOGITS - fake).astype(np.float64)))
+    d = losses.relativistic_discriminator(LOGITS, fake)
+    g = losses.relativistic_generator(LOGITS, fake)
+    np.testing.assert_allclose(d, -np.log(sigmoid), rtol=1e-5)
+    np.testing.assert_allclose(g, -np.log(1 - sigmoid), rtol=1e-5)
+    extreme = losses.relativistic_generator(np.array([100.0]), np.array([-100.0]))
+    assert np.isfinite(extreme).all()
 
 
 def test_minimax_gradient_vanishes_where_non_saturating_does_not():
@@ -124,7 +144,7 @@ def test_average_follows_its_recurrence_batch_statistics_included():
             [rng.normal(size=w.shape) for w in model.generator.get_weights()]
         )
         model.step.assign(step)
-        model.update_average()
+        averaging.update(model.ema_generator, model.generator, model.step, 0.9)
         decay = min(0.9, (1 + step) / (10 + step))
         expected = [
             decay * e + (1 - decay) * w

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -256,3 +257,23 @@ def test_every_variable_is_kept(tmp_path):
     for name in old:
         np.testing.assert_array_equal(old[name], new[name])
     assert load_config("gan").discriminator["dropout"] > 0
+
+
+def test_augmentation_and_several_updates_a_step_go_on_as_they_were(tmp_path):
+    """ADA's probability, the power iteration, schedules, the place in the data."""
+    args = ["--model=sngan_ring", "--smoke", "--export=none", "--noresume"]
+    args += ["--set=hparams.d_steps=3", "--set=hparams.r1_weight=0.1"]
+    picture = ["--model=gan", *args[1:], "--set=hparams.augment=ada"]
+    picture += ["--set=hparams.ada_images=200"]
+    for name, words in (("points", args), ("pictures", picture)):
+        whole, parts = tmp_path / name / "whole", tmp_path / name / "parts"
+        assert train.main([*words, f"--workdir={whole}"]) == 0
+        shutil.copytree(whole, parts)
+        (parts / "checkpoints" / "step_00000006.npz").unlink()
+        words = [word for word in words if word != "--noresume"]
+        assert train.main([*words, f"--workdir={parts}"]) == 0
+        one, two = state(whole, 6), state(parts, 6)
+        for key in one:
+            assert one[key].tobytes() == two[key].tobytes(), key
+        assert list(rows(whole)) == list(rows(parts))
+    assert one["augment/000"] > 0

@@ -12,8 +12,15 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, smoke_model, variables_of
 
-from keras_gans import config, engine, sample, zoo
+from keras_gans import config, engine, layers, sample, zoo
+from keras_gans.models.dragan import DRAGAN
+from keras_gans.models.rsgan import RSGAN
+from keras_gans.models.sngan import SNGAN
+from keras_gans.models.wgan import WGAN
+from keras_gans.models.wgan_gp import WGANGP
 
+# Their D(x) - D(G(z)) does not know the last bias (the hinge's, within its margins).
+OF_DIFFERENCES = WGAN, RSGAN, SNGAN
 LOGGED = {
     "real_score",
     "fake_score",
@@ -40,6 +47,7 @@ def test_run_leaves_what_it_promises(zoo_name, smoke_run):
     assert not [name for name in files if name.endswith(".tmp")]
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
+    rows = [row for row in rows if "modes_covered" not in row]  # a line of its own
     assert [row["step"] for row in rows] == [2, 4, 6]
     for row in rows:
         assert row.keys() >= LOGGED
@@ -49,6 +57,9 @@ def test_run_leaves_what_it_promises(zoo_name, smoke_run):
 
 def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
     model, source = smoke_model(zoo_name)
+    for layer in model._flatten_layers():
+        if isinstance(layer, layers.SelfAttention):
+            layer.gamma.assign(1.0)  # what is behind a closed gate gets no gradient
     real, labels = next(iter(source.stream(0)))
     for losses_fn, mine, optimizer in (
         (model.d_losses, model.discriminator, model.d_optimizer),
@@ -57,12 +68,15 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
         with tf.GradientTape() as tape:
             loss = sum(tf.reduce_mean(t) for t in losses_fn(real, labels).values())
         weights = mine.trainable_variables
+        critic = isinstance(model, OF_DIFFERENCES)
+        still = {w.path for w in weights if critic and w.path == "logits/bias"}
         for weight, gradient in zip(
             weights, tape.gradient(loss, [w.value for w in weights]), strict=True
         ):
             values = tf.convert_to_tensor(gradient).numpy()  # embeddings: slices
+            largest = np.abs(values).max()
             # more than the noise of rounding
-            assert np.abs(values).max() > 1e-4, weight.path
+            assert largest > 1e-5 or weight.path in still, weight.path
         before = {id(v): v.numpy() for v in model.trainable_variables}
         engine.minimize(lambda: losses_fn(real, labels), weights, optimizer)  # noqa: B023
         moved = {
@@ -70,7 +84,9 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
             for v in model.trainable_variables
             if (v != before[id(v)]).numpy().any()
         }
-        assert moved == {id(v) for v in weights}
+        every = {id(v) for v in weights}
+        assert moved <= every
+        assert moved >= every - {id(w) for w in weights if w.path in still}
 
 
 def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
@@ -78,10 +94,13 @@ def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
     model, source = smoke_model(zoo_name, compiled=lambda: keras.optimizers.SGD(0.0))
     real, labels = next(iter(source.stream(0)))
     weights = model.discriminator.trainable_variables
-    sums, wanted = [], 1e-3  # small against the loss, large against its rounding
-    for _ in range(3):
+    start = [w.numpy() for w in weights]
+    small = 2e-4  # against the loss; large against its rounding
+
+    def step(rate):
+        """Takes a step from the start; returns the sum before it, and the norm."""
+        model.d_optimizer.learning_rate = rate
         model.seeds.begin_step()  # the same latents again
-        keras.utils.set_random_seed(0)
         for layer in model.discriminator.layers:
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign([0, 0])
@@ -89,10 +108,18 @@ def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
             lambda: model.d_losses(real, labels), weights, model.d_optimizer
         )
         norm = float(logs.pop("gradient_norm"))
-        model.d_optimizer.learning_rate = wanted / norm**2
-        sums.append(sum(float(v) for v in logs.values()))
-    assert sums[0] == sums[1]  # the first step had no length
-    assert sums[1] - sums[2] == pytest.approx(wanted, rel=0.02)
+        return sum(float(v) for v in logs.values()), norm
+
+    _, norm = step(0.0)
+    sums = []
+    for sign in (1, -1):  # both ways: what is curved cancels
+        step(sign * small / norm**2)
+        sums.append(step(0.0)[0])
+        for weight, value in zip(weights, start, strict=True):
+            weight.assign(value)
+    # A gradient penalty jumps where a leaky ReLU turns.
+    within = 0.1 if isinstance(model, WGANGP | DRAGAN) else 0.02
+    assert (sums[1] - sums[0]) / 2 == pytest.approx(small, rel=within)
 
 
 def test_same_seed_gives_the_same_picture_from_each_source(zoo_name, smoke_run):
@@ -164,10 +191,13 @@ def test_module_says_idea_paper_and_differences(zoo_name):
     assert entry.idea and entry.paper
 
 
+PLAIN = "losses.py penalties.py layers.py augment.py averaging.py gan.py".split()
+
+
 @pytest.mark.parametrize("folder", ["models", "networks"])
 def test_no_backend_in_variants_and_networks(folder):
     files = list((ROOT / "keras_gans" / folder).glob("*.py"))
-    files += [ROOT / "keras_gans" / f for f in ("losses.py", "layers.py", "gan.py")]
+    files += [ROOT / "keras_gans" / f for f in PLAIN]
     for path in files:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

@@ -1,9 +1,9 @@
-"""Data: embedded sets, TensorFlow Datasets and folders of pictures, as one stream."""
+"""Data: embedded sets, toys, TensorFlow Datasets and folders, as one stream."""
 
 from __future__ import annotations
 
 from keras_gans.data.options import DataInfo, DataOptions
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, did_you_mean
 
 __all__ = ["DataInfo", "DataOptions", "load_data", "open_source"]
 
@@ -30,9 +30,15 @@ def open_source(options: DataOptions, data_dir: str | None = None):
         from keras_gans.data.folder import open_folder
 
         return open_folder(rest, options)
-    from keras_gans.data.embedded import open_embedded
+    from keras_gans.data import embedded, points
 
-    return open_embedded(options)
+    if options.dataset in points.MIXTURES:
+        return points.PointsSource(options)
+    if options.dataset not in embedded.EMBEDDED:
+        known = (*embedded.EMBEDDED, *points.MIXTURES, "tfds:NAME", "folder:PATH")
+        hint = did_you_mean(options.dataset, known)
+        raise UserError(f"[data] dataset: no set '{options.dataset}'{hint}")
+    return embedded.open_embedded(options)
 
 
 def load_data(
@@ -47,7 +53,7 @@ def load_data(
     """Opens a data set as an endless, shuffled stream of batches.
 
     Args:
-        dataset: "digits", "fashion", "tfds:NAME" or "folder:PATH".
+        dataset: "digits", "fashion", "ring", "grid25", "tfds:NAME" or "folder:PATH".
         batch_size: Pictures in a batch.
         seed: Seeds the order. The stream is a function of (seed, step) alone.
         start_step: Batch to begin with, to go on where another stream ended.

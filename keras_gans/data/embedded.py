@@ -8,7 +8,6 @@ import numpy as np
 
 from keras_gans import images
 from keras_gans.data.options import DataInfo, DataOptions
-from keras_gans.errors import UserError, did_you_mean
 
 EMBEDDED = {
     "digits": (
@@ -37,10 +36,6 @@ def open_embedded(options: DataOptions):
     """Opens an embedded set; see `open_source`."""
     from keras_gans.data.pipeline import ArraySource
 
-    if options.dataset not in EMBEDDED:
-        known = (*EMBEDDED, "tfds:NAME", "folder:PATH")
-        hint = did_you_mean(options.dataset, known)
-        raise UserError(f"[data] dataset: no set '{options.dataset}'{hint}")
     class_names, credit = EMBEDDED[options.dataset]
     file = importlib.resources.files("keras_gans.data") / f"{options.dataset}.npz"
     with file.open("rb") as opened, np.load(opened) as arrays:

@@ -12,10 +12,12 @@ class DataOptions:
     """Where pictures come from and how they are cut.
 
     Attributes:
-        dataset: "digits" or "fashion" (in the package), "tfds:NAME" (any image set of
-            TensorFlow Datasets), or "folder:PATH" (PNG, JPEG or WebP files, flat or
-            with one sub-folder a class).
-        batch_size: Pictures in a step, over all devices together.
+        dataset: "digits" or "fashion" (in the package), "ring" or "grid25" (points of a
+            mixture of Gaussians), "tfds:NAME" (any image set of TensorFlow Datasets),
+            or "folder:PATH" (PNG, JPEG or WebP files, flat or with one sub-folder a
+            class).
+        batch_size: Pictures in an update of the discriminator, over all devices
+            together; a step takes hparams.d_steps of them.
         split: Which split of a TFDS set, in TFDS's own words ("train", "train[:80%]").
         image_size: Height and width in pixels; pictures are resized (antialiased) so
             that the shorter side fits, then cut at the centre. 0 keeps the size of a

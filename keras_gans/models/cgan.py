@@ -15,28 +15,36 @@ Differences from the paper:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras_gans.errors import UserError
-from keras_gans.models.gan import GAN
+from keras_gans.models.gan import GAN, Hparams
 
 
 class CGAN(GAN):
     """The original GAN with the class as an input of both players; see the module."""
 
-    takes_labels = True
-
     def __init__(self, *args: Any, **kwargs: Any):
         """Builds the networks; see BaseGAN.
 
         Raises:
-            UserError: if one of the networks takes no labels.
+            UserError: if one of the networks knows no classes.
         """
         super().__init__(*args, **kwargs)
-        for network in (self.generator, self.discriminator):
-            if "labels" not in network.input:
-                raise UserError(
-                    "cgan needs classes: expected networks that take labels, got an "
-                    f"unconditional {network.name}; train on a set with classes (a "
-                    "folder with one sub-folder for each class), or take --model=dcgan"
-                )
+        if not (self.conditional and self.discriminator_knows_classes()):
+            name = type(self).__name__.lower()
+            raise UserError(
+                f"{name} needs classes: expected networks that know them, got an "
+                "unconditional generator or discriminator; train on a set with classes "
+                "(a folder with one sub-folder for each class), or take --model=dcgan"
+            )
+
+    def discriminator_knows_classes(self) -> bool:
+        """Whether the discriminator takes labels."""
+        return "labels" in self.discriminator.input
+
+    @classmethod
+    def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
+        """The data's classes."""
+        return names

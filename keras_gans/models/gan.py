@@ -16,13 +16,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from keras_gans import gan, losses
+from keras_gans import gan, hparams, losses
 
 Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(gan.Hparams):
+class Hparams(hparams.Hparams):
     """Options of the original GAN.
 
     Attributes:
@@ -51,6 +51,10 @@ class GAN(gan.BaseGAN):
     def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Minimises log(1 - D(G(z))), or -log D(G(z))."""
         fake_logits = self.score(self.fakes(real, labels), labels)
+        return {"adversarial": self.generator_loss(fake_logits)}
+
+    def generator_loss(self, fake_logits: Tensor) -> Tensor:
+        """The loss that `hparams.generator_loss` names; logits to the like."""
         if self.hparams.generator_loss == "minimax":
-            return {"adversarial": losses.minimax_generator(fake_logits)}
-        return {"adversarial": losses.non_saturating_generator(fake_logits)}
+            return losses.minimax_generator(fake_logits)
+        return losses.non_saturating_generator(fake_logits)

@@ -13,8 +13,14 @@ from typing import Literal
 import keras
 from keras import initializers, layers
 
-from keras_gans.errors import UserError, check_range
-from keras_gans.layers import image_inputs, latent_inputs, projection_logits
+from keras_gans.errors import check_range
+from keras_gans.layers import (
+    auxiliary_outputs,
+    image_inputs,
+    latent_inputs,
+    map_sizes,
+    projection_logits,
+)
 
 Norm = Literal["batch", "none"]
 
@@ -48,7 +54,7 @@ def generator(
         UserError: for an image size that the layers cannot reach.
     """
     check_range(1, latent_dim=latent_dim, width=width, kernel_size=kernel_size)
-    size, doublings = _sizes(image_shape)
+    size, doublings = map_sizes(image_shape)
     init = _initializer(init_stddev)
     bias = normalization == "none"
 
@@ -86,6 +92,8 @@ def discriminator(
     normalization: Norm = "batch",
     dropout: float = 0.0,
     init_stddev: float = 0.02,
+    head: Literal["projection", "auxiliary"] = "projection",
+    codes: int = 0,
 ) -> keras.Model:
     """An image halved by strided convolutions, then one logit.
 
@@ -99,19 +107,25 @@ def discriminator(
         dropout: Share of the features that are dropped before the logit.
         init_stddev: Of the normal distribution that weights start from; 0 for Keras's
             default (Glorot uniform).
+        head: What a discriminator does with classes: "projection" reads the label;
+            "auxiliary" does not, and says which class it sees.
+        codes: Number of continuous codes that an "auxiliary" head also reads off.
 
     Returns:
-        A model from {"images"[, "labels"]} to logits float [batch, 1].
+        A model from {"images"[, "labels"]} to logits float [batch, 1]; with an
+        "auxiliary" head from {"images"} to {"logits", "classes"[, "codes"]}, see
+        `keras_gans.layers.auxiliary_outputs`.
 
     Raises:
         UserError: for an image size that the layers cannot reach.
     """
     check_range(1, width=width, kernel_size=kernel_size)
-    check_range(0, depth=depth)
+    check_range(0, depth=depth, codes=codes)
     check_range(0, 1, dropout=dropout)
-    _, halvings = _sizes(image_shape)
+    _, halvings = map_sizes(image_shape)
     init = _initializer(init_stddev)
-    inputs, labels = image_inputs(image_shape, num_classes)
+    auxiliary = head == "auxiliary"
+    inputs, labels = image_inputs(image_shape, 0 if auxiliary else num_classes)
     x = inputs["images"]
     for level in range(depth or halvings):
         normalize = level > 0 and normalization == "batch"
@@ -129,8 +143,11 @@ def discriminator(
     x = layers.Flatten()(x)
     if dropout:
         x = layers.Dropout(dropout)(x)
-    logits = projection_logits(x, labels, num_classes)
-    return keras.Model(inputs, logits, name="discriminator")
+    if auxiliary:
+        outputs = auxiliary_outputs(x, num_classes, codes)
+    else:
+        outputs = projection_logits(x, labels, num_classes)
+    return keras.Model(inputs, outputs, name="discriminator")
 
 
 def _initializer(stddev: float) -> initializers.Initializer:
@@ -138,17 +155,3 @@ def _initializer(stddev: float) -> initializers.Initializer:
     if stddev:
         return initializers.RandomNormal(stddev=stddev)
     return initializers.GlorotUniform()
-
-
-def _sizes(image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Returns the side of the smallest map, and how often it doubles."""
-    height, width, _ = image_shape
-    size, doublings = height, 0
-    while size > 7 and size % 2 == 0:
-        size, doublings = size // 2, doublings + 1
-    if height != width or not 4 <= size <= 7 or not doublings:
-        raise UserError(
-            "[data] image_size: expected 4, 5, 6 or 7 doubled at least once (28, 32, "
-            f"48, 64, 96 or 128), got {height}x{width} pixels"
-        )
-    return size, doublings

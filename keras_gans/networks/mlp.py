@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from keras_gans.errors import check_range
-from keras_gans.layers import image_inputs, latent_inputs, projection_logits
+from keras_gans.layers import SNDense, image_inputs, latent_inputs, projection_logits
 
 
 def generator(
@@ -50,6 +50,7 @@ def discriminator(
     units: int = 240,
     depth: int = 2,
     dropout: float = 0.0,
+    spectral_norm: bool = False,
 ) -> keras.Model:
     """An image through leaky ReLU layers to one logit.
 
@@ -59,6 +60,7 @@ def discriminator(
         units: Width of each hidden layer.
         depth: Number of hidden layers.
         dropout: Share of the units that are dropped after each hidden layer.
+        spectral_norm: Whether every layer's weights are divided by their spectral norm.
 
     Returns:
         A model from {"images"[, "labels"]} to logits float [batch, 1].
@@ -67,9 +69,10 @@ def discriminator(
     check_range(0, 1, dropout=dropout)
     inputs, labels = image_inputs(image_shape, num_classes)
     x = layers.Flatten()(inputs["images"])
+    dense = SNDense if spectral_norm else layers.Dense
     for _ in range(depth):
-        x = layers.LeakyReLU(0.2)(layers.Dense(units)(x))
+        x = layers.LeakyReLU(0.2)(dense(units)(x))
         if dropout:
             x = layers.Dropout(dropout)(x)
-    logits = projection_logits(x, labels, num_classes)
+    logits = projection_logits(x, labels, num_classes, spectral_norm)
     return keras.Model(inputs, logits, name="discriminator")

@@ -1,0 +1,87 @@
+"""Toys that everyone can see through: points drawn from a mixture of 2-D Gaussians.
+
+`ring`: 8 modes on a circle of radius 0.8; `grid25`: 5 times 5 modes, 0.4 apart. The
+standard deviations are as small against the whole as they usually are for these toys:
+1/100 of the radius, 1/40 of the distance between neighbours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Gaussians of equal weight.
+
+    Attributes:
+        modes: Their centres, float32 [num, 2], in [-1, 1].
+        stddev: The standard deviation of each in both directions.
+    """
+
+    modes: np.ndarray
+    stddev: float
+
+
+def _ring() -> Mixture:
+    angles = 2 * np.pi * np.arange(8) / 8
+    modes = 0.8 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return Mixture(modes.astype(np.float32), 0.008)
+
+
+def _grid25() -> Mixture:
+    at = 0.4 * np.arange(-2, 3)
+    modes = np.stack(np.meshgrid(at, at), axis=-1).reshape(25, 2)
+    return Mixture(modes.astype(np.float32), 0.01)
+
+
+MIXTURES = {"ring": _ring, "grid25": _grid25}
+
+
+class PointsSource:
+    """A mixture as a data set of fresh points: pictures of one pixel, (x, y).
+
+    Args:
+        options: `dataset`, one of `MIXTURES`, and `batch_size`.
+
+    Attributes:
+        mixture: What is drawn from.
+
+    Raises:
+        UserError: for an option that points do not have.
+    """
+
+    def __init__(self, options: DataOptions):
+        """Draws nothing yet."""
+        for name in ("image_size", "channels", "horizontal_flip"):
+            if getattr(options, name):
+                raise UserError(
+                    f"[data] {name}: '{options.dataset}' holds points, not pictures; "
+                    "leave it away"
+                )
+        self.options, self.mixture = options, MIXTURES[options.dataset]()
+        self.info = DataInfo((1, 1, 2))
+
+    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+        """The batches from a step on, a function of (seed, step); see `load_data`."""
+        modes = tf.constant(self.mixture.modes)
+        num = self.options.batch_size
+
+        def draw(step):
+            key = tf.stack([tf.cast(seed, tf.int64), step])
+            which = tf.random.stateless_uniform(
+                (num,), key, maxval=len(self.mixture.modes), dtype=tf.int32
+            )
+            noise = tf.random.stateless_normal((num, 2), tf.bitwise.invert(key))
+            points = tf.gather(modes, which) + self.mixture.stddev * noise
+            return tf.reshape(points, (num, 1, 1, 2)), tf.zeros((num,), tf.int32)
+
+        steps = tf.data.Dataset.counter(start_step)
+        batches = steps.map(draw, tf.data.AUTOTUNE, deterministic=True)
+        return batches.prefetch(tf.data.AUTOTUNE)

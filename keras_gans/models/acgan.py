@@ -1,0 +1,82 @@
+"""ACGAN: the discriminator also names the class, and the generator helps it to.
+
+Paper: Odena, Olah and Shlens, "Conditional Image Synthesis with Auxiliary Classifier
+GANs", 2017, arXiv 1610.09585: L_S, the log-likelihood of the source, and L_C, that of
+the class, of real and of generated images; D maximises L_S + L_C, G maximises
+L_C - L_S. The class is no input of the discriminator.
+
+Differences from the paper:
+- The generator's part of L_S is the non-saturating loss unless the recipe says
+  "minimax".
+- A generated image's class is that of the real one beside it.
+- The discriminator's noise at its input is left out.
+- Samples come from an average of the generator over the steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from keras.losses import sparse_categorical_crossentropy
+
+from keras_gans import losses
+from keras_gans.models import cgan, gan
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Hparams(gan.Hparams):
+    """Options of ACGAN.
+
+    Attributes:
+        g_class_weight: Weight of the class term in the generator's loss; 1 in the
+            paper.
+    """
+
+    g_class_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: for a value out of range.
+        """
+        super().__post_init__()
+        self.check("g_class_weight", "at least 0", self.g_class_weight >= 0)
+
+
+class ACGAN(cgan.CGAN):
+    """A discriminator with a second head, for the class; see the module."""
+
+    Hparams = Hparams
+
+    def discriminator_knows_classes(self) -> bool:
+        """Whether it has a head that names the class."""
+        return "classes" in self.discriminator.output
+
+    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """Minimises -L_S - L_C."""
+        on_real = self.examine(real, labels)
+        on_fake = self.examine(self.fakes(real, labels), labels)
+        self.watch(on_real["logits"], on_fake["logits"])
+        return {
+            "real": losses.log_loss_real(on_real["logits"]),
+            "fake": losses.log_loss_fake(on_fake["logits"]),
+            "real_class": _class_loss(labels, on_real["classes"]),
+            "fake_class": _class_loss(labels, on_fake["classes"]),
+        }
+
+    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """Minimises L_S - L_C on generated images."""
+        on_fake = self.examine(self.fakes(real, labels), labels)
+        class_loss = _class_loss(labels, on_fake["classes"])
+        return {
+            "adversarial": self.generator_loss(on_fake["logits"]),
+            "class": self.hparams.g_class_weight * class_loss,
+        }
+
+
+def _class_loss(labels, logits):
+    return sparse_categorical_crossentropy(labels, logits, from_logits=True)

@@ -1,0 +1,119 @@
+"""InfoGAN: codes that can be read back off the picture come to mean something.
+
+Paper: Chen et al., "InfoGAN: Interpretable Representation Learning by Information
+Maximizing Generative Adversarial Nets", 2016, arXiv 1606.03657:
+min_{G,Q} max_D V(D, G) - lambda L_I(G, Q), where L_I is the mean log-likelihood
+log Q(c | G(z, c)) of the codes. Q shares D's body. The categorical code is the
+generator's label; the continuous ones, U(-1, 1), are the last of its latents. Their
+Q is a normal law with the standard deviation 1.
+
+Differences from the paper:
+- The discriminator has no batch normalisation unless the recipe says so.
+- Samples come from an average of the generator over the steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+from keras import ops
+from keras.losses import sparse_categorical_crossentropy
+
+from keras_gans import engine, losses
+from keras_gans.errors import UserError
+from keras_gans.models import gan
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Hparams(gan.Hparams):
+    """Options of InfoGAN.
+
+    Attributes:
+        latents: The noise and the continuous codes: "uniform", U(-1, 1), or "normal".
+        categories: Values of the categorical code.
+        info_weight: lambda, of the mutual information.
+    """
+
+    latents: Literal["normal", "uniform"] = "uniform"
+    categories: int = 10
+    info_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks ranges; a UserError says which one does not hold."""
+        super().__post_init__()
+        self.check("categories", "at least 2", self.categories >= 2)
+        self.check("info_weight", "at least 0", self.info_weight >= 0)
+
+
+class InfoGAN(gan.GAN):
+    """The original game, and codes that Q reads back; see the module."""
+
+    Hparams = Hparams
+
+    @classmethod
+    def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
+        """The values of the categorical code, whatever classes the data have."""
+        return [f"code {i}" for i in range(options.categories)]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        """Builds the networks; see BaseGAN.
+
+        Raises:
+            UserError: if the discriminator has no head for the codes.
+        """
+        super().__init__(*args, **kwargs)
+        if not {"classes", "codes"} <= set(self.discriminator.output):
+            raise UserError(
+                "infogan reads codes off the picture: expected a discriminator with "
+                'head = "auxiliary" and codes of 1 or more, got one without'
+            )
+
+    @property
+    def num_codes(self) -> int:
+        """Number of continuous codes."""
+        return self.discriminator.output["codes"].shape[-1]
+
+    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """The original terms, and Q's on the generated images."""
+        fake, *codes = self._fakes_with_codes(real)
+        on_real, on_fake = self.examine(real, None), self.examine(fake, None)
+        self.watch(on_real["logits"], on_fake["logits"])
+        return {
+            "real": losses.log_loss_real(on_real["logits"]),
+            "fake": losses.log_loss_fake(on_fake["logits"]),
+            **self._information(on_fake, *codes),
+        }
+
+    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """The original loss, and Q's terms."""
+        fake, *codes = self._fakes_with_codes(real)
+        on_fake = self.examine(fake, None)
+        terms = {"adversarial": self.generator_loss(on_fake["logits"])}
+        return terms | self._information(on_fake, *codes)
+
+    def _fakes_with_codes(self, real):
+        """Generates from fresh codes: (images, categorical, continuous codes)."""
+
+        def draw_categories(num):
+            draws = keras.random.uniform((num,), seed=self.seeds)
+            return ops.cast(ops.floor(draws * self.hparams.categories), "int32")
+
+        batch = ops.shape(real)[0]
+        labels = engine.replica_slice(draw_categories, batch)
+        latents = engine.replica_slice(self.draw_latents, batch)
+        images = self.generator({"latents": latents, "labels": labels}, training=True)
+        return images, labels, latents[:, -self.num_codes :]
+
+    def _information(self, on_fake, labels, codes):
+        """-lambda log Q(c | x), less what does not depend on Q and G."""
+        category = sparse_categorical_crossentropy(
+            labels, on_fake["classes"], from_logits=True
+        )
+        continuous = ops.sum(ops.square(on_fake["codes"] - codes), axis=-1) / 2
+        weight = self.hparams.info_weight
+        return {"category": weight * category, "continuous": weight * continuous}

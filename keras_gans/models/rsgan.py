@@ -1,0 +1,35 @@
+"""RSGAN: the discriminator says of two pictures which one is real.
+
+Paper: Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from
+standard GAN", 2018, arXiv 1807.00734: min_D -E log s(D(x) - D(G(z))),
+min_G -E log s(D(G(z)) - D(x)), for pairs of a real and a generated example.
+
+Differences from the paper:
+- Samples come from an average of the generator over the steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_gans import gan, losses
+
+Tensor = Any
+
+
+class RSGAN(gan.BaseGAN):
+    """Real against fake, pair by pair; see the module."""
+
+    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """Minimises -log s(D(x) - D(G(z)))."""
+        real_logits = self.score(real, labels)
+        fake_logits = self.score(self.fakes(real, labels), labels)
+        # D is about pairs alone: what is shown is each against the other.
+        self.watch(real_logits - fake_logits, fake_logits - real_logits)
+        return {"pairs": losses.relativistic_discriminator(real_logits, fake_logits)}
+
+    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """Minimises -log s(D(G(z)) - D(x))."""
+        fake_logits = self.score(self.fakes(real, labels), labels)
+        real_logits = self.score(real, labels)
+        return {"pairs": losses.relativistic_generator(real_logits, fake_logits)}

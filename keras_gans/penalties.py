@@ -1,0 +1,105 @@
+"""Gradient penalties: a score function and images in, one penalty for each example out.
+
+The score function maps images [batch, ...] to logits [batch, 1] and must treat the
+examples apart: with batch normalisation in the discriminator, the gradient at one
+image mixes all of them. Norms run over all of an image's values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import Model, layers, ops
+
+from keras_gans import engine
+from keras_gans.errors import UserError
+
+Tensor = Any
+TINY = 1e-12  # below the root: its gradient at 0 is infinite
+
+
+def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """|grad D(x)|^2: R1 at real images, R2 at generated ones, without gamma / 2.
+
+    Source: Mescheder et al. 2018 (arXiv 1801.04406), the regularisers R1 and R2.
+
+    Args:
+        score: From images to logits.
+        images: float [batch, ...], where the gradient is taken.
+
+    Returns:
+        float [batch].
+    """
+    gradient = engine.gradient(score, images)
+    return ops.sum(ops.square(gradient), axis=tuple(range(1, len(images.shape))))
+
+
+def two_sided(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """(|grad D(x)| - 1)^2: pulls the gradient's norm to 1, from both sides.
+
+    Source: Gulrajani et al. 2017 (arXiv 1704.00028), the penalty at points between
+    real and generated images (see `between`), and Kodali et al. 2017 (arXiv
+    1705.07215), at points around real images.
+
+    Args:
+        score: From images to logits.
+        images: float [batch, ...], where the gradient is taken.
+
+    Returns:
+        float [batch].
+    """
+    return ops.square(ops.sqrt(squared_gradient_norm(score, images) + TINY) - 1.0)
+
+
+def between(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    """Points x + u (G(z) - x), on the segments between real and generated images.
+
+    Source: Gulrajani et al. 2017 (arXiv 1704.00028), the training algorithm.
+
+    Args:
+        real: float [batch, ...].
+        fake: float [batch, ...], each paired with the real one beside it.
+        weights: float [batch], u from U(0, 1), one for each pair.
+
+    Returns:
+        float [batch, ...].
+    """
+    weights = ops.reshape(weights, (-1,) + (1,) * (len(real.shape) - 1))
+    return real + weights * (fake - real)
+
+
+def orthogonal(kernel: Tensor) -> Tensor:
+    """|W' W * (1 - I)|_F^2: pushes the columns of a kernel to right angles.
+
+    Source: Brock et al. 2019 (arXiv 1809.11096), the form that leaves the columns'
+    lengths free; without beta.
+
+    Args:
+        kernel: float [..., out]; a column for each output.
+
+    Returns:
+        float scalar.
+    """
+    matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
+    gram = ops.matmul(ops.transpose(matrix), matrix)
+    return ops.sum(ops.square(gram * (1.0 - ops.eye(kernel.shape[-1]))))
+
+
+def check_network(discriminator: Model, option: str) -> None:
+    """Checks that a discriminator's gradient at one image is that image's alone.
+
+    Args:
+        discriminator: The network.
+        option: What needs it, for the message.
+
+    Raises:
+        UserError: if it has batch normalisation, which mixes the images of a batch.
+    """
+    for layer in discriminator._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            raise UserError(
+                f"{option}: a gradient penalty is for each picture, and batch "
+                "normalisation in the discriminator mixes them; set "
+                "discriminator.normalization=none"
+            )
