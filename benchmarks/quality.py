@@ -9,7 +9,7 @@ Trains a small CNN on the 60,000 training pictures (once; its weights are kept i
 
 - accuracy: the share in which the classifier sees the class that was asked for (not for
   an unconditional generator);
-- kid_x1000: 1,000 times the kernel inception distance of the 10,000 to the test split
+- kid: the kernel inception distance of the 10,000 to the test split
   (100 subsets of 1,000; mean and standard deviation), on the classifier's 128 features,
   so that it is no paper's KID;
 - coverage, recall, precision, density at k = 5 of 5,000 of them, on the
@@ -124,7 +124,7 @@ def _main(values: flags.FlagValues) -> None:
         row = {"source": name}
         if wanted is not None:
             row["accuracy"] = float((seen == wanted).mean())
-        row["kid_x1000"] = [round(1000 * v, 3) for v in kid(reference, features)]
+        row["kid"] = [round(v, 3) for v in kid(reference, features)]
         for title, real in (("10000", reference), ("5000", reference[half])):
             found = prdc(real, features[chosen], k=5)
             row[f"against_{title}"] = {k: round(v, 4) for k, v in found.items()}

@@ -50,6 +50,7 @@ class Augmentation(layers.Layer):
     def __init__(self):
         """Takes part in no mixed precision: pictures are float32."""
         super().__init__(dtype="float32", name="augment")
+        self.built = True  # else fit() under a strategy would call the model to build
 
     def call(self, images: Tensor) -> Tensor:
         """Returns the images."""

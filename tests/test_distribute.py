@@ -13,17 +13,17 @@ from keras_gans import building, config, data, train
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
 
-def trained(name, overrides, strategy, steps=3):
+def trained(name, overrides, strategy, rate=0.5, steps=3):
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.step_data)
     with strategy.scope():
         model = building.build_model(recipe, source.info)
         # SGD: Adam hides a wrong scale of the gradient
-        model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5))
+        model.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate))
     before = variables_of(model)
     model.fit(source.stream(0), steps_per_epoch=steps, verbose=0, shuffle=False)
     after = variables_of(model)
-    assert any(np.abs(after[k] - before[k]).max() > 1e-2 for k in after)
+    assert any(np.abs(after[k] - before[k]).max() > 1e-3 for k in after)
     return after
 
 
@@ -45,10 +45,12 @@ def trained(name, overrides, strategy, steps=3):
     ],
 )
 def test_two_replicas_equal_one(name, overrides):
-    one = trained(name, overrides, tf.distribute.get_strategy())
+    # A loss without bounds, or a penalty, takes off at a large rate.
+    rate = 0.5 if name in ("gan", "dcgan", "cgan", "acgan", "infogan") else 0.02
+    one = trained(name, overrides, tf.distribute.get_strategy(), rate)
     mirrored = train.make_strategy("mirrored")
     assert mirrored.num_replicas_in_sync == 2
-    two = trained(name, overrides, mirrored)
+    two = trained(name, overrides, mirrored, rate)
     for key in one:
         np.testing.assert_allclose(one[key], two[key], atol=1e-5, err_msg=key)
 

@@ -7,9 +7,11 @@ import tensorflow as tf
 from conftest import smoke_model
 
 from keras_gans import averaging, engine, losses
+from keras_gans.errors import UserError
 from keras_gans.gan import BaseGAN
 from keras_gans.hparams import Hparams
 
+PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 LOGITS = np.array([[-3.0, 0.5], [0.0, 2.0]], np.float32)
 PROBABILITY = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
 FORMULAS = {
@@ -180,9 +182,7 @@ def test_instruments_are_means_of_probabilities():
 
 def test_cgan_minimises_the_conditional_game():
     """The logged terms are the formula's, on the labels of the real batch."""
-    model, source = smoke_model(
-        "cgan", ["generator.normalization=none", "discriminator.dropout=0.0"]
-    )
+    model, source = smoke_model("cgan", PLAIN)
     real, labels = next(iter(source.stream(0)))
     model.seeds.begin_step()
     terms = {k: np.array(v) for k, v in model.d_losses(real, labels).items()}
@@ -200,3 +200,111 @@ def test_cgan_minimises_the_conditional_game():
     assert not np.allclose(model.generator({"latents": latents, "labels": other}), fake)
     moved = model.discriminator({"images": real, "labels": other}).numpy()
     assert not np.allclose(moved, logits["real"])
+
+
+def log_softmax(logits):
+    logits = np.asarray(logits, np.float64)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+def test_acgan_names_the_class_of_real_and_of_generated_images():
+    model, source = smoke_model("acgan", PLAIN)
+    real, labels = next(iter(source.stream(0)))
+    assert set(model.discriminator.input) == {"images"}  # the class is no input
+    model.seeds.begin_step()
+    d_terms = model.d_losses(real, labels)
+    model.seeds.begin_step()
+    g_terms = model.g_losses(real, labels)
+    model.seeds.begin_step()
+    latents = model.draw_latents(len(labels))
+    fake = model.generator({"latents": latents, "labels": labels})
+    on_real, on_fake = (model.discriminator({"images": x}) for x in (real, fake))
+    rows = np.arange(len(labels))
+    expected = {
+        "real": np.log1p(np.exp(-on_real["logits"])),
+        "fake": np.log1p(np.exp(on_fake["logits"])),
+        "real_class": -log_softmax(on_real["classes"])[rows, labels],
+        "fake_class": -log_softmax(on_fake["classes"])[rows, labels],
+    }
+    assert d_terms.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(d_terms[name], value, rtol=1e-4)
+    assert g_terms.keys() == {"adversarial", "class"}
+    np.testing.assert_allclose(g_terms["class"], expected["fake_class"], rtol=1e-4)
+    np.testing.assert_allclose(
+        g_terms["adversarial"], np.log1p(np.exp(-on_fake["logits"])), rtol=1e-4
+    )
+
+
+def test_infogan_reads_its_own_codes_back_off_generated_images():
+    model, source = smoke_model("infogan", [*PLAIN, "hparams.info_weight=0.5"])
+    real, labels = next(iter(source.stream(0)))
+    num = len(labels)
+    terms = {}
+    for name, losses_fn in (("d", model.d_losses), ("g", model.g_losses)):
+        model.seeds.begin_step()
+        terms[name] = losses_fn(real, labels)
+    model.seeds.begin_step()
+    draws = keras.random.uniform((num,), seed=model.seeds).numpy()
+    categories = np.floor(10 * draws).astype(np.int32)
+    assert len(set(categories)) > 5 and not (categories == labels.numpy()).all()
+    latents = model.draw_latents(num)
+    assert np.abs(latents).max() <= 1  # codes and noise from U(-1, 1)
+    fake = model.generator({"latents": latents, "labels": categories})
+    on_fake = model.discriminator({"images": fake})
+    category = -log_softmax(on_fake["classes"])[np.arange(num), categories]
+    # a normal law's negative log-likelihood, less its constant
+    errors = on_fake["codes"].numpy() - latents.numpy()[:, -2:]
+    continuous = (errors**2).sum(axis=1) / 2
+    for player in ("d", "g"):
+        np.testing.assert_allclose(terms[player]["category"], category / 2, 1e-4)
+        np.testing.assert_allclose(terms[player]["continuous"], continuous / 2, 1e-4)
+    assert terms["d"].keys() == {"real", "fake", "category", "continuous"}
+    assert terms["g"].keys() == {"adversarial", "category", "continuous"}
+
+
+def test_hinge_models_minimise_the_hinge_and_biggan_its_angles():
+    model, source = smoke_model("biggan")
+    real, labels = next(iter(source.stream(0)))
+    model.seeds.begin_step()
+    d_terms = model.d_losses(real, labels)
+    model.seeds.begin_step()
+    fake = model.fakes(real, labels)
+    real_logits, fake_logits = (
+        model.discriminator({"images": x, "labels": labels}).numpy()
+        for x in (real, fake)
+    )
+    np.testing.assert_allclose(d_terms["real"], np.maximum(0, 1 - real_logits), 1e-3)
+    np.testing.assert_allclose(d_terms["fake"], np.maximum(0, 1 + fake_logits), 1e-3)
+    model.seeds.begin_step()
+    g_terms = model.g_losses(real, labels)
+    np.testing.assert_allclose(g_terms["adversarial"], -fake_logits, 1e-3, 1e-4)
+    expected = 0.0
+    for weight in model.generator.trainable_variables:
+        if weight.path.endswith("kernel"):
+            matrix = weight.numpy().reshape(-1, weight.shape[-1])
+            gram = matrix.T @ matrix
+            expected += (gram**2).sum() - (np.diag(gram) ** 2).sum()
+        else:  # biases, gains and the class embedding are left alone
+            assert weight.path.endswith(("bias", "gamma", "beta", "embeddings"))
+    assert model.hparams.orthogonal_weight == 1e-4
+    assert float(g_terms["orthogonal"]) == pytest.approx(1e-4 * expected, rel=1e-3)
+
+
+def test_options_out_of_range_are_refused():
+    for name, option in (
+        ("gan", "d_steps=0"),
+        ("gan", "r1_weight=-1.0"),
+        ("gan", "ada_target=2.0"),
+        ("gan", "ada_images=0"),
+        ("gan", "augment=colour"),
+        ("gan", "augment=ada,cutout"),
+        ("wgan", "clip=-0.1"),
+        ("wgan_gp", "gp_weight=-1.0"),
+        ("infogan", "categories=1"),
+        ("biggan", "orthogonal_weight=-1.0"),
+        ("acgan", "g_class_weight=-1.0"),
+    ):
+        key = option.split("=")[0]
+        with pytest.raises(UserError, match=rf"\[hparams\] {key}: "):
+            smoke_model(name, [f"hparams.{option}"])

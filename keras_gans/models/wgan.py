@@ -60,9 +60,8 @@ class WGAN(gan.BaseGAN):
         """Descends E D(G(z)) - E D(x)."""
         real_logits = self.score(real, labels)
         fake_logits = self.score(self.fakes(real, labels), labels)
-        # A critic's zero means nothing: what is shown is how far the two lie apart.
-        middle = (ops.mean(real_logits) + ops.mean(fake_logits)) / 2
-        self.watch(real_logits - middle, fake_logits - middle)
+        # A critic's zero means nothing: what is shown is each against the other.
+        self.watch(real_logits - fake_logits, fake_logits - real_logits)
         return {
             "real": losses.wasserstein_real(real_logits),
             "fake": losses.wasserstein_fake(fake_logits),
