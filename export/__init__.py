@@ -29,15 +29,17 @@ def export_workdir(workdir: Workdir, kinds: Sequence[str]) -> None:
     from keras_gans.errors import UserError
 
     sampler = load_workdir(workdir.path)
-    writers = {
-        "saved_model": (saved_model.export, workdir.saved_model),
-        "tflite": (tflite.export, workdir.tflite),
-    }
-    for kind in kinds:
-        export, path = writers[kind]
+    paths = {"saved_model": workdir.saved_model, "tflite": workdir.tflite}
+    for kind, path in paths.items():  # the latter is converted from the former
+        if kind not in kinds:
+            continue
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            export(sampler, path)
+            if kind == "saved_model":
+                saved_model.export(sampler, path)
+            else:
+                source = workdir.saved_model if "saved_model" in kinds else None
+                tflite.export(sampler, path, source)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
         print(f"exported {path}", flush=True)

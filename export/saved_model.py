@@ -29,7 +29,7 @@ def export(sampler: KerasSampler, path: str) -> None:
     """Writes a SavedModel; an older one at this path stays whole until it is done.
 
     Args:
-        sampler: A `keras_gans.loading.KerasSampler`: the model, and what it is.
+        sampler: A `keras_gans.building.KerasSampler`: the model, and what it is.
         path: The folder to write.
     """
     import keras

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import tempfile
 import zipfile
@@ -23,20 +22,21 @@ if TYPE_CHECKING:
     from keras_gans.building import KerasSampler
 
 
-def export(sampler: KerasSampler, path: str) -> None:
+def export(sampler: KerasSampler, path: str, source: str | None = None) -> None:
     """Writes a float32 .tflite file; an older one is replaced in one step.
 
     Args:
-        sampler: A `keras_gans.loading.KerasSampler`: the model, and what it is.
+        sampler: A `keras_gans.building.KerasSampler`: the model, and what it is.
         path: The file to write.
+        source: A SavedModel of the same sampler, if there is one already.
     """
-    folder = tempfile.mkdtemp(prefix="keras_gans_")
-    try:
-        source = os.path.join(folder, "saved_model")
-        saved_model.export(sampler, source)
+    if source:
         content = convert(source)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
+            source = os.path.join(folder, "saved_model")
+            saved_model.export(sampler, source)
+            content = convert(source)
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.tmp"
     with open(temporary, "wb") as file:

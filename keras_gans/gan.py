@@ -131,10 +131,9 @@ class BaseGAN(keras.Model):
                 alone or with labels int32 [d_steps * batch].
 
         Returns:
-            Float32 scalars: each term as `d_<term>` or `g_<term>`,
-            `d_gradient_norm`, `g_gradient_norm`, and the instruments `real_score`,
-            `fake_score` (mean sigmoid of the logits) and `fakes_passing` (the share of
-            fakes with a score above 0.5); those of the last discriminator update.
+            Float32 scalars, of the last update of each: terms as `d_<term>` or
+            `g_<term>`, `d_gradient_norm`, `g_gradient_norm`, the mean sigmoid of the
+            logits as `real_score`, `fake_score`; `fakes_passing`, the share above 0.5.
         """
         real, labels = data if isinstance(data, tuple) else (data, None)
         self.seeds.begin_step()
@@ -239,9 +238,8 @@ class BaseGAN(keras.Model):
         self.augment.steer(real_logits)
         passing = ops.cast(fake_logits > 0, "float32")
         shown = ops.sigmoid(real_logits), ops.sigmoid(fake_logits), passing
-        self.instruments.assign(
-            ops.stack([ops.mean(ops.cast(v, "float32")) for v in shown])
-        )
+        means = [ops.mean(ops.cast(v, "float32")) for v in shown]
+        self.instruments.assign(ops.stack(means))
 
     @staticmethod
     def _call(network: keras.Model, name: str, x: Tensor, labels: Tensor) -> Tensor:

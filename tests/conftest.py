@@ -45,6 +45,19 @@ def zoo_name(request):
     return request.param
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Keeps the tests of one smoke run together, so that it is made once."""
+    for item in items:
+        if "zoo_name" in item.fixturenames:
+            name = item.callspec.params["zoo_name"]
+        elif "smoke_run" in item.fixturenames:
+            name = "cgan"
+        else:
+            continue
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture
 def pictures(tmp_path):
     """A folder with two classes of pictures, of several kinds and sizes."""

@@ -250,7 +250,7 @@ def test_infogan_reads_its_own_codes_back_off_generated_images():
     assert len(set(categories)) > 5 and not (categories == labels.numpy()).all()
     latents = model.draw_latents(num)
     assert np.abs(latents).max() <= 1  # codes and noise from U(-1, 1)
-    fake = model.generator({"latents": latents, "labels": categories})
+    fake = model.generator({"latents": latents, "labels": tf.constant(categories)})
     on_fake = model.discriminator({"images": fake})
     category = -log_softmax(on_fake["classes"])[np.arange(num), categories]
     # a normal law's negative log-likelihood, less its constant

@@ -109,7 +109,7 @@ def test_modes_covered_counts_modes_that_good_points_fall_on(name, num):
     assert modes.shape == (num, 2) and np.abs(modes).max() <= 0.81
     exact = modes_covered(modes, modes, stddev)
     assert exact == {"modes_covered": num, "high_quality": 1.0}
-    at = modes[[0, 0, 1, 2]] + np.array([[2.9, 0], [0, -3.1], [0, 0], [0, 40]]) * stddev
+    at = modes[[0, 0, 1, 2]] + np.array([[2.9, 0], [0, -3.1], [0, 0], [0, 15]]) * stddev
     found = modes_covered(at, modes, stddev)
     assert found == {"modes_covered": 2, "high_quality": 0.5}
     # points of the mixture itself: 1 - exp(-9 / 2) of them
