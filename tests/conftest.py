@@ -45,7 +45,7 @@ def zoo_name(request):
     return request.param
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(wrapper=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Keeps the tests of one smoke run together, so that it is made once."""
     for item in items:
@@ -56,6 +56,7 @@ def pytest_collection_modifyitems(items):
         else:
             continue
         item.add_marker(pytest.mark.xdist_group(name))
+    return (yield)
 
 
 @pytest.fixture
