@@ -154,7 +154,7 @@ class SpectralNormalization:
 
     def iterate(self) -> None:
         """One step of the power iteration: v = W u, u = W' v, both of length 1."""
-        matrix = ops.stop_gradient(self._matrix())
+        matrix = self._matrix()
         v = ops.normalize(ops.matmul(matrix, self._unit(self._u)), axis=-1)
         self._v.assign(v)
         self._u.assign(ops.normalize(ops.matmul(v, matrix), axis=-1))
