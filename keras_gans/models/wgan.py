@@ -6,7 +6,6 @@ ascend E D(x) - E D(G(z)), each followed by clipping its weights to [-c, c]; the
 update of the generator, which ascends E D(G(z)).
 
 Differences from the paper:
-- The critic has no batch normalisation, whose gains clipping would hold down as well.
 - Samples come from an average of the generator over the steps.
 """
 

@@ -31,7 +31,6 @@ def generator(
     latent_dim: int = 100,
     width: int = 128,
     kernel_size: int = 5,
-    units: int = 0,
     normalization: Norm = "batch",
     init_stddev: float = 0.02,
 ) -> keras.Model:
@@ -43,7 +42,6 @@ def generator(
         latent_dim: Length of one latent.
         width: Channels before the last layer; they double with each halving of size.
         kernel_size: Of the transposed convolutions, in pixels.
-        units: Of a dense layer before the first map; 0 for none.
         normalization: "batch" after each layer but the last, or "none".
         init_stddev: Of the normal distribution that weights start from; 0 for Keras's
             default (Glorot uniform).
@@ -56,7 +54,6 @@ def generator(
         UserError: for an image size that the layers cannot reach.
     """
     check_range(1, latent_dim=latent_dim, width=width, kernel_size=kernel_size)
-    check_range(0, units=units)
     size, doublings = map_sizes(image_shape)
     init = _initializer(init_stddev)
     bias = normalization == "none"
@@ -67,8 +64,6 @@ def generator(
         return layers.ReLU()(x)
 
     inputs, x = latent_inputs(latent_dim, num_classes, embedding_dim=50)
-    if units:
-        x = activate(layers.Dense(units, use_bias=bias, kernel_initializer=init)(x))
     filters = width * 2 ** (doublings - 1)
     x = layers.Dense(size * size * filters, use_bias=bias, kernel_initializer=init)(x)
     x = activate(layers.Reshape((size, size, filters))(x))
@@ -94,7 +89,6 @@ def discriminator(
     width: int = 128,
     kernel_size: int = 5,
     depth: int = 0,
-    units: int = 0,
     normalization: Norm = "batch",
     dropout: float = 0.0,
     init_stddev: float = 0.02,
@@ -109,8 +103,7 @@ def discriminator(
         width: Channels after the first layer; they double with each halving of size.
         kernel_size: Of the convolutions, in pixels.
         depth: Number of convolutions; 0 for as many as the generator has.
-        units: Of a dense layer after the last map; 0 for none.
-        normalization: "batch" after each layer but the first and the last, or "none".
+        normalization: "batch" after each convolution but the first, or "none".
         dropout: Share of the features that are dropped before the logit.
         init_stddev: Of the normal distribution that weights start from; 0 for Keras's
             default (Glorot uniform).
@@ -127,21 +120,15 @@ def discriminator(
         UserError: for an image size that the layers cannot reach.
     """
     check_range(1, width=width, kernel_size=kernel_size)
-    check_range(0, depth=depth, units=units, codes=codes)
+    check_range(0, depth=depth, codes=codes)
     check_range(0, 1, dropout=dropout)
     _, halvings = map_sizes(image_shape)
     init = _initializer(init_stddev)
     auxiliary = head == "auxiliary"
     inputs, labels = image_inputs(image_shape, 0 if auxiliary else num_classes)
     x = inputs["images"]
-
-    def activate(x, normalize):
-        if normalize:
-            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
-        return layers.LeakyReLU(0.2)(x)
-
-    normalize = False
     for level in range(depth or halvings):
+        normalize = level > 0 and normalization == "batch"
         x = layers.Conv2D(
             width * 2**level,
             kernel_size,
@@ -150,12 +137,10 @@ def discriminator(
             use_bias=not normalize,
             kernel_initializer=init,
         )(x)
-        x = activate(x, normalize)
-        normalize = normalization == "batch"
+        if normalize:
+            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+        x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
-    if units:
-        x = layers.Dense(units, use_bias=not normalize, kernel_initializer=init)(x)
-        x = activate(x, normalize)
     if dropout:
         x = layers.Dropout(dropout)(x)
     if auxiliary:
