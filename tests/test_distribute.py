@@ -38,6 +38,7 @@ def trained(name, overrides, strategy, rate=0.5, steps=3):
         ("lsgan", [*PLAIN, "hparams.augment=ada", "hparams.ada_images=64"]),
         ("acgan", PLAIN),
         ("wgan", [PLAIN[0], "discriminator.normalization=none", "hparams.clip=0.1"]),
+        ("dragan", PLAIN[:1]),
         ("infogan", PLAIN[:1]),
         ("wgan_gp_ring", []),
         ("rsgan_ring", []),

@@ -301,6 +301,7 @@ def test_options_out_of_range_are_refused():
         ("gan", "augment=ada,cutout"),
         ("wgan", "clip=-0.1"),
         ("wgan_gp", "gp_weight=-1.0"),
+        ("dragan", "noise_stddev=-1.0"),
         ("infogan", "categories=1"),
         ("biggan", "orthogonal_weight=-1.0"),
         ("acgan", "g_class_weight=-1.0"),

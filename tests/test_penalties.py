@@ -114,6 +114,27 @@ def test_interpolation_weights_are_uniform_and_one_for_each_example():
     assert np.abs(deciles - 400).max() < 80  # four standard deviations
 
 
+def test_dragan_penalises_around_the_real_images_alone():
+    model, source = smoke_model("dragan", ["generator.normalization=none"])
+    real, labels = next(iter(source.stream(0)))
+    model.seeds.begin_step()
+    terms = model.d_losses(real, labels)
+    _, noise = replay(
+        model,
+        lambda: model.draw_latents(len(labels)),
+        lambda: keras.random.normal(real.shape, seed=model.seeds),
+    )
+    at = real + model.hparams.noise_stddev * noise
+    with tf.GradientTape() as tape:
+        tape.watch(at)
+        score = model.discriminator({"images": at})
+    norms = np.sqrt((tape.gradient(score, at).numpy() ** 2).sum(axis=(1, 2, 3)))
+    np.testing.assert_allclose(
+        terms["penalty"], model.hparams.gp_weight * (norms - 1) ** 2, rtol=1e-4
+    )
+    assert terms["real"].shape[0] == len(labels)  # the original game's are there
+
+
 def test_r1_is_half_gamma_times_the_norm_at_real_images_of_any_variant():
     model, source = smoke_model("lsgan", ["hparams.r1_weight=3.0"])
     for layer in model.discriminator.layers:
@@ -134,6 +155,7 @@ def test_r1_is_half_gamma_times_the_norm_at_real_images_of_any_variant():
     "name, overrides",
     [
         ("wgan_gp", ["discriminator.normalization=batch"]),
+        ("dragan", ["discriminator.normalization=batch"]),
         ("dcgan", ["hparams.r1_weight=1.0"]),
     ],
 )

@@ -1,0 +1,74 @@
+"""DRAGAN: the discriminator's gradient is held to 1 around the real data alone.
+
+Paper: Kodali et al., "On Convergence and Stability of GANs", 2017, arXiv 1705.07215:
+the original game, and lambda E (|grad D(x + delta)|_2 - k)^2 with k = 1 and
+delta ~ N(0, c I). The gradient is that of the logit.
+
+Differences from the paper:
+- The noise is given as its standard deviation for images in [-1, 1].
+- The generator's loss is the non-saturating one unless the recipe says "minimax".
+- Samples come from an average of the generator over the steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_gans import engine, penalties
+from keras_gans.models import gan
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Hparams(gan.Hparams):
+    """Options of DRAGAN.
+
+    Attributes:
+        gp_weight: lambda, of the gradient penalty.
+        noise_stddev: sqrt(c), how far around the real images it is taken.
+    """
+
+    gp_weight: float = 10.0
+    noise_stddev: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: for a value out of range.
+        """
+        super().__post_init__()
+        self.check("gp_weight", "at least 0", self.gp_weight >= 0)
+        self.check("noise_stddev", "at least 0", self.noise_stddev >= 0)
+
+
+class DRAGAN(gan.GAN):
+    """The original GAN with a gradient penalty around the data; see the module."""
+
+    Hparams = Hparams
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        """Builds the networks; see BaseGAN.
+
+        Raises:
+            UserError: if the discriminator has batch normalisation.
+        """
+        super().__init__(*args, **kwargs)
+        penalties.check_network(self.discriminator, "dragan")
+
+    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """The original terms, and the penalty."""
+        terms = super().d_losses(real, labels)
+
+        def draw_noise(num):
+            return keras.random.normal((num, *real.shape[1:]), seed=self.seeds)
+
+        noise = engine.replica_slice(draw_noise, ops.shape(real)[0])
+        at = real + self.hparams.noise_stddev * noise
+        penalty = penalties.two_sided(lambda x: self.score(x, labels), at)
+        return {**terms, "penalty": self.hparams.gp_weight * penalty}
