@@ -461,7 +461,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         check_out(args.out)
-        codes = {k: values[-1] for k, values in map(parse_code, args.code)}
+        codes = dict(map(parse_code, args.code))
+        if any(len(values) > 1 for values in codes.values()):
+            raise SamplerError("code: expected K:VALUE; a walk needs keras_gans.sample")
+        codes = {k: value for k, (value,) in codes.items()}
         sampler = Sampler(args.path, args.threads)
         pictures = sampler.sample(
             args.num,

@@ -37,6 +37,11 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
     labels = variant.label_names(config.hparams, info.class_names)
     from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}
     networks = importlib.import_module(config.networks)
+    if config.hparams.augment and info.image_shape[:2] == (1, 1):
+        raise UserError(
+            f"[hparams] augment: '{config.hparams.augment}' is for pictures, and "
+            f'{config.data.dataset} has points; expected ""'
+        )
     try:
         model = variant(
             functools.partial(networks.generator, **from_data, **config.generator),

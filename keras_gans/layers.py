@@ -95,13 +95,27 @@ def auxiliary_outputs(features: Tensor, num_classes: int, codes: int = 0) -> dic
     Returns:
         {"logits": float [batch, 1], "classes": float [batch, num_classes] (raw
         logits), and "codes": float [batch, codes] if there are any}.
+
+    Raises:
+        UserError: without classes.
     """
+    if not num_classes:
+        raise UserError(
+            '[discriminator] head: "auxiliary" needs classes, and the data have none; '
+            "train on a set with classes (a folder with one sub-folder for each class)"
+        )
     outputs = {"logits": layers.Dense(1, dtype="float32", name="logits")(features)}
     if codes:
         features = layers.LeakyReLU(0.1)(layers.Dense(128)(features))
         outputs["codes"] = layers.Dense(codes, dtype="float32", name="codes")(features)
     head = layers.Dense(num_classes, dtype="float32", name="classes")
     return outputs | {"classes": head(features)}
+
+
+def heads(discriminator: Model) -> set[str]:
+    """What a discriminator says of an image: "logits", and the names beside it."""
+    outputs = discriminator.output
+    return set(outputs) if isinstance(outputs, dict) else {"logits"}
 
 
 def map_sizes(image_shape: tuple[int, int, int]) -> tuple[int, int]:
@@ -265,7 +279,8 @@ class SelfAttention(layers.Layer):
 
     Source: Zhang et al. 2019, "Self-Attention Generative Adversarial Networks" (arXiv
     1805.08318): 1x1 convolutions with spectral normalisation, an eighth of the channels
-    for queries and keys, half for values; keys and values are max-pooled.
+    for queries and keys. The authors' code has half of them for values, not an eighth,
+    and max-pools keys and values: so does this.
     """
 
     def build(self, shape: tuple) -> None:

@@ -84,7 +84,7 @@ def test_answers_to_misspelt_models_load_no_tensorflow():
 @pytest.mark.parametrize(
     "args, message",
     [
-        ([], "say which model: --model=NAME, one of cgan"),
+        ([], "say which model: --model=NAME, one of acgan"),
         (["--modle=cgan"], "no flag --modle; did you mean 'model'?"),
         (["--model=cgan", "extra"], "expected only --flag=value words, got 'extra'"),
         (["--model=cgan", "--seed=x"], "seed"),
@@ -159,6 +159,38 @@ def test_cgan_without_classes_says_what_it_needs(tmp_path, capsys, pictures):
     )
     assert "cgan needs classes" in message
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "name, setting, message",
+    [
+        ("acgan", "discriminator.head=projection", "acgan needs classes"),
+        ("acgan", "discriminator.codes=1", "codes: acgan has none"),
+        ("cgan", "discriminator.codes=1", 'only head = "auxiliary" reads codes off'),
+        ("infogan", "discriminator.head=projection", 'only head = "auxiliary"'),
+        ("infogan", "discriminator.codes=0", "got one without"),
+        ("infogan", "generator.latent_dim=1", "latent_dim: fewer than"),
+        ("rsgan_ring", "hparams.augment=cutout", "is for pictures"),
+    ],
+)
+def test_parts_that_do_not_fit_are_named(tmp_path, capsys, name, setting, message):
+    workdir = tmp_path / "run"
+    args = f"--model={name}", "--smoke", f"--workdir={workdir}", f"--set={setting}"
+    assert message in fails(train.main, capsys, *args)
+    assert not workdir.exists()
+
+
+def test_acgan_without_classes_says_what_it_needs(tmp_path, capsys, pictures):
+    message = fails(
+        train.main,
+        capsys,
+        "--model=acgan",
+        "--smoke",
+        f"--workdir={tmp_path / 'run'}",
+        f"--set=data.dataset=folder:{pictures / 'cats'}",
+        "--set=data.image_size=16",
+    )
+    assert '"auxiliary" needs classes' in message
 
 
 def test_dry_run_prints_a_recipe_that_trains(tmp_path, capsys):

@@ -9,7 +9,8 @@ Differences from the paper:
 - The generator's part of L_S is the non-saturating loss unless the recipe says
   "minimax".
 - A generated image's class is that of the real one beside it.
-- The discriminator's noise at its input is left out.
+- The discriminator's noise at its input and its batch normalisation are left out; both
+  players learn at one rate, which falls to 0 (cosine).
 - Samples come from an average of the generator over the steps.
 """
 
@@ -20,7 +21,8 @@ from typing import Any
 
 from keras.losses import sparse_categorical_crossentropy
 
-from keras_gans import losses
+from keras_gans import layers, losses
+from keras_gans.errors import UserError
 from keras_gans.models import cgan, gan
 
 Tensor = Any
@@ -52,9 +54,19 @@ class ACGAN(cgan.CGAN):
 
     Hparams = Hparams
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        """Builds the networks; see BaseGAN.
+
+        Raises:
+            UserError: if a network knows no classes, or the discriminator reads codes.
+        """
+        super().__init__(*args, **kwargs)
+        if "codes" in layers.heads(self.discriminator):
+            raise UserError("[discriminator] codes: acgan has none; expected 0")
+
     def discriminator_knows_classes(self) -> bool:
         """Whether it has a head that names the class."""
-        return "classes" in self.discriminator.output
+        return "classes" in layers.heads(self.discriminator)
 
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Minimises -L_S - L_C."""

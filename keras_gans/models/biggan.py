@@ -9,6 +9,9 @@ trick is `--threshold` of the sample command.
 Differences from the paper:
 - A size for one GPU or a few CPU cores: 28 to 128 pixels, small batches.
 - A fake keeps the class of the real example beside it.
+- The recipe updates both players equally often, the discriminator at four times the
+  generator's rate, with rates that fall to 0 (cosine) and a shorter average.
+- Attention, shortcuts, embeddings and the last layers do not start orthogonal.
 - Samples use averaged batch statistics, not standing ones.
 """
 

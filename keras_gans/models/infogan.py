@@ -4,12 +4,11 @@ Paper: Chen et al., "InfoGAN: Interpretable Representation Learning by Informati
 Maximizing Generative Adversarial Nets", 2016, arXiv 1606.03657:
 min_{G,Q} max_D V(D, G) - lambda L_I(G, Q), where L_I is the mean log-likelihood
 log Q(c | G(z, c)) of the codes. Q shares D's body. The categorical code is the
-generator's label; the continuous ones, U(-1, 1), are the last of its latents. Their
-Q is a normal law with the standard deviation 1.
+generator's label; the continuous ones, U(-1, 1), are the last of its latents.
 
 Differences from the paper:
-- The discriminator has no batch normalisation unless the recipe says so.
-- Samples come from an average of the generator over the steps.
+- Q's standard deviation of the continuous codes is 1, as in the authors' code.
+- No batch normalisation in D and Q, no dense layers of 1,024; samples are an average's.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import keras
 from keras import ops
 from keras.losses import sparse_categorical_crossentropy
 
-from keras_gans import engine, losses
+from keras_gans import engine, layers, losses
 from keras_gans.errors import UserError
 from keras_gans.models import gan
 
@@ -64,14 +63,16 @@ class InfoGAN(gan.GAN):
         """Builds the networks; see BaseGAN.
 
         Raises:
-            UserError: if the discriminator has no head for the codes.
+            UserError: without a head for the codes, or with too few latents.
         """
         super().__init__(*args, **kwargs)
-        if not {"classes", "codes"} <= set(self.discriminator.output):
+        if not {"classes", "codes"} <= layers.heads(self.discriminator):
             raise UserError(
-                "infogan reads codes off the picture: expected a discriminator with "
-                'head = "auxiliary" and codes of 1 or more, got one without'
+                'infogan: expected a discriminator with head = "auxiliary" and codes '
+                "of 1 or more, got one without"
             )
+        if self.latent_dim < self.num_codes:
+            raise UserError("[generator] latent_dim: fewer than [discriminator] codes")
 
     @property
     def num_codes(self) -> int:

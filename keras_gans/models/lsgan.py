@@ -5,7 +5,8 @@ arXiv 1611.04076: min_D 1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2,
 min_G 1/2 E (D(G(z)) - c)^2, with the 0-1 coding a = 0, b = c = 1.
 
 Differences from the paper:
-- The networks are smaller ones of the DCGAN family, for 28 to 64 pixels.
+- The networks are smaller ones of the DCGAN family, for 28 to 64 pixels; the
+  discriminator has dropout in the place of batch normalisation.
 - Samples come from an average of the generator over the steps.
 """
 

@@ -5,6 +5,7 @@ standard GAN", 2018, arXiv 1807.00734: min_D -E log s(D(x) - D(G(z))),
 min_G -E log s(D(G(z)) - D(x)), for pairs of a real and a generated example.
 
 Differences from the paper:
+- The recipe is for points in the plane, and adds the R1 penalty.
 - Samples come from an average of the generator over the steps.
 """
 

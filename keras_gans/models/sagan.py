@@ -9,6 +9,8 @@ as fast as the generator, one update each.
 Differences from the paper:
 - A fake keeps the class of the real example beside it.
 - Attention stands at half the size of small pictures, not at 32 pixels.
+- The recipe's rates are twice the paper's and fall to 0 (cosine).
+- Values have half of the channels, and keys and values are pooled (the authors' code).
 - Samples come from an average of the generator over the steps.
 """
 

@@ -8,7 +8,8 @@ Koyama, 2018, arXiv 1802.05637.
 
 Differences from the paper:
 - A fake keeps the class of the real example beside it.
-- The generator's batches are as large as the discriminator's.
+- The generator's batches are as large as the discriminator's; the recipe updates both
+  equally often, not 1 to 5, at a rate that falls to 0 by a cosine.
 - Samples come from an average of the generator over the steps.
 """
 

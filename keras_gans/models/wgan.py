@@ -6,6 +6,7 @@ ascend E D(x) - E D(G(z)), each followed by clipping its weights to [-c, c]; the
 update of the generator, which ascends E D(G(z)).
 
 Differences from the paper:
+- The networks are smaller; the recipe's rate is four times the paper's.
 - Samples come from an average of the generator over the steps.
 """
 

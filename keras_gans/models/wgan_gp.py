@@ -6,6 +6,9 @@ lambda E (|grad D(x + u (G(z) - x))|_2 - 1)^2, one u from U(0, 1) for each examp
 
 Differences from the paper:
 - The networks are smaller ones of the DCGAN family, for 28 to 64 pixels.
+- The recipe has 2 updates of the critic for each of the generator's, not 5, at a rate
+  that falls to 0 (cosine).
+- The penalty is taken on fakes of a draw of its own.
 - Samples come from an average of the generator over the steps.
 """
 

@@ -13,7 +13,7 @@ from typing import Literal
 import keras
 from keras import initializers, layers
 
-from keras_gans.errors import check_range
+from keras_gans.errors import UserError, check_range
 from keras_gans.layers import (
     auxiliary_outputs,
     image_inputs,
@@ -117,14 +117,19 @@ def discriminator(
         `keras_gans.layers.auxiliary_outputs`.
 
     Raises:
-        UserError: for an image size that the layers cannot reach.
+        UserError: for an image size that the layers cannot reach, or codes that no
+            head reads.
     """
     check_range(1, width=width, kernel_size=kernel_size)
     check_range(0, depth=depth, codes=codes)
     check_range(0, 1, dropout=dropout)
+    auxiliary = head == "auxiliary"
+    if codes and not auxiliary:
+        raise UserError(
+            '[discriminator] codes: only head = "auxiliary" reads codes off'
+        )
     _, halvings = map_sizes(image_shape)
     init = _initializer(init_stddev)
-    auxiliary = head == "auxiliary"
     inputs, labels = image_inputs(image_shape, 0 if auxiliary else num_classes)
     x = inputs["images"]
     for level in range(depth or halvings):
