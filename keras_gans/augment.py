@@ -174,7 +174,8 @@ class ADA(Augmentation):
 
     def _sometimes(self, values, neutral, probability=None):
         chance = self.probability.value if probability is None else probability
-        return ops.where(self._draw(values) < chance, values, neutral)
+        draws = ops.reshape(self._draw(values), (-1,) + (1,) * (len(values.shape) - 1))
+        return ops.where(draws < chance, values, neutral)
 
     def _normal(self, images, stddev):
         return self._draw(images, law=keras.random.normal, stddev=stddev)
@@ -189,9 +190,12 @@ class ADA(Augmentation):
         def angle():
             return self._draw(images, minval=-math.pi, maxval=math.pi)
 
-        def shift(size):  # whole pixels, in units of half the longer side
+        def shift(*parts):  # in units of half the longer side; both axes or neither
+            return _shift(*ops.unstack(self._sometimes(ops.stack(parts, 1), 0.0), 2, 1))
+
+        def whole(size):  # pixels
             part = self._draw(images, minval=-0.125, maxval=0.125)
-            return self._sometimes(2 * ops.round(part * size) / side, 0.0)
+            return 2 * ops.round(part * size) / side
 
         flip = self._sometimes(1.0 - 2 * _whole(self._draw(images), 0, 1, float), 1.0)
         quarters = _whole(self._draw(images), 0, 3, float) * (math.pi / 2)
@@ -200,14 +204,12 @@ class ADA(Augmentation):
         steps = [
             _scale(flip, ops.ones_like(flip)),
             _rotation(self._sometimes(quarters, 0.0)),
-            _shift(shift(width), shift(height)),
+            shift(whole(width), whole(height)),
             _scale(even, even),
             _rotation(self._sometimes(angle(), 0.0, chance)),
             _scale(uneven, 1.0 / uneven),
             _rotation(self._sometimes(angle(), 0.0, chance)),
-            _shift(
-                *(self._sometimes(2 * self._normal(images, 0.125), 0.0) for _ in "xy")
-            ),
+            shift(*(2 * self._normal(images, 0.125) for _ in "xy")),
         ]
         # Last in the pipeline, first to be undone.
         matrix = steps[0]

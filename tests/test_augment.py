@@ -149,6 +149,23 @@ def test_ada_colour_turns_hues_about_the_axis_of_greys():
         assert gains[2] < 1e-2
 
 
+def test_ada_gates_each_step_of_its_pipeline_once():
+    layer = make("ada")
+    layer.probability.assign(0.3)
+    num, p = 8000, 0.3
+    images = tf.ones((num, 16, 16, 3)) * tf.constant([0.5, -0.25, 0.75])
+    still = layer._geometry(images).numpy()
+    same = (np.abs(still - np.eye(3)) < 1e-6).all(axis=(1, 2)).mean()
+    # half of the flips, a quarter of the turns, a 16th of the shifts (round(U(-2, 2))
+    # of both axes) are none; two rotations share one chance
+    none = (1 - p / 2) * (1 - p * 3 / 4) * (1 - p * 15 / 16) * (1 - p) ** 4
+    assert same == pytest.approx(none, abs=0.015)  # four standard deviations
+    coloured = layer._color(images).numpy()
+    same = (np.abs(coloured - images) < 1e-4).all(axis=(1, 2, 3)).mean()
+    # brightness, contrast, hue, saturation; half of the luma flips are none
+    assert same == pytest.approx((1 - p / 2) * (1 - p) ** 4, abs=0.02)
+
+
 def test_ada_probability_follows_the_sign_of_the_discriminator():
     layer = make("ada", ada_images=1000)
     batch = tf.ones((50, 1))
