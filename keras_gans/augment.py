@@ -174,7 +174,7 @@ class ADA(Augmentation):
 
     def _sometimes(self, values, neutral, probability=None):
         chance = self.probability.value if probability is None else probability
-        draws = ops.reshape(self._draw(values), (-1,) + (1,) * (len(values.shape) - 1))
+        draws = self._draw(values, *[1] * (len(values.shape) - 1))  # one for each row
         return ops.where(draws < chance, values, neutral)
 
     def _normal(self, images, stddev):

@@ -147,17 +147,23 @@ def test_mistakes_in_training(args, message, tmp_path, capsys, monkeypatch):
         assert (tmp_path / "OTHER" / "thesis.txt").read_text() == "mine"
 
 
-def test_cgan_without_classes_says_what_it_needs(tmp_path, capsys, pictures):
+@pytest.mark.parametrize(
+    "name, expected",
+    [("cgan", "cgan needs classes"), ("acgan", '"auxiliary" needs classes')],
+)
+def test_without_classes_says_what_is_needed(
+    tmp_path, capsys, pictures, name, expected
+):
     message = fails(
         train.main,
         capsys,
-        "--model=cgan",
+        f"--model={name}",
         "--smoke",
         f"--workdir={tmp_path / 'run'}",
         f"--set=data.dataset=folder:{pictures / 'cats'}",
         "--set=data.image_size=16",
     )
-    assert "cgan needs classes" in message
+    assert expected in message
     assert not (tmp_path / "run").exists()
 
 
@@ -178,19 +184,6 @@ def test_parts_that_do_not_fit_are_named(tmp_path, capsys, name, setting, messag
     args = f"--model={name}", "--smoke", f"--workdir={workdir}", f"--set={setting}"
     assert message in fails(train.main, capsys, *args)
     assert not workdir.exists()
-
-
-def test_acgan_without_classes_says_what_it_needs(tmp_path, capsys, pictures):
-    message = fails(
-        train.main,
-        capsys,
-        "--model=acgan",
-        "--smoke",
-        f"--workdir={tmp_path / 'run'}",
-        f"--set=data.dataset=folder:{pictures / 'cats'}",
-        "--set=data.image_size=16",
-    )
-    assert '"auxiliary" needs classes' in message
 
 
 def test_dry_run_prints_a_recipe_that_trains(tmp_path, capsys):
