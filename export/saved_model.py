@@ -42,7 +42,7 @@ def export(sampler: KerasSampler, path: str) -> None:
 
     def generate(*inputs):
         named = dict(zip(specs, inputs, strict=True))
-        return {"images": model.ema_generator(named, training=False)}
+        return {"images": model.call(named)}
 
     archive = keras.export.ExportArchive()
     archive.track(model.ema_generator)

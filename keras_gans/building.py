@@ -9,7 +9,7 @@ from importlib import metadata
 import keras
 import numpy as np
 
-from keras_gans import checkpoint
+from keras_gans import checkpoint, optimizers
 from keras_gans import config as config_lib
 from keras_gans.config import Config
 from keras_gans.data.options import DataInfo
@@ -120,8 +120,10 @@ class KerasSampler(BaseSampler):
 
 def _optimizer(values: dict) -> keras.optimizers.Optimizer:
     values = dict(values)
-    if isinstance(values.get("learning_rate"), dict):
-        schedule = dict(values["learning_rate"])
-        cls = getattr(keras.optimizers.schedules, schedule.pop("class_name"))
-        values["learning_rate"] = cls(**schedule)
-    return getattr(keras.optimizers, values.pop("class_name"))(**values)
+    cls = optimizers.find(values.pop("class_name"))
+    for key, value in values.items():
+        if isinstance(value, dict):
+            options = dict(value)
+            schedule = getattr(keras.optimizers.schedules, options.pop("class_name"))
+            values[key] = schedule(**options)
+    return cls(**values)

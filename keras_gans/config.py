@@ -249,11 +249,15 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
         for table in ("generator", "discriminator")
     }
     hparams = _bind(f"{file} [hparams]", raw["hparams"], variant.Hparams)
+    # Schedules run over the whole run, or over the burn-in of a variant that has one.
+    steps = train["steps"]
+    if "burn_in" in hparams:
+        steps = hparams["burn_in"] = hparams["burn_in"] or steps
     # A schedule counts its optimizer's own updates.
     updates = {"g_optimizer": 1, "d_optimizer": hparams["d_steps"]}
     for table, times in updates.items():
         where = f"{file} [{table}]"
-        tables[table] = _bind_optimizer(where, raw[table], times * train["steps"])
+        tables[table] = _bind_optimizer(where, raw[table], times * steps)
     return Config(
         name=raw["name"],
         model=raw["model"],
@@ -288,23 +292,26 @@ def _import(file: str, module: str) -> types.ModuleType:
 def _bind_optimizer(where: str, values: dict[str, Any], steps: int) -> dict[str, Any]:
     import keras
 
-    values = dict(values)
-    rate = values.get("learning_rate")
-    if isinstance(rate, dict):  # a schedule: checked on its own
-        del values["learning_rate"]
+    from keras_gans import optimizers
+
+    found = {k: v for k, v in values.items() if isinstance(v, dict)}
+    values = {k: v for k, v in values.items() if k not in found}
     bound = _bind_class(where, values, keras.optimizers, keras.optimizers.Optimizer)
-    if isinstance(rate, dict):
-        schedules = keras.optimizers.schedules
-        cls = getattr(schedules, str(rate.get("class_name")), None)
+    known = optimizers.scheduled(bound["class_name"])
+    schedules = keras.optimizers.schedules
+    for key, schedule in found.items():  # checked on its own
+        if key not in known:
+            hint = did_you_mean(key, known)
+            raise UserError(f"{where} {key}: no schedule can be set for it{hint}")
+        cls = getattr(schedules, str(schedule.get("class_name")), None)
         if cls and "decay_steps" in inspect.signature(cls).parameters:
-            rate = {"decay_steps": steps, **rate}  # the whole run, unless it is said
-        bound["learning_rate"] = _bind_class(
-            f"{where} learning_rate", rate, schedules, schedules.LearningRateSchedule
+            schedule = {"decay_steps": steps, **schedule}  # unless it is said
+        bound[key] = _bind_class(
+            f"{where} {key}", schedule, schedules, schedules.LearningRateSchedule
         )
-    elif bound["learning_rate"] < 0:
-        raise UserError(
-            f"{where} learning_rate: expected at least 0, got {bound['learning_rate']}"
-        )
+    rate = bound["learning_rate"]
+    if not isinstance(rate, dict) and rate < 0:
+        raise UserError(f"{where} learning_rate: expected at least 0, got {rate}")
     return bound
 
 

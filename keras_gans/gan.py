@@ -30,7 +30,7 @@ class BaseGAN(keras.Model):
 
     Args:
         generator: Makes the generator; images float [batch, height, width, channels]
-            in [-1, 1] come out.
+            come out, as the data in [-1, 1], or near it if nothing bounds them.
         discriminator: Makes the discriminator; raw logits [batch, ...] come out.
         hparams: The variant's options; `Hparams()` if not given.
         seed: Seeds the latents, together with the step.
@@ -38,6 +38,7 @@ class BaseGAN(keras.Model):
     """
 
     Hparams = Hparams
+    per_picture = False  # whether `d_losses` has a gradient penalty
 
     def __init__(
         self,
@@ -61,8 +62,8 @@ class BaseGAN(keras.Model):
         self.instruments = state((3,), aggregation="mean")
         self.seeds = engine.StepSeed(seed, self.step)
         self.augment = augment.make(self.hparams, self.seeds)
-        if self.hparams.r1_weight:
-            penalties.check_network(self.discriminator, "[hparams] r1_weight")
+        if self.per_picture or self.hparams.r1_weight:
+            penalties.check_network(self.discriminator)
         self.g_optimizer = self.d_optimizer = None
         # fit() must not call the model on a batch of images to build it.
         self.built = True
@@ -119,9 +120,9 @@ class BaseGAN(keras.Model):
             training: Ignored: the averaged generator never trains.
 
         Returns:
-            float [batch, height, width, channels] in [-1, 1].
+            float [batch, height, width, channels], cut off at -1 and 1.
         """
-        return self.ema_generator(inputs, training=False)
+        return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
 
     def train_step(self, data: tuple[Tensor, Tensor] | Tensor) -> dict[str, Tensor]:
         """Updates the discriminator, then the generator, then the average.
@@ -148,15 +149,17 @@ class BaseGAN(keras.Model):
             self.g_optimizer,
         )
         self.step.assign_add(1)
-        averaging.update(
-            self.ema_generator, self.generator, self.step, self.hparams.ema_decay
-        )
+        averaging.update(self.ema_generator, self.generator, self.average_decay())
         return {
             **{f"d_{k}": v for k, v in d_logs.items()},
             **{f"g_{k}": v for k, v in g_logs.items()},
             **{name: self.instruments.value[i] for i, name in enumerate(INSTRUMENTS)},
             **self.augment.logs(),
         }
+
+    def average_decay(self) -> Tensor:
+        """Share of the averaged generator that stays, in the step just counted."""
+        return averaging.early(self.hparams.ema_decay, self.step)
 
     def update_discriminator(self, real: Tensor, labels: Tensor | None) -> dict:
         """Takes one step of the discriminator; arguments as `d_losses`, logs back."""
@@ -201,7 +204,7 @@ class BaseGAN(keras.Model):
             float [batch, height, width, channels].
         """
         latents = engine.replica_slice(self.draw_latents, ops.shape(real)[0])
-        return self._call(self.generator, "latents", latents, labels)
+        return layers.run(self.generator, "latents", latents, labels)
 
     def draw_latents(self, num: int) -> Tensor:
         """Draws latents for a training step: float [num, latent_dim]."""
@@ -221,7 +224,7 @@ class BaseGAN(keras.Model):
             What it says of the images, as `hparams.augment` shows them to it: raw
             logits, float [batch, ...], or {"logits": ..., and those of other heads}.
         """
-        return self._call(self.discriminator, "images", self.augment(images), labels)
+        return layers.run(self.discriminator, "images", self.augment(images), labels)
 
     def score(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The raw logits of `examine`, float [batch, ...]."""
@@ -240,10 +243,3 @@ class BaseGAN(keras.Model):
         shown = ops.sigmoid(real_logits), ops.sigmoid(fake_logits), passing
         means = [ops.mean(ops.cast(v, "float32")) for v in shown]
         self.instruments.assign(ops.stack(means))
-
-    @staticmethod
-    def _call(network: keras.Model, name: str, x: Tensor, labels: Tensor) -> Tensor:
-        inputs = {name: x}
-        if "labels" in network.input:
-            inputs["labels"] = labels
-        return network(inputs, training=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from keras import Input, Model, initializers, layers, ops
 
+from keras_gans import engine
 from keras_gans.errors import UserError
 
 Tensor = Any
@@ -39,6 +40,24 @@ def latent_inputs(
         return inputs, inputs["latents"]
     embedded = layers.Embedding(num_classes, embedding_dim)(inputs["labels"])
     return inputs, layers.Concatenate()([inputs["latents"], embedded])
+
+
+def run(network: Model, name: str, x: Tensor, labels: Tensor | None) -> Tensor:
+    """Calls a network in training.
+
+    Args:
+        network: A generator or a discriminator.
+        name: Its input beside the labels: "latents" or "images".
+        x: What goes there.
+        labels: int32 [batch]; read if the network takes labels.
+
+    Returns:
+        What the network returns.
+    """
+    inputs = {name: x}
+    if "labels" in network.input:
+        inputs["labels"] = labels
+    return network(inputs, training=True)
 
 
 def projection_logits(
@@ -316,6 +335,16 @@ class SelfAttention(layers.Layer):
         seen = ops.matmul(ops.softmax(scores, axis=-1), values)
         seen = ops.reshape(seen, (-1, *maps.shape[1:3], values.shape[-1]))
         return maps + self.gamma * self._out(seen)
+
+
+class GroupedConv2D(layers.Conv2D):
+    """A convolution of the same size whose `groups` are quick on a CPU as well."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Convolves each group of channels by itself."""
+        kernel = ops.cast(self.kernel, self.compute_dtype)
+        x = engine.grouped_conv(inputs, kernel)
+        return self.activation(x + self.bias if self.use_bias else x)
 
 
 class MinibatchStdDev(layers.Layer):

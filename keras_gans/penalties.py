@@ -31,8 +31,22 @@ def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> 
     Returns:
         float [batch].
     """
-    gradient = engine.gradient(score, images)
-    return ops.sum(ops.square(gradient), axis=tuple(range(1, len(images.shape))))
+    return scored(score, images)[1]
+
+
+def scored(score: Callable[[Tensor], Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores themselves, and `squared_gradient_norm`, from one pass.
+
+    Args:
+        score: From images to logits.
+        images: float [batch, ...], where the gradient is taken.
+
+    Returns:
+        (logits [batch, 1], float [batch]).
+    """
+    logits, gradient = engine.value_and_gradient(score, images)
+    axes = tuple(range(1, len(images.shape)))
+    return logits, ops.sum(ops.square(gradient), axis=axes)
 
 
 def two_sided(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -86,12 +100,11 @@ def orthogonal(kernel: Tensor) -> Tensor:
     return ops.sum(ops.square(gram * (1.0 - ops.eye(kernel.shape[-1]))))
 
 
-def check_network(discriminator: Model, option: str) -> None:
+def check_network(discriminator: Model) -> None:
     """Checks that a discriminator's gradient at one image is that image's alone.
 
     Args:
         discriminator: The network.
-        option: What needs it, for the message.
 
     Raises:
         UserError: if it has batch normalisation, which mixes the images of a batch.
@@ -99,7 +112,7 @@ def check_network(discriminator: Model, option: str) -> None:
     for layer in discriminator._flatten_layers():
         if isinstance(layer, layers.BatchNormalization):
             raise UserError(
-                f"{option}: a gradient penalty is for each picture, and batch "
-                "normalisation in the discriminator mixes them; set "
-                "discriminator.normalization=none"
+                "a gradient penalty is for each picture, and batch normalisation in "
+                "the discriminator mixes them; set discriminator.normalization=none "
+                "(or hparams.r1_weight=0, if the penalty is R1)"
             )

@@ -42,6 +42,7 @@ def trained(name, overrides, strategy, rate=0.5, steps=3):
         ("infogan", PLAIN[:1]),
         ("wgan_gp_ring", []),
         ("rsgan_ring", []),
+        ("r3gan", ["hparams.augment=ada", "hparams.augment_probability=0.5"]),
         ("sngan_ring", []),
     ],
 )

@@ -39,7 +39,7 @@ def test_loss_is_the_formula_for_each_example(loss):
 def test_loss_and_gradient_are_finite_at_extreme_logits(loss):
     logits = tf.constant([-100.0, 100.0])
     assert np.isfinite(loss(logits)).all()
-    assert np.isfinite(engine.gradient(loss, logits)).all()
+    assert np.isfinite(engine.value_and_gradient(loss, logits)[1]).all()
 
 
 def test_discriminator_at_one_half_pays_two_log_two():
@@ -67,14 +67,16 @@ def test_minimax_gradient_vanishes_where_non_saturating_does_not():
         (losses.minimax_generator, -sigmoid),
         (losses.non_saturating_generator, sigmoid - 1),
     ):
-        np.testing.assert_allclose(engine.gradient(loss, logits), [expected], rtol=1e-4)
+        np.testing.assert_allclose(
+            engine.value_and_gradient(loss, logits)[1], [expected], rtol=1e-4
+        )
 
 
 def test_gradient_of_a_linear_score_is_its_weight_and_differentiable():
     weight = tf.Variable([[2.0], [-1.0], [0.5]])
     x = tf.constant(np.random.default_rng(0).normal(size=(4, 3)), tf.float32)
     with tf.GradientTape() as tape:
-        grads = engine.gradient(lambda v: v @ weight, x)
+        grads = engine.value_and_gradient(lambda v: v @ weight, x)[1]
         penalty = tf.reduce_mean(tf.reduce_sum(grads**2, axis=1))
     np.testing.assert_allclose(grads, np.tile([[2.0, -1.0, 0.5]], (4, 1)))
     # |w|^2, whose derivative is 2w
@@ -146,7 +148,8 @@ def test_average_follows_its_recurrence_batch_statistics_included():
             [rng.normal(size=w.shape) for w in model.generator.get_weights()]
         )
         model.step.assign(step)
-        averaging.update(model.ema_generator, model.generator, model.step, 0.9)
+        decay = averaging.early(0.9, model.step)
+        averaging.update(model.ema_generator, model.generator, decay)
         decay = min(0.9, (1 + step) / (10 + step))
         expected = [
             decay * e + (1 - decay) * w

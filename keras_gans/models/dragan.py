@@ -51,15 +51,7 @@ class DRAGAN(gan.GAN):
     """The original GAN with a gradient penalty around the data; see the module."""
 
     Hparams = Hparams
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        """Builds the networks; see BaseGAN.
-
-        Raises:
-            UserError: if the discriminator has batch normalisation.
-        """
-        super().__init__(*args, **kwargs)
-        penalties.check_network(self.discriminator, "dragan")
+    per_picture = True
 
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """The original terms, and the penalty."""

@@ -51,15 +51,7 @@ class WGANGP(wgan.WGAN):
     """WGAN with a gradient penalty; see the module."""
 
     Hparams = Hparams
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        """Builds the networks; see BaseGAN.
-
-        Raises:
-            UserError: if the critic has batch normalisation.
-        """
-        super().__init__(*args, **kwargs)
-        penalties.check_network(self.discriminator, "wgan_gp")
+    per_picture = True
 
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """WGAN's terms, and the penalty."""
