@@ -9,7 +9,7 @@ from importlib import metadata
 import keras
 import numpy as np
 
-from keras_gans import checkpoint, optimizers
+from keras_gans import checkpoint, optimizers, transfer
 from keras_gans import config as config_lib
 from keras_gans.config import Config
 from keras_gans.data.options import DataInfo
@@ -52,8 +52,10 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
             seed=config.train.seed,
             name=config.name,
         )
-        optimizers = _optimizer(config.g_optimizer), _optimizer(config.d_optimizer)
-        return model.compile(*optimizers)
+        transfer.freeze(model.discriminator, config.train.freeze_discriminator)
+        return model.compile(
+            _optimizer(config.g_optimizer), _optimizer(config.d_optimizer)
+        )
     except UserError:
         raise
     except (ValueError, TypeError) as error:  # what only Keras knows to be wrong

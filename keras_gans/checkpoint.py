@@ -76,22 +76,29 @@ def restore(model: BaseGAN, path: str) -> None:
     Raises:
         UserError: if the file cannot be read, or lacks a variable of this shape.
     """
-    variables = named_variables(model)
+    variables, arrays = named_variables(model), read(path)
+    for name, variable in variables.items():
+        if name not in arrays or arrays[name].shape != tuple(variable.shape):
+            raise UserError(
+                f"{path}: expected '{name}' ({variable.path}) of shape "
+                f"{tuple(variable.shape)}, got "
+                f"{arrays[name].shape if name in arrays else 'nothing'}; "
+                "it is of another recipe or version"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def read(path: str) -> dict[str, np.ndarray]:
+    """Reads a checkpoint's arrays, under the names of `named_variables`.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
     try:
         with np.load(path) as arrays:
-            for name, variable in variables.items():
-                if name not in arrays or arrays[name].shape != tuple(variable.shape):
-                    raise UserError(
-                        f"{path}: expected '{name}' ({variable.path}) of shape "
-                        f"{tuple(variable.shape)}, got "
-                        f"{arrays[name].shape if name in arrays else 'nothing'}; "
-                        "it is of another recipe or version"
-                    )
-            for name, variable in variables.items():
-                variable.assign(arrays[name])
+            return dict(arrays)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(f"{path}: cannot be read ({error})") from None
 
 

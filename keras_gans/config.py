@@ -61,6 +61,10 @@ class TrainOptions:
         grid_every: Steps between two sample grids.
         checkpoint_every: Steps between two checkpoints.
         keep_checkpoints: How many of the newest checkpoints are kept.
+        init_from: A run's workdir whose networks this run begins with; "" begins with
+            fresh ones.
+        freeze_discriminator: How many of the discriminator's layers, from the picture
+            on, stay as they came (FreezeD, Mo et al. 2020, arXiv 2002.10964).
     """
 
     steps: int
@@ -69,6 +73,8 @@ class TrainOptions:
     grid_every: int = 250
     checkpoint_every: int = 500
     keep_checkpoints: int = 3
+    init_from: str = ""
+    freeze_discriminator: int = 0
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -77,7 +83,9 @@ class TrainOptions:
             UserError: for a value out of range.
         """
         for field in dataclasses.fields(self):
-            low = 0 if field.name == "seed" else 1
+            if field.type == "str":
+                continue
+            low = 0 if field.name in ("seed", "freeze_discriminator") else 1
             if getattr(self, field.name) < low:
                 raise UserError(
                     f"[train] {field.name}: expected at least {low}, "
@@ -85,6 +93,11 @@ class TrainOptions:
                 )
         if self.seed >= 2**31:
             raise UserError(f"[train] seed: expected less than 2**31, got {self.seed}")
+        if self.freeze_discriminator and not self.init_from:
+            raise UserError(
+                "[train] freeze_discriminator: expected train.init_from beside it "
+                "(layers that have learned nothing yet are not worth keeping)"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ command goes on from there. Your own pictures:
 
 from __future__ import annotations
 
+import json
 import sys
 
 from absl import flags
@@ -39,6 +40,13 @@ def define_flags(values: flags.FlagValues) -> None:
     text("data_dir", None, "Where TensorFlow Datasets keeps its sets.", **flag)
     flags.DEFINE_integer(
         "seed", None, "The run's seed: the same as --set=train.seed=<seed>.", **flag
+    )
+    text(
+        "init_from",
+        None,
+        "A run's workdir, whose networks to begin with: the same as "
+        "--set=train.init_from=<workdir>.",
+        **flag,
     )
     flags.DEFINE_list(
         "export",
@@ -84,6 +92,8 @@ def _main(values: flags.FlagValues) -> int:
     overrides = list(values.set)
     if values.seed is not None:
         overrides.append(f"train.seed={values.seed}")
+    if values.init_from is not None:
+        overrides.append(f"train.init_from={json.dumps(values.init_from)}")
     config = load_config(values.model, overrides, values.smoke)
     if values.dry_run:
         print(config.to_toml(), end="")
@@ -124,7 +134,7 @@ def run(
     Raises:
         UserError: for data that are missing or do not fit.
     """
-    from keras_gans import building, checkpoint, data
+    from keras_gans import building, checkpoint, data, transfer
 
     source = data.open_source(config.step_data, data_dir)
     devices = make_strategy(strategy)
@@ -136,10 +146,12 @@ def run(
     with devices.scope():
         model = building.build_model(config, source.info)
     with workdir.locked():
+        found = [] if overwrite else checkpoint.steps(workdir.checkpoints)
+        if config.train.init_from and not found:  # before anything is deleted
+            transfer.begin_from(config.train.init_from, model)
         if overwrite:
             workdir.clear()
         workdir.check_data(source.info)
-        found = checkpoint.steps(workdir.checkpoints)
         if found:
             path = checkpoint.path_of(workdir.checkpoints, found[-1])
             checkpoint.restore(model, path)
