@@ -261,6 +261,38 @@ def parse_code(word: str) -> tuple[int, list[float]]:
     raise SamplerError(f"--code={word}: expected K:VALUE or K:FROM,TO, as 0:-1,1")
 
 
+def parse_truncation(words: Sequence[str]) -> float | list[float]:
+    """Reads one number, or one for each layer.
+
+    Raises:
+        SamplerError: for anything else.
+    """
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        values = []
+    if not values:
+        raise SamplerError(
+            f"--truncation={','.join(words)}: expected a number, or one for each layer"
+        )
+    return values if len(values) > 1 else values[0]
+
+
+def parse_mix(word: str | None) -> tuple[int, int] | None:
+    """Reads "SEED:LAYER"; None stays None.
+
+    Raises:
+        SamplerError: for anything else.
+    """
+    if word is None:
+        return None
+    try:
+        seed, layer = map(int, word.split(":"))
+    except ValueError:
+        raise SamplerError(f"--mix={word}: expected SEED:LAYER, as 1:4") from None
+    return seed, layer
+
+
 class BaseSampler:
     """Turns seeds, or latents, into pictures; a subclass runs the generator.
 
@@ -268,32 +300,54 @@ class BaseSampler:
         info: What the generator is: `name`, `image_shape`, `latent_dim`, `latents`
             ("normal" or "uniform"), `num_codes` (how many of the latents, the last
             ones, are codes with a meaning), `num_classes` (0: takes no label),
-            `class_names`, `step`, `data_credit`, `recipe`, `versions`.
+            `class_names`, `step`, `data_credit`, `recipe`, `versions`; `inputs`, what
+            the generator takes beside latents and labels: {name: {"shape": of one
+            picture's, "default": number}}.
     """
 
     info: dict
 
-    def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """Runs the generator.
+    def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Runs the generator on all of its inputs, by name; see `generate`."""
+        raise NotImplementedError
+
+    def generate(
+        self,
+        latents: np.ndarray,
+        labels: np.ndarray | None = None,
+        options: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Makes pictures from latents.
 
         Args:
             latents: float32 [num, latent_dim].
             labels: int32 [num] in 0..num_classes-1; None if it takes no label.
+            options: Those of `info["inputs"]` that are not to have their default, each
+                float [num, ...] or of fewer axes, the same for all pictures.
 
         Returns:
             float32 [num, height, width, channels] in [-1, 1].
         """
-        raise NotImplementedError
+        inputs = {"latents": latents}
+        if labels is not None:
+            inputs["labels"] = labels
+        for name, spec in self.info.get("inputs", {}).items():
+            value = (options or {}).get(name, spec["default"])
+            shape = (len(latents), *spec["shape"])
+            inputs[name] = np.broadcast_to(np.asarray(value, np.float32), shape)
+        return self.run(inputs)
 
     def sample(
         self,
         num: int = 16,
         labels: int | Sequence[int] | None = None,
         seed: int = 0,
-        truncation: float = 1.0,
+        truncation: float | Sequence[float] = 1.0,
         shift: float = 0.0,
         threshold: float | None = None,
         codes: Mapping[int, float] | None = None,
+        noise: float = 1.0,
+        mix: tuple[int, int] | None = None,
     ) -> np.ndarray:
         """Draws pictures; the i-th depends on (seed, i, label) alone.
 
@@ -303,12 +357,17 @@ class BaseSampler:
                 a generator that takes labels.
             seed: A whole number from 0 up.
             truncation: In [0, 1]; latents are scaled towards their mean, 0. Less
-                variety for fewer bad pictures; 1 leaves them as they are.
+                variety for fewer bad pictures; 1 leaves them as they are. For a
+                generator with styles (StyleGAN2) these are, and there may be a number
+                for each of its layers.
             shift: Added to every component of every latent.
             threshold: 0.1 or more; values of normal latents beyond it are drawn again.
                 As truncation: less variety for fewer bad pictures.
             codes: {number: value} of continuous codes to set, for a generator that has
                 some (InfoGAN); the others stay as they are drawn.
+            noise: Strength of the noise of a generator with styles; 0 turns it off.
+            mix: (seed, layer): from this layer on, counted from 0, styles are those of
+                the same pictures of another seed. For a generator with styles.
 
         Returns:
             uint8 [num, height, width, channels].
@@ -328,22 +387,78 @@ class BaseSampler:
             latents = self.latents(chosen, seed, truncation, threshold)
             latents = self.set_codes(latents + np.float32(shift), codes or {})
             batch_labels = None if classes is None else classes[start : chosen.stop]
-            pictures.append(to_uint8(self.generate(latents, batch_labels)))
+            options = self.options(chosen, truncation, noise, mix, threshold)
+            pictures.append(to_uint8(self.generate(latents, batch_labels, options)))
         return np.concatenate(pictures)
 
     def latents(
         self,
         indices: Sequence[int],
         seed: int = 0,
-        truncation: float = 1.0,
+        truncation: float | Sequence[float] = 1.0,
         threshold: float | None = None,
     ) -> np.ndarray:
         """Draws this generator's latents: float32 [len(indices), latent_dim]."""
-        if not 0 <= truncation <= 1:
-            raise SamplerError(f"truncation: expected 0 to 1, got {truncation}")
+        scale = self._truncation(truncation)
         dim, distribution = self.info["latent_dim"], self.info["latents"]
         drawn = draw_latents(seed, indices, dim, distribution, threshold)
-        return drawn * np.float32(truncation)
+        # Where there are styles, these are truncated: see `options`.
+        return drawn if self._layers() else drawn * scale
+
+    def options(
+        self,
+        indices: Sequence[int],
+        truncation: float | Sequence[float] = 1.0,
+        noise: float = 1.0,
+        mix: tuple[int, int] | None = None,
+        threshold: float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """What `generate` takes beside latents and labels; arguments as of `sample`.
+
+        Returns:
+            The options of a generator with styles; {} for others.
+
+        Raises:
+            SamplerError: for a value out of range, or one that the generator lacks.
+        """
+        layers, scale = self._layers(), self._truncation(truncation)
+        if not layers:
+            if noise != 1 or mix:
+                raise SamplerError(
+                    f"{self.info['name']} has no styles, and no noise to change or "
+                    "layers to mix"
+                )
+            return {}
+        if not 0 <= noise <= 1:
+            raise SamplerError(f"noise: expected 0 to 1, got {noise}")
+        options = {"truncation": scale, "noise": np.float32(noise)}
+        if mix:
+            seed, layer = mix
+            if not 0 <= layer < layers:
+                raise SamplerError(
+                    f"mix: expected layer 0 to {layers - 1}, got {layer}"
+                )
+            options["mixed_latents"] = self.latents(indices, seed, 1.0, threshold)
+            options["mix"] = (np.arange(layers) >= layer).astype(np.float32)
+        return options
+
+    def _layers(self) -> int:
+        """How many styles a picture has; 0 for a generator without."""
+        found = self.info.get("inputs", {}).get("truncation")
+        return found["shape"][0] if found else 0
+
+    def _truncation(self, values: float | Sequence[float]) -> np.ndarray:
+        """Checks truncation: float32 [], or [layers]."""
+        result, layers = np.asarray(values, np.float32), self._layers()
+        if result.shape not in ((), (layers,)) or (layers == 0 and result.shape):
+            raise SamplerError(
+                "truncation: expected one number"
+                + (f", or {layers}" if layers else "")
+                + f", got {len(result)}"
+            )
+        if not ((result >= 0) & (result <= 1)).all():
+            raise SamplerError(f"truncation: expected 0 to 1, got {values}")
+        return result
 
     def set_codes(
         self, latents: np.ndarray, codes: Mapping[int, float | np.ndarray]
@@ -432,11 +547,8 @@ class Sampler(BaseSampler):
                 "export it again"
             ) from None
 
-    def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """Runs the generator; see BaseSampler.generate."""
-        inputs = {"latents": latents}
-        if labels is not None:
-            inputs["labels"] = labels
+    def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Runs the generator; see BaseSampler.run."""
         # The runner's result is a view into the interpreter: copy it.
         return np.array(self._runner(**inputs)["images"])
 
@@ -450,7 +562,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--num", type=int, default=16, help="how many (16)")
     parser.add_argument("--label", type=int, help="class; all in turn if not given")
     parser.add_argument("--seed", type=int, default=0, help="from 0 up (0)")
-    parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1 (1.0)")
+    parser.add_argument(
+        "--truncation", default="1.0", help="0 to 1 (1.0); of styles: or one a layer"
+    )
+    parser.add_argument("--noise", type=float, default=1.0, help="of styles: 0 to 1")
+    parser.add_argument("--mix", help="SEED:LAYER, other styles from a layer on")
     parser.add_argument("--shift", type=float, default=0.0, help="moves latents (0.0)")
     parser.add_argument("--threshold", type=float, help="redraws latents beyond it")
     parser.add_argument(
@@ -470,10 +586,12 @@ def main(argv: list[str] | None = None) -> int:
             args.num,
             args.label,
             args.seed,
-            args.truncation,
+            parse_truncation(args.truncation.split(",")),
             args.shift,
             args.threshold,
             codes,
+            args.noise,
+            parse_mix(args.mix),
         )
         save(pictures, args.out)
     except SamplerError as error:

@@ -3,9 +3,9 @@
     python -m keras_gans.export.saved_model --workdir=runs/cgan
 
 Its signatures `generate` and `serving_default` take latents float32 [num, latent_dim]
-(and labels int32 [num], if it is conditional) and give images float32 [num, height,
-width, channels] in [-1, 1]. `assets.extra/keras_gans.json` says what the generator is,
-with the whole recipe.
+(and labels int32 [num], if it is conditional, and what keras_gans.json names under
+"inputs") and give images float32 [num, height, width, channels] in [-1, 1].
+`assets.extra/keras_gans.json` says what the generator is, with the whole recipe.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def export(sampler: KerasSampler, path: str) -> None:
     specs = {"latents": tf.TensorSpec((None, info["latent_dim"]), name="latents")}
     if model.conditional:
         specs["labels"] = tf.TensorSpec((None,), tf.int32, name="labels")
+    for name, spec in info["inputs"].items():
+        specs[name] = tf.TensorSpec((None, *spec["shape"]), name=name)
 
     def generate(*inputs):
         named = dict(zip(specs, inputs, strict=True))
@@ -88,14 +90,12 @@ class SavedModelSampler(BaseSampler):
                 f"({type(error).__name__}); export it again"
             ) from None
 
-    def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """Runs the generator; see BaseSampler.generate."""
+    def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Runs the generator; see BaseSampler.run."""
         import tensorflow as tf
 
-        inputs = {"latents": tf.constant(latents)}
-        if labels is not None:
-            inputs["labels"] = tf.constant(labels)
-        return self._generate(**inputs)["images"].numpy()
+        tensors = {name: tf.constant(values) for name, values in inputs.items()}
+        return self._generate(**tensors)["images"].numpy()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -89,6 +89,10 @@ def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
         "latent_dim": model.latent_dim,
         "latents": model.hparams.latents,
         "num_codes": model.num_codes,
+        "inputs": {
+            name: {"shape": list(model.generator.input[name].shape[1:]), "default": v}
+            for name, v in model.sampling_defaults.items()
+        },
         "num_classes": len(labels),
         "class_names": list(labels),
         "step": int(model.step.numpy()),
@@ -112,11 +116,8 @@ class KerasSampler(BaseSampler):
         """Keeps the model; its weights may go on training."""
         self.model, self.info = model, info
 
-    def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """Runs the averaged generator; see BaseSampler.generate."""
-        inputs = {"latents": latents}
-        if labels is not None:
-            inputs["labels"] = labels
+    def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Runs the averaged generator; see BaseSampler.run."""
         return keras.ops.convert_to_numpy(self.model(inputs))
 
 

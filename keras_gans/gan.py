@@ -39,6 +39,7 @@ class BaseGAN(keras.Model):
 
     Hparams = Hparams
     per_picture = False  # whether `d_losses` has a gradient penalty
+    sampling_defaults: dict[str, float] = {}  # of what else the generator takes
 
     def __init__(
         self,
@@ -115,13 +116,14 @@ class BaseGAN(keras.Model):
         """Generates images with the averaged generator.
 
         Args:
-            inputs: {"latents": float [batch, latent_dim]} and "labels" int32 [batch]
-                if the generator is conditional.
+            inputs: {"latents": float [batch, latent_dim]}, "labels" int32 [batch] if
+                the generator is conditional; those of `sampling_defaults` may come.
             training: Ignored: the averaged generator never trains.
 
         Returns:
             float [batch, height, width, channels], cut off at -1 and 1.
         """
+        inputs = layers.complete(self.ema_generator, inputs, self.sampling_defaults)
         return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
 
     def train_step(self, data: tuple[Tensor, Tensor] | Tensor) -> dict[str, Tensor]:
@@ -174,8 +176,8 @@ class BaseGAN(keras.Model):
         """The discriminator's terms that any variant may have: R1."""
         if not self.hparams.r1_weight:
             return {}
-        norms = penalties.squared_gradient_norm(lambda x: self.score(x, labels), real)
-        return {"r1": self.hparams.r1_weight / 2 * norms}  # gamma / 2
+        score = partial(self.score, labels=labels)
+        return {"r1": penalties.r1(score, real, self.step, self.hparams)}
 
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """The discriminator's terms.

@@ -22,6 +22,8 @@ class Hparams:
             pictures of its own, before the one of the generator.
         r1_weight: gamma of the R1 penalty, gamma / 2 |grad D(x)|^2 at real pictures
             (Mescheder et al. 2018); 0 leaves it out.
+        r1_every: Steps from one R1 penalty to the next, which then counts for all of
+            them (lazy regularisation, Karras et al. 2020, arXiv 1912.04958).
         augment: What the discriminator sees through, real and generated pictures
             alike: any of "color", "translation" and "cutout", with commas between
             (DiffAugment, Zhao et al. 2020); "ada" (Karras et al. 2020); or "".
@@ -34,6 +36,7 @@ class Hparams:
     ema_decay: float = 0.999
     d_steps: int = 1
     r1_weight: float = 0.0
+    r1_every: int = 1
     augment: str = ""
     ada_target: float = 0.6
     ada_images: int = 500_000
@@ -47,6 +50,7 @@ class Hparams:
         self.check("ema_decay", "0 <= decay < 1", 0 <= self.ema_decay < 1)
         self.check("d_steps", "at least 1", self.d_steps >= 1)
         self.check("r1_weight", "at least 0", self.r1_weight >= 0)
+        self.check("r1_every", "at least 1", self.r1_every >= 1)
         self.check("ada_target", "-1 to 1", -1 <= self.ada_target <= 1)
         self.check("ada_images", "at least 1", self.ada_images >= 1)
         for word in self.augment.split(",") if self.augment else []:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from keras import Input, Model, initializers, layers, ops
 
 from keras_gans import engine
@@ -58,6 +59,28 @@ def run(network: Model, name: str, x: Tensor, labels: Tensor | None) -> Tensor:
     if "labels" in network.input:
         inputs["labels"] = labels
     return network(inputs, training=True)
+
+
+def complete(
+    network: Model, inputs: dict[str, Tensor], defaults: dict[str, float]
+) -> dict[str, Tensor]:
+    """Gives those inputs of a network that are missing their default.
+
+    Args:
+        network: What the inputs are for.
+        inputs: {name: tensor [batch, ...]}, at least one.
+        defaults: {name: what all values are if it is missing}.
+
+    Returns:
+        The inputs, and those that were missing.
+    """
+    batch = ops.shape(next(iter(inputs.values())))[0]
+    missing = {
+        name: ops.full((batch, *network.input[name].shape[1:]), value)
+        for name, value in defaults.items()
+        if name not in inputs
+    }
+    return {**inputs, **missing}
 
 
 def projection_logits(
@@ -345,6 +368,42 @@ class GroupedConv2D(layers.Conv2D):
         kernel = ops.cast(self.kernel, self.compute_dtype)
         x = engine.grouped_conv(inputs, kernel)
         return self.activation(x + self.bias if self.use_bias else x)
+
+
+def double(x: Tensor, interpolation: str = "bilinear") -> Tensor:
+    """Doubles height and width, by default bilinearly: the filter [1, 3, 3, 1].
+
+    UpSampling2D forgets the height, and TFLite stumbles over it.
+
+    Args:
+        x: float [batch, height, width, channels].
+        interpolation: "bilinear" or "nearest".
+
+    Returns:
+        float [batch, 2 * height, 2 * width, channels].
+    """
+    _, height, width, _ = x.shape
+    return ops.image.resize(x, (2 * height, 2 * width), interpolation=interpolation)
+
+
+def blur(x: Tensor, padding: int = 1, strides: int = 1, gain: float = 1.0) -> Tensor:
+    """Filters every channel with [1, 3, 3, 1] / 8 on both axes; with stride 2, halves.
+
+    Args:
+        x: float [batch, height, width, channels].
+        padding: Zeros on each side: 1 makes height and width less by 1, 2 more by 1.
+        strides: Of the filter.
+        gain: The result's factor: 4 after zeros have come between the pixels.
+
+    Returns:
+        float [batch, (height + 2 padding - 3) / strides, ..., channels], rounded up.
+    """
+    line = np.array([1.0, 3.0, 3.0, 1.0]) / 8.0
+    kernel = gain * np.outer(line, line)[..., None, None]
+    kernel = ops.cast(np.tile(kernel, (1, 1, x.shape[-1], 1)), x.dtype)
+    around = (padding, padding)
+    x = ops.pad(x, ((0, 0), around, around, (0, 0)))
+    return ops.depthwise_conv(x, kernel, strides=strides, padding="valid")
 
 
 class MinibatchStdDev(layers.Layer):

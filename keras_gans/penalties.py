@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras import Model, layers, ops
+from keras import Model, Variable, layers, ops
 
 from keras_gans import engine
 from keras_gans.errors import UserError
+from keras_gans.hparams import Hparams
 
 Tensor = Any
 TINY = 1e-12  # below the root: its gradient at 0 is infinite
@@ -64,6 +65,117 @@ def two_sided(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         float [batch].
     """
     return ops.square(ops.sqrt(squared_gradient_norm(score, images) + TINY) - 1.0)
+
+
+def r1(
+    score: Callable[[Tensor], Tensor], real: Tensor, step: Variable, hparams: Hparams
+) -> Tensor:
+    """R1: gamma / 2 |grad D(x)|^2, in every so many steps and so many times as large.
+
+    Args:
+        score: From images to logits.
+        real: Real images, float [batch, ...].
+        step: The number of the step, from 0.
+        hparams: `r1_weight` is gamma; `r1_every`, the steps from one to the next.
+
+    Returns:
+        float [batch].
+    """
+    zeros = ops.zeros(ops.shape(real)[:1])
+    norms = lazy(
+        lambda: squared_gradient_norm(score, real), step, hparams.r1_every, zeros
+    )
+    return hparams.r1_weight / 2 * hparams.r1_every * norms
+
+
+def lazy(
+    penalty: Callable[[], Tensor], step: Variable, every: int, otherwise: Tensor
+) -> Tensor:
+    """Computes a penalty in every so many steps only.
+
+    Source: Karras et al. 2020 (arXiv 1912.04958), lazy regularisation; without the
+    factor of `every` that makes up for the steps between.
+
+    Args:
+        penalty: Returns float [batch]; it must assign no variable of several devices.
+        step: The number of the step, from 0.
+        every: Steps from one to the next.
+        otherwise: What stands for it in the steps between, float [batch].
+
+    Returns:
+        float [batch].
+    """
+    if every == 1:
+        return penalty()
+    return ops.cond(step.value % every == 0, penalty, lambda: otherwise)
+
+
+def path_lengths(
+    synthesize: Callable[[Tensor], Tensor], styles: Tensor, noise: Tensor
+) -> Tensor:
+    """|J_w' y|_2: how far a picture moves with its styles, in a random direction.
+
+    Source: Karras et al. 2020 (arXiv 1912.04958), its equation 4, with the mean of the
+    squares over the layers, whose styles are apart.
+
+    Args:
+        synthesize: From styles to images float [batch, height, width, channels].
+        styles: float [batch, layers, style_dim], where the Jacobian is taken.
+        noise: y, N(0, I), of the images' shape.
+
+    Returns:
+        float [batch].
+    """
+    height, width = noise.shape[1:3]
+
+    def along(w):
+        return ops.sum(synthesize(w) * noise, axis=(1, 2, 3)) / (height * width) ** 0.5
+
+    _, gradient = engine.value_and_gradient(along, styles)
+    squares = ops.sum(ops.square(gradient), axis=2)
+    return ops.sqrt(ops.mean(squares, axis=1) + TINY)
+
+
+class PathLength(layers.Layer):
+    """(|J_w' y|_2 - a)^2, where a is an average of the lengths of earlier steps.
+
+    Source: Karras et al. 2020 (arXiv 1912.04958), its equation 4.
+    """
+
+    DECAY = 0.01  # share of a batch's mean that goes into a
+
+    def __init__(self):
+        """Starts at a = 0."""
+        super().__init__(dtype="float32", name="path_length")
+        self.mean = self.add_weight(
+            (), "zeros", trainable=False, aggregation="mean", name="mean"
+        )
+        self.built = True
+
+    def penalty(
+        self,
+        lengths: Callable[[], Tensor],
+        step: Variable,
+        every: int,
+        batch: Tensor,
+    ) -> Tensor:
+        """Computes the penalty in every so many steps; it is 0 in those between.
+
+        Args:
+            lengths: Returns `path_lengths`, float [batch].
+            step: The number of the step, from 0.
+            every: Steps from one to the next.
+            batch: Anything of [batch, ...].
+
+        Returns:
+            float [batch].
+        """
+        mean = self.mean.value
+        found = lazy(lengths, step, every, mean * ops.ones(ops.shape(batch)[:1]))
+        penalty = ops.square(found - mean)
+        moved = ops.mean(ops.stop_gradient(found)) - mean
+        self.mean.assign(mean + self.DECAY * moved)
+        return penalty
 
 
 def between(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:

@@ -74,11 +74,21 @@ def define_flags(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_integer("num", 16, "Pictures, or frames of a walk.", **flag)
     flags.DEFINE_integer("seed", 0, "Chooses the latents; from 0 up.", **flag)
-    flags.DEFINE_float(
+    flags.DEFINE_list(
         "truncation",
-        1.0,
-        "0 to 1: scales latents towards their mean, for less variety and fewer bad "
-        "pictures; 1 leaves them.",
+        ["1.0"],
+        "0 to 1: scales latents (of stylegan2: styles) towards their mean, for less "
+        "variety and fewer bad pictures; 1 leaves them. Of styles: or one number for "
+        "each layer.",
+        **flag,
+    )
+    flags.DEFINE_float(
+        "noise", 1.0, "0 to 1: strength of the noise that stylegan2 adds.", **flag
+    )
+    flags.DEFINE_string(
+        "mix",
+        None,
+        "SEED:LAYER: from this layer on, styles of another seed (stylegan2).",
         **flag,
     )
     flags.DEFINE_integer(
@@ -134,18 +144,22 @@ def _main(values: flags.FlagValues) -> None:
         raise UserError(
             "--interpolate, and walks by --shift and --code: expected one of them"
         )
+    truncation = sampler_lib.parse_truncation(values.truncation)
+    mix = sampler_lib.parse_mix(values.mix)
     sampler = load(values.source)
     if any(walks):
-        pictures = _walk(sampler, values, shift, codes)
+        pictures = _walk(sampler, values, shift, codes, truncation, mix)
     else:
         pictures = sampler.sample(
             values.num,
             values.label,
             values.seed,
-            values.truncation,
+            truncation,
             sum(shift),
             values.threshold,
             {k: value for k, [value] in codes.items()},
+            values.noise,
+            mix,
         )
     sampler_lib.save(pictures, values.out, values.num if any(walks[2:]) else None)
     print(f"wrote {values.out}")
@@ -156,6 +170,8 @@ def _walk(
     values: flags.FlagValues,
     shift: list[float],
     codes: dict[int, list[float]],
+    truncation: float | list[float],
+    mix: tuple[int, int] | None,
 ) -> np.ndarray:
     """Draws the frames of a walk: of one class, or by a code, each class in turn."""
     if values.num < 2:
@@ -165,11 +181,10 @@ def _walk(
     if label is None and classes:
         label = range(classes) if sweep and values.out.endswith(".png") else [0]
     chosen = label if isinstance(label, range | list) else [label]
-    start, *_ = sampler.latents([0], values.seed, values.truncation, values.threshold)
+    start, *_ = sampler.latents([0], values.seed, truncation, values.threshold)
+    options = sampler.options([0], truncation, values.noise, mix, values.threshold)
     if values.interpolate is not None:
-        end, *_ = sampler.latents(
-            [0], values.interpolate, values.truncation, values.threshold
-        )
+        end, *_ = sampler.latents([0], values.interpolate, truncation, values.threshold)
         latents = sampler_lib.slerp(start, end, values.num) + np.float32(sum(shift))
     else:
         ends = shift if len(shift) == 2 else [sum(shift)] * 2
@@ -178,7 +193,8 @@ def _walk(
     between = {k: np.linspace(v[0], v[-1], values.num) for k, v in codes.items()}
     latents = sampler.set_codes(latents, between)
     rows = [
-        sampler.generate(latents, sampler.labels(values.num, one)) for one in chosen
+        sampler.generate(latents, sampler.labels(values.num, one), options)
+        for one in chosen
     ]
     return sampler_lib.to_uint8(np.concatenate(rows))
 

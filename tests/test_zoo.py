@@ -218,6 +218,9 @@ def test_predict_and_variables_of_the_base_are_kerass(zoo_name):
     if model.conditional:
         inputs["labels"] = np.zeros(3, np.int32)
     images = model.predict(inputs, verbose=0)
+    for name, value in model.sampling_defaults.items():
+        shape = model.generator.input[name].shape[1:]
+        inputs[name] = np.full((3, *shape), value, np.float32)
     expected = np.clip(model.ema_generator(inputs), -1, 1)
     np.testing.assert_allclose(images, expected, atol=1e-5)
     assert len(variables_of(model)) > len(model.variables)  # and the optimizers'

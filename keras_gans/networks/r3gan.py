@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras import initializers, layers, ops
 
 from keras_gans.errors import UserError, check_range
 from keras_gans.layers import (
     GroupedConv2D,
+    blur,
+    double,
     generator_inputs,
     image_inputs,
     map_sizes,
@@ -68,8 +69,7 @@ def generator(
         if x.shape[-1] != filters:
             x = _conv(filters, 1)(x)
         if level:
-            size *= 2
-            x = ops.image.resize(x, (size, size), interpolation="bilinear")
+            x = double(x)
         for _ in range(blocks):
             x = block(x, group_size, blocks * len(widths))
     images = _conv(image_shape[-1], 1, dtype="float32")(x)
@@ -109,7 +109,7 @@ def discriminator(
         for _ in range(blocks):
             x = block(x, group_size, blocks * len(widths))
         if level:
-            x = halve(x)
+            x = blur(x, strides=2)
             if widths[level - 1] != widths[level]:
                 x = _conv(widths[level - 1], 1)(x)
     x = layers.DepthwiseConv2D(
@@ -148,22 +148,6 @@ def block(x: Tensor, group_size: int, num_blocks: int) -> Tensor:
     y = _conv(2 * channels, 3, gain, GroupedConv2D, use_bias=True, groups=groups)(y)
     y = layers.LeakyReLU(0.2)(y)
     return x + layers.Conv2D(channels, 1, use_bias=False, kernel_initializer="zeros")(y)
-
-
-def halve(x: Tensor) -> Tensor:
-    """Halves the size with the filter [1, 3, 3, 1] / 8 on both axes; zeros around.
-
-    Args:
-        x: float [batch, height, width, channels].
-
-    Returns:
-        float [batch, height / 2, width / 2, channels].
-    """
-    line = np.array([1.0, 3.0, 3.0, 1.0]) / 8.0
-    kernel = np.tile(np.outer(line, line)[..., None, None], (1, 1, x.shape[-1], 1))
-    kernel = ops.cast(kernel, x.dtype)
-    x = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    return ops.depthwise_conv(x, kernel, strides=2, padding="valid")
 
 
 class Basis(layers.Layer):

@@ -20,6 +20,7 @@ from keras_gans.layers import (
     SelfAttention,
     SNConv2D,
     SNDense,
+    double,
     generator_inputs,
     image_inputs,
     map_sizes,
@@ -141,18 +142,13 @@ def up_block(
     Returns:
         float [batch, 2 * height, 2 * width, filters].
     """
-    _, height, width, _ = x.shape
-
-    def double(maps):  # UpSampling2D forgets the height, and TFLite stumbles over it
-        return ops.image.resize(maps, (2 * height, 2 * width), interpolation="nearest")
-
     # No biases: a normalisation follows, and would take them away.
     wide = {"padding": "same", "use_bias": False, "kernel_initializer": initializer}
-    y = double(layers.ReLU()(normalize(x)))
+    y = double(layers.ReLU()(normalize(x)), "nearest")
     y = conv(filters, 3, **wide)(y)
     y = conv(filters, 3, **wide)(layers.ReLU()(normalize(y)))
     # A 1x1 convolution and doubling commute: the cheaper order.
-    return y + double(conv(filters, 1, use_bias=False)(x))
+    return y + double(conv(filters, 1, use_bias=False)(x), "nearest")
 
 
 def down_block(

@@ -1,0 +1,370 @@
+"""StyleGAN2: a mapping network sets the scale of every convolution's inputs.
+
+Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN"
+(arXiv 1912.04958): weight demodulation, skip connections to the picture in the
+generator, a residual discriminator, equalised learning rates, filters [1, 3, 3, 1].
+Classes as in Karras et al. 2020 (arXiv 2006.06676): an embedding joined with the
+latent, and the discriminator's features projected onto another. The picture is doubled
+with its border repeated where the authors' filter sees zeros.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import initializers, layers, ops
+
+from keras_gans.errors import check_range
+from keras_gans.layers import (
+    MinibatchStdDev,
+    PixelNorm,
+    blur,
+    double,
+    generator_inputs,
+    image_inputs,
+    map_sizes,
+)
+
+Tensor = Any
+
+
+def generator(
+    image_shape: tuple[int, int, int],
+    num_classes: int = 0,
+    latent_dim: int = 512,
+    style_dim: int = 512,
+    mapping_depth: int = 8,
+    width: int = 64,
+    max_width: int = 512,
+    noise: bool = True,
+) -> keras.Model:
+    """A mapping network, and a synthesis network that its styles modulate.
+
+    Both are layers of the model: "styles" turns all inputs but the noise into float
+    [batch, layers, style_dim], and "synthesis" {"styles", "noise"} into images.
+
+    Args:
+        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        num_classes: Number of classes; 0 for an unconditional generator.
+        latent_dim: Length of one latent.
+        style_dim: Length of one style, and of a class's embedding.
+        mapping_depth: Dense layers of the mapping network.
+        width: Channels at full size; they double with each halving of size.
+        max_width: As far as this.
+        noise: Whether noise is added to the maps: fresh in training, always the same
+            in the averaged generator.
+
+    Returns:
+        A model to images float [batch, height, width, channels], about [-1, 1] and not
+        cut off there, from {"latents"[, "labels"]} and "mixed_latents" float [batch,
+        latent_dim]; "mix" float [batch, layers], 1 where a layer's style is the latter
+        latents'; "truncation" float [batch, layers], psi in mean + psi (w - mean); and
+        "noise" float [batch], its strength.
+
+    Raises:
+        UserError: for an image size that the layers cannot reach.
+    """
+    check_range(1, latent_dim=latent_dim, style_dim=style_dim)
+    check_range(1, mapping_depth=mapping_depth, width=width, max_width=max_width)
+    size, widths = _widths(image_shape, width, max_width)
+    inputs = generator_inputs(latent_dim, num_classes)
+    x = PixelNorm()(inputs["latents"])
+    if num_classes:
+        embedding = layers.Embedding(num_classes, style_dim, _unit())
+        x = layers.Concatenate()([x, PixelNorm()(embedding(inputs["labels"]))])
+    for _ in range(mapping_depth):
+        x = lrelu(EqualizedDense(style_dim, rate=0.01)(x))
+    mapping = keras.Model(inputs, x, name="mapping")
+
+    num_layers = 2 * len(widths)
+    inputs = generator_inputs(latent_dim, num_classes)
+    others = {**inputs, "latents": keras.Input((latent_dim,), name="mixed_latents")}
+    mix = keras.Input((num_layers,), name="mix")
+    psi = keras.Input((num_layers,), name="truncation")
+    first, second = mapping(inputs)[:, None], mapping(others)[:, None]
+    mixed = Truncation(name="mean_style")(
+        first + mix[..., None] * (second - first), psi
+    )
+    inputs = {
+        **inputs,
+        "mixed_latents": others["latents"],
+        "mix": mix,
+        "truncation": psi,
+    }
+    draw_styles = keras.Model(inputs, mixed, name="styles")
+
+    styles = keras.Input((num_layers, style_dim), name="styles")
+    strength = keras.Input((), name="noise")
+    each = (styles[:, i] for i in range(num_layers))
+    x = Constant(size, widths[0])(styles)
+    picture = None
+    style = None
+    for level, filters in enumerate(widths):
+        for up in (True, False) if level else (False,):
+            # The first convolution of a size shares its style with the picture before.
+            style = style if up else next(each)
+            x = ModulatedConv2D(filters, 3, doubles=up)(x, style)
+            if noise:
+                x = AddNoise()(x, strength)
+            x = lrelu(Bias()(x))
+        style = next(each)
+        rgb = ModulatedConv2D(image_shape[-1], 1, demodulate=False)(x, style)
+        rgb = Bias(dtype="float32")(rgb)
+        if picture is None:
+            picture = rgb
+        else:
+            picture = double(picture) + rgb
+    inner = {"styles": styles, "noise": strength}
+    synthesis = keras.Model(inner, picture, name="synthesis")
+
+    strength = keras.Input((), name="noise")
+    images = synthesis({"styles": draw_styles(inputs), "noise": strength})
+    return keras.Model({**inputs, "noise": strength}, images, name="generator")
+
+
+def discriminator(
+    image_shape: tuple[int, int, int],
+    num_classes: int = 0,
+    width: int = 64,
+    max_width: int = 512,
+    group_size: int = 4,
+) -> keras.Model:
+    """Residual blocks that halve the picture, the batch's variety, then one logit.
+
+    Args:
+        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        num_classes: Number of classes; 0 for an unconditional discriminator.
+        width: Channels at full size; they double with each halving of size.
+        max_width: As far as this.
+        group_size: Pictures whose standard deviation the last layers see.
+
+    Returns:
+        A model from {"images"[, "labels"]} to logits float [batch, 1].
+
+    Raises:
+        UserError: for an image size that the layers cannot reach.
+    """
+    check_range(1, width=width, max_width=max_width, group_size=group_size)
+    _, widths = _widths(image_shape, width, max_width)
+    inputs, labels = image_inputs(image_shape, num_classes)
+    x = lrelu(EqualizedConv2D(widths[-1], 1)(inputs["images"]))
+    for filters in reversed(widths[:-1]):
+        skip = EqualizedConv2D(filters, 1, use_bias=False)(blur(x, strides=2))
+        x = lrelu(EqualizedConv2D(x.shape[-1], 3)(x))
+        x = EqualizedConv2D(filters, 3, strides=2, padding="valid")(blur(x, padding=2))
+        x = layers.Rescaling(math.sqrt(0.5))(lrelu(x) + skip)
+    x = MinibatchStdDev(group_size)(x)
+    x = lrelu(EqualizedConv2D(widths[0], 3)(x))
+    x = lrelu(EqualizedDense(widths[0])(layers.Flatten()(x)))
+    if not num_classes:
+        logits = EqualizedDense(1, dtype="float32", name="logits")(x)
+        return keras.Model(inputs, logits, name="discriminator")
+    features = EqualizedDense(widths[0], dtype="float32", name="logits")(x)
+    rows = layers.Embedding(num_classes, widths[0], _unit(), dtype="float32")(labels)
+    logits = ops.sum(features * PixelNorm(dtype="float32")(rows), axis=1, keepdims=True)
+    logits = layers.Rescaling(1.0 / math.sqrt(widths[0]), dtype="float32")(logits)
+    return keras.Model(inputs, logits, name="discriminator")
+
+
+def lrelu(x: Tensor) -> Tensor:
+    """A leaky ReLU times sqrt(2), which keeps the size of unit-variance maps."""
+    return layers.Rescaling(math.sqrt(2.0))(layers.LeakyReLU(0.2)(x))
+
+
+class EqualizedDense(layers.Dense):
+    """A dense layer that learns at the same pace whatever its size.
+
+    Source: Karras et al. 2018 (arXiv 1710.10196): weights N(0, 1) are divided by
+    sqrt(fan_in) when they are used.
+
+    Args:
+        units: Length of the result.
+        rate: The layer's factor of the learning rate: weights are N(0, 1) / rate, and
+            weights and biases are multiplied by it when they are used.
+        bias: What the biases start from.
+        **options: As of `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self, units: int, rate: float = 1.0, bias: float = 0.0, **options: Any
+    ):
+        """Makes nothing yet."""
+        starts = {
+            "kernel_initializer": initializers.RandomNormal(stddev=1.0 / rate),
+            "bias_initializer": initializers.Constant(bias / rate),
+        }
+        super().__init__(units, **starts, **options)
+        self._rate = rate
+
+    def call(self, x: Tensor) -> Tensor:
+        """Returns rate (x W / sqrt(fan_in) + b)."""
+        scale = self._rate / math.sqrt(x.shape[-1])
+        return ops.matmul(x, self.kernel * scale) + self.bias * self._rate
+
+
+class EqualizedConv2D(layers.Conv2D):
+    """A convolution with weights N(0, 1), divided by sqrt(fan_in) in use."""
+
+    def __init__(self, filters: int, kernel_size: int, **options: Any):
+        """Makes nothing yet; options as of `keras.layers.Conv2D`."""
+        options = {"padding": "same", **options}
+        super().__init__(filters, kernel_size, kernel_initializer=_unit(), **options)
+
+    def call(self, x: Tensor) -> Tensor:
+        """Returns x * W / sqrt(fan_in) + b."""
+        kernel = self.kernel / math.sqrt(math.prod(self.kernel.shape[:-1]))
+        x = ops.conv(x, kernel, list(self.strides), self.padding)
+        return x + self.bias if self.use_bias else x
+
+
+class ModulatedConv2D(layers.Layer):
+    """A convolution whose input channels a style scales, without or with demodulation.
+
+    Equations 1 to 3 of Karras et al. 2020 (arXiv 1912.04958), on the activations: the
+    maps are multiplied by s_i, convolved with w_ijk, and divided by
+    sqrt(sum_ik (s_i w_ijk)^2 + 1e-8), which is the same and needs no kernels of each
+    picture's own.
+
+    Args:
+        filters: Channels of the result.
+        kernel_size: In pixels.
+        demodulate: Whether to divide.
+        doubles: Whether to double the size, by a transposed convolution and the filter
+            [1, 3, 3, 1].
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        demodulate: bool = True,
+        doubles: bool = False,
+    ):
+        """Makes nothing yet."""
+        super().__init__()
+        self._filters, self._size = filters, kernel_size
+        self._demodulate, self._doubles = demodulate, doubles
+
+    def build(self, maps_shape: tuple, style_shape: tuple) -> None:
+        """Makes the kernel, and the affine map from a style to the scales."""
+        self._affine = EqualizedDense(maps_shape[-1], bias=1.0)
+        self._affine.build(style_shape)
+        shape = (self._size, self._size, maps_shape[-1], self._filters)
+        self.kernel = self.add_weight(shape, _unit(), name="kernel")
+
+    def call(self, maps: Tensor, style: Tensor) -> Tensor:
+        """Convolves.
+
+        Args:
+            maps: float [batch, height, width, channels].
+            style: float [batch, style_dim].
+
+        Returns:
+            float [batch, height, width, filters], or twice as high and wide.
+        """
+        kernel = self.kernel / math.sqrt(math.prod(self.kernel.shape[:-1]))
+        scales = self._affine(style)
+        maps = maps * scales[:, None, None]
+        if self._doubles:
+            swapped = ops.transpose(kernel, (0, 1, 3, 2))
+            maps = blur(ops.conv_transpose(maps, swapped, 2, "valid"), gain=4.0)
+        else:
+            maps = ops.conv(maps, kernel, 1, "same")
+        if self._demodulate:
+            squares = ops.sum(ops.square(kernel), axis=(0, 1))  # [in, out]
+            sums = ops.matmul(ops.square(scales), squares)
+            maps = maps * ops.rsqrt(sums + 1e-8)[:, None, None]
+        return maps
+
+
+class Truncation(layers.Layer):
+    """Moves styles towards their mean: w' = mean + psi (w - mean).
+
+    Source: Karras et al. 2019 (arXiv 1812.04948), the truncation trick in W. The mean
+    is an average over the steps of training.
+    """
+
+    def build(self, styles_shape: tuple, psi_shape: tuple) -> None:
+        """Makes the mean."""
+        self.mean = self.add_weight(
+            styles_shape[-1:], "zeros", trainable=False, aggregation="mean", name="mean"
+        )
+
+    def call(self, styles: Tensor, psi: Tensor, training: bool = False) -> Tensor:
+        """Moves styles [batch, layers, style_dim] by psi [batch, layers]."""
+        mean = self.mean.value
+        if training:
+            self.mean.assign(mean + 0.005 * (ops.mean(styles, axis=(0, 1)) - mean))
+        return mean + psi[..., None] * (styles - mean)
+
+
+class Constant(layers.Layer):
+    """A learned small map that every picture starts from."""
+
+    def __init__(self, size: int, channels: int):
+        """Makes nothing yet."""
+        super().__init__()
+        self._shape = (size, size, channels)
+
+    def build(self, shape: tuple) -> None:
+        """Makes the map."""
+        self.map = self.add_weight(self._shape, _unit(), name="map")
+
+    def call(self, styles: Tensor) -> Tensor:
+        """Returns the map, once for each row of styles."""
+        return self.map + ops.zeros_like(styles[:, :1, :1, None])
+
+
+class Bias(layers.Layer):
+    """Adds a number of its own to each channel."""
+
+    def build(self, shape: tuple) -> None:
+        """Makes the numbers."""
+        self.bias = self.add_weight((shape[-1],), "zeros", name="bias")
+
+    def call(self, x: Tensor) -> Tensor:
+        """Adds them."""
+        return x + self.bias
+
+
+class AddNoise(layers.Layer):
+    """Adds one plane of noise to all channels, with a learned strength from 0.
+
+    In training the noise is fresh; else it is the layer's own, always the same.
+    """
+
+    def build(self, x_shape: tuple, strength_shape: tuple) -> None:
+        """Makes the strength and the layer's own noise."""
+        self.gain = self.add_weight((), "zeros", name="gain")
+        own = (*x_shape[1:3], 1)
+        self.own = self.add_weight(own, _unit(), trainable=False, name="noise")
+        self._seeds = keras.random.SeedGenerator()
+
+    def call(self, x: Tensor, strength: Tensor, training: bool = False) -> Tensor:
+        """Adds noise.
+
+        Args:
+            x: float [batch, height, width, channels].
+            strength: float [batch], of each picture's noise: 1, or 0 to leave it out.
+            training: Whether it is fresh.
+
+        Returns:
+            Of x's shape.
+        """
+        noise = self.own
+        if training:
+            shape = (ops.shape(x)[0], *x.shape[1:3], 1)
+            noise = keras.random.normal(shape, seed=self._seeds)
+        return x + noise * (self.gain * strength)[:, None, None, None]
+
+
+def _widths(image_shape, width, max_width):
+    """Side of the smallest map, and the channels at each size, the smallest first."""
+    size, doublings = map_sizes(image_shape)
+    return size, [min(max_width, width * 2**n) for n in reversed(range(doublings + 1))]
+
+
+def _unit() -> initializers.Initializer:
+    return initializers.RandomNormal(stddev=1.0)
