@@ -13,6 +13,8 @@ _PUBLIC = {
     "CGAN": "keras_gans.models.cgan",
     "DCGAN": "keras_gans.models.dcgan",
     "GAN": "keras_gans.models.gan",
+    "R3GAN": "keras_gans.models.r3gan",
+    "StyleGAN2": "keras_gans.models.stylegan2",
     "UserError": "keras_gans.errors",
     "load": "keras_gans.sample",
     "load_config": "keras_gans.config",

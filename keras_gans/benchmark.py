@@ -6,10 +6,18 @@ trains the recipe's networks in two ways, in turn, in one process: with `fit` an
 callbacks of the train command, and in a bare `tf.function` loop that does the same
 updates on batches already in memory. Prints images per second of each, the ratios pair
 by pair, and their medians.
+
+    python -m keras_gans.benchmark models --model=dcgan --model=r3gan
+
+runs the bare loop of each recipe in a process of its own and prints steps and images
+per second (medians), the number of weights, and the most memory that the process held,
+TensorFlow included.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
+import multiprocessing
 import os
 import platform
 import statistics
@@ -23,13 +31,18 @@ from keras_gans.command import run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
 
-KINDS = ("throughput",)
+KINDS = ("throughput", "models")
 
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
     flag = {"flag_values": values}
-    flags.DEFINE_string("model", "cgan", "A name of the zoo, or a .toml file.", **flag)
+    flags.DEFINE_multi_string(
+        "model",
+        ["cgan"],
+        "A name of the zoo, or a .toml file; 'models': several.",
+        **flag,
+    )
     flags.DEFINE_multi_string("set", [], "Changes one key of the recipe.", **flag)
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its sets.", **flag)
     flags.DEFINE_integer("rounds", 5, "Pairs of measurements.", **flag, lower_bound=1)
@@ -52,12 +65,87 @@ def main(argv: list[str] | None = None) -> int:
     def body(values: flags.FlagValues) -> None:
         if kind is None:
             raise UserError(f"say which benchmark: one of {', '.join(KINDS)}")
-        config = load_config(values.model, values.set)
-        steps = values.steps or config.train.checkpoint_every
-        throughput(config, values.data_dir, values.rounds, steps)
+        if kind == "throughput" and len(values.model) > 1:
+            raise UserError("throughput: expected one --model")
+        configs = [load_config(name, values.set) for name in values.model]
+        steps = values.steps or configs[0].train.checkpoint_every
+        if kind == "throughput":
+            throughput(configs[0], values.data_dir, values.rounds, steps)
+        else:
+            models(configs, values.data_dir, values.rounds, steps)
 
     rest = [word for word in argv if word != kind]
     return run_command("benchmark", __doc__, define_flags, body, rest)
+
+
+def models(
+    configs: list[Config], data_dir: str | None, rounds: int, steps: int
+) -> None:
+    """Times a bare loop of each recipe, and prints the figures.
+
+    Args:
+        configs: The recipes.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+        rounds: Measurements of each.
+        steps: Training steps in each.
+    """
+    titles = ("model", "batch", "steps/s", "images/s", "G weights", "D weights", "MiB")
+    print("".join(f"{title:>12}" for title in titles), flush=True)
+    for config in configs:
+        # A fresh process: its most memory is this recipe's.
+        with concurrent.futures.ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn")
+        ) as pool:
+            row = pool.submit(_measure, config, data_dir, rounds, steps).result()
+        print(f"{config.name:>12}" + "".join(f"{v:>12}" for v in row), flush=True)
+    _print_machine()
+
+
+def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> tuple:
+    import resource
+
+    from keras_gans import building, data
+
+    source = data.open_source(config.step_data, data_dir)
+    model = building.build_model(config, source.info)
+    run = _bare_loop(model, source, steps)
+    run()  # trace, and warm up
+    rate = statistics.median(run() for _ in range(rounds))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    mib = peak / 2 ** (20 if sys.platform == "darwin" else 10)  # bytes, or KiB
+    size = config.step_data.batch_size
+    sizes = model.generator.count_params(), model.discriminator.count_params()
+    return size, f"{rate / size:.2f}", round(rate), *sizes, round(mib)
+
+
+def _bare_loop(model, source, steps: int):
+    """The same updates with nothing around them: no callback, no input pipeline."""
+    import tensorflow as tf
+
+    batches = list(source.stream(0).take(16))
+    step = tf.function(model.train_step, jit_compile=model.jit_compile)
+
+    def run() -> float:
+        """Returns images per second."""
+        start = time.perf_counter()
+        for i in range(steps):
+            logs = step(batches[i % len(batches)])
+        _ = {k: v.numpy() for k, v in logs.items()}
+        size = batches[0][0].shape[0]
+        return steps * size / (time.perf_counter() - start)
+
+    return run
+
+
+def _print_machine() -> None:
+    import keras
+    import tensorflow as tf
+
+    devices = [d.device_type for d in tf.config.list_physical_devices()]
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {'+'.join(devices)}, "
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
+    )
 
 
 def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) -> None:
@@ -70,7 +158,6 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
         steps: Training steps in each.
     """
     import keras
-    import tensorflow as tf
 
     class Clock(keras.callbacks.Callback):
         """From the first step's start to the last one's end."""
@@ -90,19 +177,7 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
 
     source = data.open_source(config.step_data, data_dir)
     size = config.step_data.batch_size
-    bare = building.build_model(config, source.info)
-    batches = list(source.stream(0).take(16))
-
-    # The same updates with nothing around them: no callback, no input pipeline.
-    step = tf.function(bare.train_step, jit_compile=bare.jit_compile)
-
-    def run_bare() -> float:
-        start = time.perf_counter()
-        for i in range(steps):
-            logs = step(batches[i % len(batches)])
-        _ = {k: v.numpy() for k, v in logs.items()}
-        return steps * size / (time.perf_counter() - start)
-
+    run_bare = _bare_loop(building.build_model(config, source.info), source, steps)
     model = building.build_model(config, source.info)
     stream = source.stream(config.train.seed)
 
@@ -136,11 +211,7 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
     a, b = (statistics.median(column) for column in zip(*rows, strict=True))
     ratio = statistics.median(y / x for x, y in rows)
     print(f"{a:12.0f} {b:12.0f} {ratio:12.3f}  median")
-    devices = [d.device_type for d in tf.config.list_physical_devices()]
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, {'+'.join(devices)}, "
-        f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
-    )
+    _print_machine()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ Each table of a recipe holds keywords of one thing that is called:
 | `[data]`          | `keras_gans.data.options.DataOptions`                         |
 | `[generator]`     | the networks module's `generator`, less what the data say     |
 | `[discriminator]` | the networks module's `discriminator`, less what the data say |
-| `[g_optimizer]`   | `keras.optimizers.<class_name>`; its `learning_rate` may be a |
-|                   | table, `{ class_name = ... }`, of `keras.optimizers.schedules` |
+| `[g_optimizer]`   | `keras.optimizers.<class_name>`; its `learning_rate` (and     |
+|                   | Adam's `beta_2`) may be a table, `{ class_name = ... }`, of   |
+|                   | `keras.optimizers.schedules`                                  |
 | `[d_optimizer]`   | the same                                                      |
 | `[hparams]`       | the variant's `Hparams`                                       |
 | `[train]`         | `TrainOptions`                                                |

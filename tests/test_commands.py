@@ -348,6 +348,22 @@ def test_benchmark_prints_both_rates(capsys):
     median = [float(x) for x in out.splitlines()[-2].split()[:3]]
     assert median[0] > 0 and median[1] > 0
     assert median[2] == pytest.approx(median[1] / median[0], abs=0.01)
+    args = [
+        "models",
+        "--model=dcgan",
+        "--model=gan",
+        "--rounds=1",
+        "--steps=3",
+        *shrink,
+    ]
+    assert benchmark.main(args[:2] + args[3:]) == 0
+    title, row, machine = capsys.readouterr().out.splitlines()[-3:]
+    found = dict(zip(title.split()[:3], row.split()[:3], strict=True))
+    assert found["model"] == "dcgan" and float(found["steps/s"]) > 0
+    assert float(row.split()[-1]) > 100  # MiB
+    assert "expected one --model" in fails(
+        benchmark.main, capsys, "throughput", "--model=dcgan", "--model=gan"
+    )
     assert "say which benchmark" in fails(benchmark.main, capsys)
     assert "got 'speed'" in fails(benchmark.main, capsys, "speed")
 

@@ -87,6 +87,20 @@ def test_presets_have_the_papers_numbers_of_weights(
             assert make((side, side, 3), classes, **shared).count_params() == size
 
 
+@pytest.mark.parametrize("name", ["r3gan_m", "r3gan_l"])
+def test_larger_sizes_differ_in_numbers_alone_and_are_the_same_at_smoke_size(name):
+    small, large = config.load_config("r3gan"), config.load_config(name)
+    assert (small.model, small.networks) == (large.model, large.networks)
+    for table in ("generator", "discriminator"):
+        assert getattr(small, table).keys() == getattr(large, table).keys()
+    side, _, width, most, group, *_ = PRESETS[1 if name == "r3gan_m" else 3]
+    shape = large.generator["width"], large.generator["max_width"]
+    assert (*shape, large.generator["group_size"]) == (width, most, group)
+    assert large.data.image_size in (0, side)
+    smoke = config.load_config(name, smoke=True)
+    assert smoke.generator == config.load_config("r3gan", smoke=True).generator
+
+
 def test_halving_is_the_filter_1331():
     x = normal(2, 6, 6, 3)
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -177,7 +191,7 @@ def test_schedules_are_half_cosines_over_the_burn_in():
         for optimizer in (model.g_optimizer, model.d_optimizer):
             beta = 0.99 + (0.9 - 0.99) * falling
             assert float(optimizer.beta_2) == pytest.approx(beta, rel=1e-6)
-            rate = 5e-5 + (2e-4 - 5e-5) * falling
+            rate = 2.5e-4 + (1e-3 - 2.5e-4) * falling
             assert float(optimizer.learning_rate) == pytest.approx(rate, rel=1e-5)
 
 

@@ -40,7 +40,8 @@ class Hparams(hparams.Hparams):
             faces at 64 and 256 pixels follow.
         r1_final: What gamma falls to, as a share of the start.
         augment_probability: What the probability of "ada" rises to; 0 lets it adapt.
-        burn_in: Steps over which all of these change; 0 for the whole run.
+        burn_in: Steps over which all of these change; 0, in a recipe, for the whole
+            run. Without a recipe it has to be said.
         conditional: Whether the networks take the data's classes, if it has any.
     """
 
