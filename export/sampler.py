@@ -387,7 +387,7 @@ class BaseSampler:
             latents = self.latents(chosen, seed, truncation, threshold)
             latents = self.set_codes(latents + np.float32(shift), codes or {})
             batch_labels = None if classes is None else classes[start : chosen.stop]
-            options = self.options(chosen, truncation, noise, mix, threshold)
+            options = self.options(chosen, truncation, noise, mix, threshold, shift)
             pictures.append(to_uint8(self.generate(latents, batch_labels, options)))
         return np.concatenate(pictures)
 
@@ -412,8 +412,17 @@ class BaseSampler:
         noise: float = 1.0,
         mix: tuple[int, int] | None = None,
         threshold: float | None = None,
+        shift: float | np.ndarray = 0.0,
     ) -> dict[str, np.ndarray]:
-        """What `generate` takes beside latents and labels; arguments as of `sample`.
+        """What `generate` takes beside latents and labels.
+
+        Args:
+            indices: The pictures' numbers.
+            truncation: This and the others as of `sample`.
+            noise: See there.
+            mix: See there.
+            threshold: See there.
+            shift: See there; or one for each picture, float [num, 1].
 
         Returns:
             The options of a generator with styles; {} for others.
@@ -431,14 +440,19 @@ class BaseSampler:
             return {}
         if not 0 <= noise <= 1:
             raise SamplerError(f"noise: expected 0 to 1, got {noise}")
-        options = {"truncation": scale, "noise": np.float32(noise)}
+        options = {"truncation": scale}
+        if "noise" in self.info["inputs"]:
+            options["noise"] = np.float32(noise)
+        elif noise != 1:
+            raise SamplerError(f"{self.info['name']} was trained without noise")
         if mix:
             seed, layer = mix
             if not 0 <= layer < layers:
                 raise SamplerError(
                     f"mix: expected layer 0 to {layers - 1}, got {layer}"
                 )
-            options["mixed_latents"] = self.latents(indices, seed, 1.0, threshold)
+            others = self.latents(indices, seed, 1.0, threshold)
+            options["mixed_latents"] = others + np.float32(shift)
             options["mix"] = (np.arange(layers) >= layer).astype(np.float32)
         return options
 

@@ -92,6 +92,7 @@ def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
         "inputs": {
             name: {"shape": list(model.generator.input[name].shape[1:]), "default": v}
             for name, v in model.sampling_defaults.items()
+            if name in model.generator.input
         },
         "num_classes": len(labels),
         "class_names": list(labels),

@@ -87,7 +87,7 @@ class BaseGAN(keras.Model):
     @classmethod
     def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
         """Names what the generator takes as labels, from the data's class names."""
-        return ()
+        return names if getattr(options, "conditional", False) else ()
 
     def compile(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from keras import Input, Model, initializers, layers, ops
 
 from keras_gans import engine
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, check_range
 
 Tensor = Any
 
@@ -78,7 +78,7 @@ def complete(
     missing = {
         name: ops.full((batch, *network.input[name].shape[1:]), value)
         for name, value in defaults.items()
-        if name not in inputs
+        if name in network.input and name not in inputs
     }
     return {**inputs, **missing}
 
@@ -181,6 +181,25 @@ def map_sizes(image_shape: tuple[int, int, int]) -> tuple[int, int]:
     return size, doublings
 
 
+def map_widths(
+    image_shape: tuple[int, int, int], width: int, max_width: int
+) -> tuple[int, list[int]]:
+    """Returns the side of the smallest map, and the channels at each size up from it.
+
+    Args:
+        image_shape: (height, width, channels) of the images.
+        width: Channels at full size; they double with each halving of size.
+        max_width: As far as this.
+
+    Raises:
+        UserError: as `map_sizes`, or for widths below 1.
+    """
+    check_range(1, width=width, max_width=max_width)
+    size, doublings = map_sizes(image_shape)
+    levels = reversed(range(doublings + 1))
+    return size, [min(max_width, width * 2**level) for level in levels]
+
+
 class SpectralNormalization:
     """Mixin of a layer whose kernel is used as W / sigma(W), its spectral norm.
 
@@ -267,9 +286,9 @@ class SNEmbedding(SpectralNormalization, layers.Embedding):
 
 
 def power_iteration(network: Model) -> None:
-    """Takes one step of the power iteration in each spectrally normalised layer."""
+    """Takes one step of the power iteration in each layer that has one and learns."""
     for layer in network._flatten_layers():
-        if isinstance(layer, SpectralNormalization):
+        if isinstance(layer, SpectralNormalization) and layer.trainable:
             layer.iterate()
 
 

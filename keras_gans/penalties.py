@@ -225,6 +225,5 @@ def check_network(discriminator: Model) -> None:
         if isinstance(layer, layers.BatchNormalization):
             raise UserError(
                 "a gradient penalty is for each picture, and batch normalisation in "
-                "the discriminator mixes them; set discriminator.normalization=none "
-                "(or hparams.r1_weight=0, if the penalty is R1)"
+                "the discriminator mixes them; set discriminator.normalization=none"
             )

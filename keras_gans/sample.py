@@ -182,14 +182,17 @@ def _walk(
         label = range(classes) if sweep and values.out.endswith(".png") else [0]
     chosen = label if isinstance(label, range | list) else [label]
     start, *_ = sampler.latents([0], values.seed, truncation, values.threshold)
-    options = sampler.options([0], truncation, values.noise, mix, values.threshold)
     if values.interpolate is not None:
         end, *_ = sampler.latents([0], values.interpolate, truncation, values.threshold)
-        latents = sampler_lib.slerp(start, end, values.num) + np.float32(sum(shift))
+        moves = sum(shift)
+        latents = sampler_lib.slerp(start, end, values.num) + np.float32(moves)
     else:
         ends = shift if len(shift) == 2 else [sum(shift)] * 2
         moves = np.linspace(*ends, values.num, dtype=np.float32)[:, None]
         latents = start + moves
+    options = sampler.options(
+        [0], truncation, values.noise, mix, values.threshold, moves
+    )
     between = {k: np.linspace(v[0], v[-1], values.num) for k, v in codes.items()}
     latents = sampler.set_codes(latents, between)
     rows = [

@@ -93,7 +93,9 @@ def _main(values: flags.FlagValues) -> int:
     if values.seed is not None:
         overrides.append(f"train.seed={values.seed}")
     if values.init_from is not None:
-        overrides.append(f"train.init_from={json.dumps(values.init_from)}")
+        overrides.append(
+            f"train.init_from={json.dumps(values.init_from, ensure_ascii=False)}"
+        )
     config = load_config(values.model, overrides, values.smoke)
     if values.dry_run:
         print(config.to_toml(), end="")
@@ -145,13 +147,14 @@ def run(
         )
     with devices.scope():
         model = building.build_model(config, source.info)
+    fresh = overwrite or not checkpoint.steps(workdir.checkpoints)
+    if fresh and config.train.init_from:  # before anything is made or deleted
+        transfer.begin_from(config.train.init_from, model, workdir)
     with workdir.locked():
-        found = [] if overwrite else checkpoint.steps(workdir.checkpoints)
-        if config.train.init_from and not found:  # before anything is deleted
-            transfer.begin_from(config.train.init_from, model)
         if overwrite:
             workdir.clear()
         workdir.check_data(source.info)
+        found = checkpoint.steps(workdir.checkpoints)
         if found:
             path = checkpoint.path_of(workdir.checkpoints, found[-1])
             checkpoint.restore(model, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 
 from keras_gans import checkpoint
@@ -9,32 +11,45 @@ from keras_gans.errors import UserError
 from keras_gans.gan import BaseGAN
 from keras_gans.workdir import Workdir
 
-NETWORKS = ("generator", "discriminator", "ema_generator")
+# Where each network comes from. The generator goes on from its average: the young
+# average of a new run follows it at once, and would forget what it came with.
+SOURCES = {
+    "generator": "ema_generator",
+    "ema_generator": "ema_generator",
+    "discriminator": "discriminator",
+}
 
 
-def begin_from(path: str, model: BaseGAN) -> None:
+def begin_from(path: str, model: BaseGAN, target: Workdir) -> None:
     """Sets a model's networks from another run's newest checkpoint, and says what fits.
 
-    Optimizers, step and ADA's probability begin anew.
+    Everything else begins anew: optimizers, step, ADA's probability, running means.
 
     Args:
         path: The other run's workdir, of the same networks.
         model: Weights of the same shape are set; the others stay as they are, and are
             listed (those of classes or channels, where these differ in number).
+        target: Where the model will be trained.
 
     Raises:
-        UserError: if the folder has no checkpoint, or its networks are others.
+        UserError: if the folder has no checkpoint, or its networks are others, or it is
+            the target.
     """
     workdir = Workdir(path)
     config, _ = workdir.read()
+    if os.path.realpath(workdir.path) == os.path.realpath(target.path):
+        raise UserError(
+            f"--init_from={path}: expected another run, got the --workdir itself; "
+            "choose another --workdir"
+        )
     steps = checkpoint.steps(workdir.checkpoints)
     if not steps:
         raise UserError(f"{path}: no checkpoint yet; train it first")
     arrays = checkpoint.read(checkpoint.path_of(workdir.checkpoints, steps[-1]))
     others, taken = [], 0
-    for network in NETWORKS:
+    for network, origin in SOURCES.items():
         weights = getattr(model, network).variables
-        names = [name for name in arrays if name.startswith(f"{network}/")]
+        names = [name for name in arrays if name.startswith(f"{origin}/")]
         if len(names) != len(weights):
             raise UserError(
                 f"{path}: its {network} ({config.name}) has {len(names)} weights, this "
@@ -65,8 +80,9 @@ def freeze(discriminator: keras.Model, number: int) -> None:
     Source: Mo et al. 2020, "Freeze the Discriminator" (arXiv 2002.10964).
 
     Args:
-        discriminator: Its layers with weights are counted from the picture on; batch
-            normalisation in a frozen layer keeps its statistics.
+        discriminator: Its layers with weights are counted from the picture on:
+            convolutions, batch normalisations (whose statistics stay, too), blocks'
+            shortcuts, embeddings.
         number: How many.
 
     Raises:

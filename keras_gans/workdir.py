@@ -94,11 +94,19 @@ class Workdir:
                 f"--workdir={self.path}: holds a run already; pass --resume to go on "
                 "with it, --overwrite to delete it, or another --workdir"
             )
+        with contextlib.suppress(UserError):  # with the defaults of newer keys
+            old = config_lib.load_config(self.join("config.toml")).to_dict()
         changed = config_lib.differences(old, config.to_dict())
         longer = config.train.steps > old.get("train", {}).get("steps", 0)
         only_steps = all(line.startswith("train.steps:") for line in changed)
         if changed and not (resume and longer and only_steps):
-            more = " --resume goes on if only train.steps has grown." if longer else ""
+            more = ""
+            if longer and any("decay_steps" in line for line in changed):
+                more = (
+                    " A run whose schedules last for all of it cannot be made longer."
+                )
+            elif longer:
+                more = " --resume goes on if only train.steps has grown."
             raise UserError(
                 f"--workdir={self.path}: holds a run of another recipe "
                 f"({'; '.join(changed)}). Pass --overwrite to delete it, or another "

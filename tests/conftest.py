@@ -39,7 +39,7 @@ def smoke_run(tmp_path_factory):
     return run
 
 
-# Larger sizes of a recipe, the same as it at smoke size.
+# Larger sizes of a recipe, of the same networks and variant: see test_r3gan.py.
 SIZES = {"r3gan_m": "r3gan", "r3gan_l": "r3gan"}
 
 
@@ -55,6 +55,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "zoo_name" in item.fixturenames:
             name = item.callspec.params["zoo_name"]
+        elif item.get_closest_marker("xdist_group"):
+            continue
         elif "smoke_run" in item.fixturenames:
             name = "cgan"
         else:

@@ -42,8 +42,8 @@ def trained(name, overrides, strategy, rate=0.5, steps=3):
         ("infogan", PLAIN[:1]),
         ("wgan_gp_ring", []),
         ("rsgan_ring", []),
-        # standard deviations and noise are of each device's own pictures
-        ("stylegan2", ["generator.noise=false", "discriminator.group_size=1"]),
+        # standard deviations are of each device's own pictures
+        ("stylegan2", ["discriminator.group_size=1"]),
         ("r3gan", ["hparams.augment=ada", "hparams.augment_probability=0.5"]),
         ("sngan_ring", []),
     ],

@@ -88,7 +88,7 @@ def test_presets_have_the_papers_numbers_of_weights(
 
 
 @pytest.mark.parametrize("name", ["r3gan_m", "r3gan_l"])
-def test_larger_sizes_differ_in_numbers_alone_and_are_the_same_at_smoke_size(name):
+def test_larger_sizes_have_the_papers_widths_and_train(name):
     small, large = config.load_config("r3gan"), config.load_config(name)
     assert (small.model, small.networks) == (large.model, large.networks)
     for table in ("generator", "discriminator"):
@@ -97,8 +97,12 @@ def test_larger_sizes_differ_in_numbers_alone_and_are_the_same_at_smoke_size(nam
     shape = large.generator["width"], large.generator["max_width"]
     assert (*shape, large.generator["group_size"]) == (width, most, group)
     assert large.data.image_size in (0, side)
-    smoke = config.load_config(name, smoke=True)
-    assert smoke.generator == config.load_config("r3gan", smoke=True).generator
+    smoke, other = (config.load_config(n, smoke=True) for n in (name, "r3gan"))
+    assert smoke.generator == other.generator
+    assert smoke.discriminator == other.discriminator
+    model, source = smoke_model(name, ["data.batch_size=4"])
+    logs = model.train_step(next(iter(source.stream(0))))
+    assert all(np.isfinite(value) for value in logs.values())
 
 
 def test_halving_is_the_filter_1331():
@@ -185,9 +189,19 @@ def test_schedules_are_half_cosines_over_the_burn_in():
         half_life = np.log(0.5) / np.log(0.99) * (1 - falling)
         decay = 0.5 ** (1 / half_life) if half_life else 0
         assert float(model.average_decay()) == pytest.approx(decay, rel=1e-5)
+        seen = []
+        score = type(model).score
+
+        def note(*args, score=score, seen=seen, model=model):
+            seen.append(float(model.augment.probability.value))
+            return score(model, *args)
+
+        model.score = note
         model.d_losses(real, labels)
-        p = float(model.augment.probability.value)
-        assert p == pytest.approx(0.4 * (1 - falling), abs=1e-6)
+        model.g_losses(real, labels)
+        del model.score
+        assert len(seen) == 4
+        np.testing.assert_allclose(seen, 0.4 * (1 - falling), atol=1e-6)
         for optimizer in (model.g_optimizer, model.d_optimizer):
             beta = 0.99 + (0.9 - 0.99) * falling
             assert float(optimizer.beta_2) == pytest.approx(beta, rel=1e-6)
@@ -240,3 +254,5 @@ def test_classes_can_be_left_out():
     assert not model.conditional and "labels" not in model.discriminator.input
     with pytest.raises(UserError, match='expected 0 without augment = "ada"'):
         config.load_config("r3gan", ["hparams.augment_probability=0.3"])
+    with pytest.raises(UserError, match="expected 1: both penalties in every step"):
+        config.load_config("r3gan", ["hparams.r1_every=16"])

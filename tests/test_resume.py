@@ -141,11 +141,19 @@ def test_rules_of_a_workdir(tmp_path, capsys):
     message = refused("--set=hparams.ema_decay=0.5", "--seed=3")
     assert "hparams.ema_decay: 0.999 -> 0.5; train.seed: 0 -> 3" in message
     assert "--resume goes on" in refused("--set=train.steps=8")
+    schedule = '{class_name="CosineDecay", initial_learning_rate=0.1}'
+    whole = "--set=train.steps=8", f"--set=g_optimizer.learning_rate={schedule}"
+    assert "cannot be made longer" in refused(*whole)
     assert "holds a run already" in refused("--noresume")
     assert "expected one of them" in refused("--resume", "--overwrite")
     assert "train.steps: 6 -> 3" in refused("--resume", "--set=train.steps=3")
     assert train.main(args) == 0  # done already: nothing happens
     assert "trained already, to step 6" in capsys.readouterr().out
+    # a recipe written before a key was known has its default
+    text = (workdir / "config.toml").read_text()
+    assert "r1_every = 1\n" in text
+    (workdir / "config.toml").write_text(text.replace("r1_every = 1\n", ""))
+    assert train.main(args) == 0
     # more steps, in so many words; the same as if they had been asked for at once
     assert train.main([*args, "--set=train.steps=8", "--resume"]) == 0
     other = [*args[:-1], f"--workdir={tmp_path / 'other'}"]
@@ -259,21 +267,27 @@ def test_every_variable_is_kept(tmp_path):
     assert load_config("gan").discriminator["dropout"] > 0
 
 
-def test_augmentation_and_several_updates_a_step_go_on_as_they_were(tmp_path):
-    """ADA's probability, the power iteration, schedules, the place in the data."""
-    args = ["--model=sngan_ring", "--smoke", "--export=none", "--noresume"]
-    args += ["--set=hparams.d_steps=3", "--set=hparams.r1_weight=0.1"]
-    picture = ["--model=gan", *args[1:], "--set=hparams.augment=ada"]
-    picture += ["--set=hparams.ada_images=200"]
-    for name, words in (("points", args), ("pictures", picture)):
-        whole, parts = tmp_path / name / "whole", tmp_path / name / "parts"
-        assert train.main([*words, f"--workdir={whole}"]) == 0
-        shutil.copytree(whole, parts)
-        (parts / "checkpoints" / "step_00000006.npz").unlink()
-        words = [word for word in words if word != "--noresume"]
-        assert train.main([*words, f"--workdir={parts}"]) == 0
-        one, two = state(whole, 6), state(parts, 6)
-        for key in one:
-            assert one[key].tobytes() == two[key].tobytes(), key
-        assert list(rows(whole)) == list(rows(parts))
-    assert one["augment/000"] > 0
+@pytest.mark.parametrize(
+    "name, changes",
+    [
+        ("sngan_ring", ["d_steps=3", "r1_weight=0.1"]),
+        ("gan", ["d_steps=3", "r1_weight=0.1", "augment=ada", "ada_images=200"]),
+        ("r3gan", ["augment=ada", "augment_probability=0.5"]),
+        ("stylegan2", []),
+    ],
+)
+def test_what_else_changes_over_a_run_goes_on_as_it_was(name, changes, tmp_path):
+    """ADA's probability, the power iteration, schedules, noise, path lengths."""
+    args = [f"--model={name}", "--smoke", "--export=none"]
+    args += [f"--set=hparams.{change}" for change in changes]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train.main([*args, f"--workdir={whole}"]) == 0
+    shutil.copytree(whole, parts)
+    (parts / "checkpoints" / "step_00000006.npz").unlink()
+    assert train.main([*args, f"--workdir={parts}"]) == 0
+    one, two = state(whole, 6), state(parts, 6)
+    for key in one:
+        assert one[key].tobytes() == two[key].tobytes(), key
+    assert list(rows(whole)) == list(rows(parts))
+    assert "augment=ada" not in changes or one["augment/000"] > 0
+    assert name != "stylegan2" or one["path_length/000"] > 0

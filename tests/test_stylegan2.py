@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import smoke_model
+from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import SamplerError
+from PIL import Image
 
-from keras_gans import layers, penalties, sample
+from keras_gans import building, config, layers, penalties, sample
 from keras_gans.networks import stylegan2
 
+# The tests of one smoke run, on one worker.
+GROUP = pytest.mark.xdist_group("stylegan2")
 RNG = np.random.default_rng(0)
 
 
@@ -145,6 +149,18 @@ def sampled(sampler, **options):
     return sampler.generate(latents, sampler.labels(3, [0, 1, 2]), options)
 
 
+def test_truncation_moves_styles_towards_their_mean_layer_by_layer():
+    layer = stylegan2.Truncation()
+    styles, psi = normal(3, 4, 5), np.tile([0.0, 0.3, 0.7, 1.0], (3, 1))
+    layer(styles, psi.astype(np.float32))
+    mean = normal(5)
+    layer.mean.assign(mean)
+    expected = mean + psi[..., None] * (styles - mean)
+    actual = layer(styles, psi.astype(np.float32))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+@GROUP
 def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run):
     workdir = smoke_run("stylegan2")
     keras_sampler = sample.load(str(workdir))
@@ -173,6 +189,29 @@ def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run)
         assert np.abs(pictures - exact).max() <= 1
 
 
+@GROUP
+def test_mixed_pictures_are_shifted_as_well(smoke_run, tmp_path):
+    path = str(smoke_run("stylegan2") / "export/generator.tflite")
+    sampler = sample.load(path)
+    # from layer 0 on, they are all the other seed's
+    mixed = sampler.sample(3, seed=1, shift=0.5, mix=(2, 0)).astype(int)
+    expected = sampler.sample(3, seed=2, shift=0.5).astype(int)
+    assert np.abs(mixed - expected).max() <= 1
+    walks = []
+    for name, seed, more in (("a.png", 1, ["--mix=2:0"]), ("b.png", 2, [])):
+        out = str(tmp_path / name)
+        args = [f"--source={path}", f"--seed={seed}", "--shift=-1,1", "--num=4"]
+        assert sample.main([*args, f"--out={out}", "--label=3", *more]) == 0
+        walks.append(np.asarray(Image.open(out)).astype(int))
+    assert np.abs(walks[0] - walks[1]).max() <= 1
+    args = [path, "--num=3", "--seed=1", "--mix=2:0", "--noise=0", "--truncation=0.5"]
+    assert sampler_lib.main([*args, f"--out={tmp_path / 'c.png'}"]) == 0
+    drawn = sampler.sample(3, seed=2, noise=0.0, truncation=0.5)
+    sheet = np.asarray(Image.open(tmp_path / "c.png")).astype(int)
+    assert np.abs(sheet - sampler_lib.grid(drawn)[..., 0].astype(int)).max() <= 1
+
+
+@GROUP
 def test_styles_options_out_of_range_are_said(smoke_run):
     sampler = sample.load(str(smoke_run("stylegan2") / "export/generator.tflite"))
     count = sampler.info["inputs"]["mix"]["shape"][0]
@@ -184,11 +223,17 @@ def test_styles_options_out_of_range_are_said(smoke_run):
     ):
         with pytest.raises(SamplerError, match=message):
             sampler.sample(2, **options)
-    plain = sample.load(str(smoke_run("cgan") / "export/generator.tflite"))
-    with pytest.raises(SamplerError, match="has no styles"):
-        plain.sample(2, noise=0.0)
-    with pytest.raises(SamplerError, match="expected one number, got 2"):
-        plain.sample(2, truncation=[0.5, 0.5])
+
+
+def test_generator_without_noise_has_none_to_change():
+    model, source = smoke_model("stylegan2", ["generator.noise=false"])
+    assert "noise" not in model.generator.input
+    recipe = config.load_config("stylegan2", ["generator.noise=false"], smoke=True)
+    info = building.generator_info(model, recipe, source.info)
+    sampler = building.KerasSampler(model, info)
+    assert sampler.sample(2, 0).shape == (2, 28, 28, 1)
+    with pytest.raises(SamplerError, match="was trained without noise"):
+        sampler.sample(2, 0, noise=0.5)
 
 
 def test_mean_style_follows_those_of_training():

@@ -7,6 +7,7 @@ import pytest
 from conftest import smoke_model, variables_of
 
 from keras_gans import checkpoint, config, train, transfer
+from keras_gans.workdir import Workdir
 
 
 def newest(workdir):
@@ -18,11 +19,14 @@ def test_every_weight_of_the_networks_is_taken_and_nothing_else(smoke_run, capsy
     there = newest(smoke_run("cgan"))
     model, _ = smoke_model("cgan", ["data.dataset=fashion", "train.seed=5"])
     before = variables_of(model)
-    transfer.begin_from(str(smoke_run("cgan")), model)
+    transfer.begin_from(str(smoke_run("cgan")), model, Workdir("elsewhere"))
     after = variables_of(model)
     for name, values in after.items():
-        of_network = name.split("/")[0] in transfer.NETWORKS
-        expected = there[name] if of_network else before[name]
+        network, number = name.split("/")
+        if network in ("generator", "ema_generator"):  # both from the average
+            expected = there[f"ema_generator/{number}"]
+        else:
+            expected = (there if network == "discriminator" else before)[name]
         np.testing.assert_array_equal(values, expected, err_msg=name)
     assert after["state/000"] == 0 < there["state/000"]  # the step
     assert "begins anew" not in capsys.readouterr().out
@@ -100,7 +104,16 @@ def test_what_cannot_be_is_said_in_one_line(
     assert train.main(args) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1 and message in error[0]
-    assert not list(tmp_path.glob("run/config.toml"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_run_cannot_begin_from_itself(smoke_run, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(smoke_run("cgan"), run)
+    args = ["--model=cgan", "--smoke", f"--workdir={run}", "--overwrite"]
+    assert train.main([*args, f"--init_from={tmp_path}/./run"]) == 2
+    assert "expected another run" in capsys.readouterr().err
+    assert newest(run)["state/000"] > 0  # still there
 
 
 def test_flag_is_a_key_of_the_recipe():

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
@@ -39,9 +38,10 @@ class Hparams(hparams.Hparams):
             2 (side / 64)^3 (256 / pictures in a batch), which the paper's settings for
             faces at 64 and 256 pixels follow.
         r1_final: What gamma falls to, as a share of the start.
-        augment_probability: What the probability of "ada" rises to; 0 lets it adapt.
+        augment_probability: What the probability of "ada" rises to, whatever
+            `ada_target` says; 0 lets it adapt.
         burn_in: Steps over which all of these change; 0, in a recipe, for the whole
-            run. Without a recipe it has to be said.
+            run (without a recipe it has to be said).
         conditional: Whether the networks take the data's classes, if it has any.
     """
 
@@ -57,6 +57,7 @@ class Hparams(hparams.Hparams):
             UserError: for a value out of range.
         """
         super().__post_init__()
+        self.check("r1_every", "1: both penalties in every step", self.r1_every == 1)
         p = self.augment_probability
         self.check("r1_final", "at least 0", self.r1_final >= 0)
         self.check("augment_probability", "0 to 1", 0 <= p <= 1)
@@ -71,24 +72,24 @@ class R3GAN(RSGAN):
     Hparams = Hparams
     per_picture = True
 
-    @classmethod
-    def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
-        """The data's classes, if it has any and they are wanted."""
-        return names if options.conditional else ()
-
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Minimises softplus(D(G(z)) - D(x)), R1 and R2."""
+        self.schedule_augmentation()
         fake = self.fakes(real, labels)
         (real_logits, r1), (fake_logits, r2) = (
             penalties.scored(lambda x: self.score(x, labels), x) for x in (real, fake)
         )
         self.watch(real_logits - fake_logits, fake_logits - real_logits)
-        if self.hparams.augment_probability:
-            p = self.hparams.augment_probability * (1.0 - self.falling())
-            self.augment.probability.assign(p)
+        self.schedule_augmentation()  # again: `watch` steers it
         half = self.gamma(real) / 2
         pairs = losses.relativistic_discriminator(real_logits, fake_logits)
         return {"pairs": pairs, "r1": half * r1, "r2": half * r2}
+
+    def schedule_augmentation(self) -> None:
+        """Sets ADA's probability, if it does not adapt."""
+        if self.hparams.augment_probability:
+            p = self.hparams.augment_probability * (1.0 - self.falling())
+            self.augment.probability.assign(p)
 
     def regularizers(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """None but those of `d_losses`."""
@@ -96,7 +97,9 @@ class R3GAN(RSGAN):
 
     def falling(self) -> Tensor:
         """From 1 at the first step to 0 at the end of the burn-in, as a cosine."""
-        share = ops.cast(self.step.value, "float32") / max(1, self.hparams.burn_in)
+        steps = self.hparams.burn_in
+        self.hparams.check("burn_in", "the number of steps it takes", steps >= 1)
+        share = ops.cast(self.step.value, "float32") / steps
         return (1.0 + ops.cos(math.pi * ops.minimum(share, 1.0))) / 2
 
     def gamma(self, real: Tensor) -> Tensor:

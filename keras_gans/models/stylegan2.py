@@ -8,19 +8,19 @@ lengths, on half a batch; networks in `keras_gans.networks.stylegan2`.
 
 Differences from the paper:
 - A lazy penalty is a part of the step that it falls in, with Adam's usual constants.
-- The recipe has widths and a mapping for small pictures and one machine.
+- The recipe has widths for small pictures and one machine, and no path lengths.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_gans import engine, penalties
+from keras_gans.layers import complete
 from keras_gans.models import gan
 
 Tensor = Any
@@ -31,13 +31,14 @@ class Hparams(gan.Hparams):
     """Options of StyleGAN2.
 
     Attributes:
-        r1_every: As in every variant; the paper's.
+        r1_weight, r1_every: As in every variant; the paper's.
         path_weight: Of the path length regularisation; 0 leaves it out.
         path_every: The same as `r1_every`, of that.
         mixing: Probability that a picture has another style from some layer on.
         conditional: Whether the networks take the data's classes, if it has any.
     """
 
+    r1_weight: float = 10.0
     r1_every: int = 16
     path_weight: float = 2.0
     path_every: int = 4
@@ -67,11 +68,6 @@ class StyleGAN2(gan.GAN):
         super().__init__(*args, **kwargs)
         self.path_length = penalties.PathLength()
 
-    @classmethod
-    def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
-        """The data's classes, if it has any and they are wanted."""
-        return names if options.conditional else ()
-
     def fakes(self, real: Tensor, labels: Tensor | None) -> Tensor:
         """Generates from mixed styles; see BaseGAN."""
         return self.synthesize(self.styles(real, labels, training=True))
@@ -98,8 +94,10 @@ class StyleGAN2(gan.GAN):
 
     def synthesize(self, styles: Tensor) -> Tensor:
         """Makes images from styles float [batch, layers, style_dim], in training."""
-        inputs = {"styles": styles, "noise": ops.ones_like(styles[:, 0, 0])}
-        return self.generator.get_layer("synthesis")(inputs, training=True)
+        synthesis = self.generator.get_layer("synthesis")
+        return synthesis(
+            complete(synthesis, {"styles": styles}, self.sampling_defaults)
+        )
 
     def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Minimises -log D(G(z)), and what path lengths differ by."""

@@ -20,7 +20,7 @@ from keras_gans.layers import (
     double,
     generator_inputs,
     image_inputs,
-    map_sizes,
+    map_widths,
 )
 
 Tensor = Any
@@ -177,10 +177,8 @@ class Basis(layers.Layer):
 
 def _widths(image_shape, width, max_width, group_size, blocks):
     """Side of the smallest map, and the channels at each size, the smallest first."""
-    check_range(1, width=width, max_width=max_width, blocks=blocks)
-    check_range(1, group_size=group_size)
-    size, doublings = map_sizes(image_shape)
-    widths = [min(max_width, width * 2**n) for n in reversed(range(doublings + 1))]
+    check_range(1, group_size=group_size, blocks=blocks)
+    size, widths = map_widths(image_shape, width, max_width)
     for channels in widths:
         if 2 * channels % group_size:
             raise UserError(

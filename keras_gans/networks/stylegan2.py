@@ -16,6 +16,7 @@ from typing import Any
 import keras
 from keras import initializers, layers, ops
 
+from keras_gans import engine
 from keras_gans.errors import check_range
 from keras_gans.layers import (
     MinibatchStdDev,
@@ -24,7 +25,7 @@ from keras_gans.layers import (
     double,
     generator_inputs,
     image_inputs,
-    map_sizes,
+    map_widths,
 )
 
 Tensor = Any
@@ -61,14 +62,14 @@ def generator(
         cut off there, from {"latents"[, "labels"]} and "mixed_latents" float [batch,
         latent_dim]; "mix" float [batch, layers], 1 where a layer's style is the latter
         latents'; "truncation" float [batch, layers], psi in mean + psi (w - mean); and
-        "noise" float [batch], its strength.
+        "noise" float [batch], its strength, if there is noise.
 
     Raises:
         UserError: for an image size that the layers cannot reach.
     """
     check_range(1, latent_dim=latent_dim, style_dim=style_dim)
-    check_range(1, mapping_depth=mapping_depth, width=width, max_width=max_width)
-    size, widths = _widths(image_shape, width, max_width)
+    check_range(1, mapping_depth=mapping_depth)
+    size, widths = map_widths(image_shape, width, max_width)
     inputs = generator_inputs(latent_dim, num_classes)
     x = PixelNorm()(inputs["latents"])
     if num_classes:
@@ -116,12 +117,13 @@ def generator(
             picture = rgb
         else:
             picture = double(picture) + rgb
-    inner = {"styles": styles, "noise": strength}
+    inner = {"styles": styles, "noise": strength} if noise else {"styles": styles}
     synthesis = keras.Model(inner, picture, name="synthesis")
 
-    strength = keras.Input((), name="noise")
-    images = synthesis({"styles": draw_styles(inputs), "noise": strength})
-    return keras.Model({**inputs, "noise": strength}, images, name="generator")
+    inner = {"styles": draw_styles(inputs)}
+    if noise:
+        inputs["noise"] = inner["noise"] = keras.Input((), name="noise")
+    return keras.Model(inputs, synthesis(inner), name="generator")
 
 
 def discriminator(
@@ -146,8 +148,8 @@ def discriminator(
     Raises:
         UserError: for an image size that the layers cannot reach.
     """
-    check_range(1, width=width, max_width=max_width, group_size=group_size)
-    _, widths = _widths(image_shape, width, max_width)
+    check_range(1, group_size=group_size)
+    _, widths = map_widths(image_shape, width, max_width)
     inputs, labels = image_inputs(image_shape, num_classes)
     x = lrelu(EqualizedConv2D(widths[-1], 1)(inputs["images"]))
     for filters in reversed(widths[:-1]):
@@ -355,15 +357,13 @@ class AddNoise(layers.Layer):
         """
         noise = self.own
         if training:
-            shape = (ops.shape(x)[0], *x.shape[1:3], 1)
-            noise = keras.random.normal(shape, seed=self._seeds)
+
+            def draw(num):
+                shape = (num, *x.shape[1:3], 1)
+                return keras.random.normal(shape, seed=self._seeds)
+
+            noise = engine.replica_slice(draw, ops.shape(x)[0])
         return x + noise * (self.gain * strength)[:, None, None, None]
-
-
-def _widths(image_shape, width, max_width):
-    """Side of the smallest map, and the channels at each size, the smallest first."""
-    size, doublings = map_sizes(image_shape)
-    return size, [min(max_width, width * 2**n) for n in reversed(range(doublings + 1))]
 
 
 def _unit() -> initializers.Initializer:
