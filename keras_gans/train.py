@@ -139,6 +139,8 @@ def run(
     from keras_gans import building, checkpoint, data, transfer
 
     source = data.open_source(config.step_data, data_dir)
+    for note in getattr(source, "notes", ()):
+        print(f"{config.data.dataset}: {note}", flush=True)
     devices = make_strategy(strategy)
     if config.data.batch_size % devices.num_replicas_in_sync:
         raise UserError(

@@ -10,6 +10,7 @@ from conftest import SHARED_DATA
 from PIL import Image
 
 from keras_gans import data, images
+from keras_gans.data import survey
 from keras_gans.errors import UserError
 
 OPTIONS = {"batch_size": 7, "image_size": 8}
@@ -169,8 +170,6 @@ def test_folder_mistakes(tmp_path, pictures):
     shutil.copy(pictures / "cats" / "a.png", pictures)
     with pytest.raises(UserError, match="pictures beside its sub-folders"):
         data.load_data(f"folder:{pictures}", **OPTIONS)
-    with pytest.raises(UserError, match="say the side you want"):
-        data.load_data(f"folder:{pictures / 'cats'}", batch_size=2)
     with pytest.raises(UserError, match="no set 'digit'; did you mean 'digits'"):
         data.load_data("digit", **OPTIONS)
     with pytest.raises(UserError, match="unexpected keyword argument 'image_sise'"):
@@ -183,6 +182,70 @@ def test_pictures_of_one_square_size_need_no_image_size(tmp_path):
     stream, info = data.load_data(f"folder:{tmp_path}", 2)
     assert info.image_shape == (24, 24, 3)
     np.testing.assert_array_equal(take(stream, 1)[0][0][0, 0, 0], [1, -1, -1])
+
+
+def save(folder, number, size, colour=None):
+    """Saves pictures of noise, grey or of one colour."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for i in range(number):
+        paths.append(str(folder / f"{size[0]}x{size[1]}_{colour}_{i}.png"))
+        noise = Image.fromarray(rng.integers(0, 256, size[::-1], np.uint8))
+        picture = Image.new("RGB", size, colour) if colour else noise.convert("RGB")
+        picture.save(paths[-1])
+    return paths
+
+
+def test_size_and_channels_are_chosen_with_a_reason(tmp_path):
+    paths = save(tmp_path, 9, (70, 50)) + save(tmp_path, 1, (20, 20))
+    choice = survey.choose(paths)
+    assert (choice.image_size, choice.channels) == (28, 1)  # a tenth has 20 only
+    text = "\n".join(choice.notes)
+    assert "image_size 28: the largest up to 64" in text
+    assert "channels 1: no picture has colours" in text
+    assert "1 of 10 pictures are smaller than 28 pixels" in text
+    assert "9 of 10 pictures lose more than a quarter" in text
+    assert "10 pictures are few" in text
+    paths += save(tmp_path, 1, (60, 60), "teal")
+    choice = survey.choose(paths)
+    assert (choice.image_size, choice.channels) == (48, 3)
+    # what is given stays, without a word
+    choice = survey.choose(paths[1:9] * 80, image_size=32, channels=3)
+    assert (choice.image_size, choice.channels) == (32, 3)
+    assert [note.split(":")[0] for note in choice.notes] == [
+        "640 of 640 pictures lose more than a quarter"
+    ]
+
+
+@pytest.mark.parametrize(
+    "side, expected", [(96, 96), (128, 128), (100, 64), (512, 64), (16, 16)]
+)
+def test_square_pictures_of_one_size_keep_it_if_networks_reach_it(
+    side, expected, tmp_path
+):
+    choice = survey.choose(save(tmp_path, 2, (side, side)))
+    assert choice.image_size == expected
+
+
+def test_picture_lying_on_its_side_is_measured_as_it_is_read(tmp_path):
+    path, exif = tmp_path / "turned.jpg", Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 90)).save(path, exif=exif)
+    assert survey._size(str(path)) == (90, 40)
+    assert survey._size(str(tmp_path / "none.png")) is None
+
+
+def test_run_says_what_was_chosen(tmp_path, capsys):
+    from keras_gans import train
+
+    (tmp_path / "pictures").mkdir()
+    save(tmp_path / "pictures", 4, (40, 70))
+    args = [f"--set=data.dataset=folder:{tmp_path / 'pictures'}", "--export=none"]
+    args += ["--model=dcgan", "--smoke", f"--workdir={tmp_path / 'run'}"]
+    assert train.main(args) == 0
+    out = capsys.readouterr().out
+    assert ": image_size 32: the largest up to 64 that nine of ten" in out
+    assert ": 4 pictures are few" in out
 
 
 def test_reading_a_picture_keeps_what_a_viewer_shows(tmp_path):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_gans import images
+from keras_gans.data import survey
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.data.pipeline import ArraySource, random_access_stream
 from keras_gans.errors import UserError
@@ -28,11 +29,11 @@ def open_folder(root: str, options: DataOptions):
 
     Args:
         root: The folder; sub-folders of sub-folders are searched too.
-        options: How it is read; image_size is needed unless all pictures are square
-            and of one size.
+        options: How it is read; image_size and channels are chosen if they are 0, see
+            `survey.choose`.
 
     Returns:
-        The source, see `open_source`.
+        The source, see `open_source`; its `notes` are for the user.
 
     Raises:
         UserError: if the folder is missing, or holds no picture that can be read.
@@ -46,8 +47,8 @@ def open_folder(root: str, options: DataOptions):
             f"[data] dataset: no pictures in '{root}'; expected files that end in "
             f"{', '.join(ENDINGS)}, flat or in one sub-folder for each class"
         )
-    size = options.image_size or _common_size(paths)
-    channels = options.channels or 3
+    choice = survey.choose(paths, options.image_size, options.channels)
+    size, channels = choice.image_size, choice.channels
     names = "\n".join(os.path.relpath(path, root) for path in paths)
     info = DataInfo(
         (size, size, channels),
@@ -63,7 +64,9 @@ def open_folder(root: str, options: DataOptions):
     if len(paths) * size * size * channels > options.cache_mib * 2**20:
         if all(_try(read, path) is None for path in paths):  # up to the first good one
             raise none
-        return FolderSource(paths, labels, info, options, read)
+        source = FolderSource(paths, labels, info, options, read)
+        source.notes = choice.notes
+        return source
     with ThreadPoolExecutor(THREADS) as pool:
         decoded = list(pool.map(functools.partial(_try, read), paths))
     bad = [
@@ -74,7 +77,9 @@ def open_folder(root: str, options: DataOptions):
     if not kept:
         raise none
     pictures = np.stack([decoded[i] for i in kept])
-    return ArraySource(pictures, labels[kept], info, options)
+    source = ArraySource(pictures, labels[kept], info, options)
+    source.notes = choice.notes
+    return source
 
 
 class FolderSource:
@@ -154,25 +159,6 @@ def _list(root: str) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
     number = {top: i for i, top in enumerate(tops)}
     labels = np.array([number.get(top, 0) for top, _ in files], np.int32)
     return [path for _, path in files], labels, tuple(tops)
-
-
-def _common_size(paths: list[str]) -> int:
-    """The side of the pictures, if they are square and alike; else an error."""
-    from PIL import Image
-
-    sizes = set()
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                sizes.add(image.size)
-        except Exception:  # Pillow says "corrupt" in many ways; named when it is read
-            continue
-    if len(sizes) == 1 and len(set(next(iter(sizes)))) == 1:
-        return next(iter(sizes))[0]
-    raise UserError(
-        "[data] image_size: the pictures are not square and all alike; say the side "
-        "you want in pixels, as --set=data.image_size=64"
-    )
 
 
 def _try(read, path: str) -> np.ndarray | None:

@@ -21,8 +21,8 @@ class DataOptions:
         split: Which split of a TFDS set, in TFDS's own words ("train", "train[:80%]").
         image_size: Height and width in pixels; pictures are resized (antialiased) so
             that the shorter side fits, then cut at the centre. 0 keeps the size of a
-            set whose pictures are square and all alike.
-        channels: 1 for grey, 3 for colour, 0 as the set has them (folders: colour).
+            set whose pictures are square and all alike; for a folder it is chosen.
+        channels: 1 for grey, 3 for colour, 0 as the set has them.
         horizontal_flip: Whether each picture is mirrored with probability 1/2.
         cache_mib: TFDS sets and folders up to this size after decoding, in MiB, are
             decoded once and kept in memory; larger ones stream from disk.
