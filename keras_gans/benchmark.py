@@ -27,7 +27,7 @@ import time
 
 from absl import flags
 
-from keras_gans.command import run_command
+from keras_gans.command import import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
 
@@ -94,7 +94,7 @@ def models(
     for config in configs:
         # A fresh process: its most memory is this recipe's.
         with concurrent.futures.ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn")
+            1, multiprocessing.get_context("spawn"), import_tensorflow
         ) as pool:
             row = pool.submit(_measure, config, data_dir, rounds, steps).result()
         print(f"{config.name:>12}" + "".join(f"{v:>12}" for v in row), flush=True)
