@@ -123,7 +123,8 @@ def _bare_loop(model, source, steps: int):
     import tensorflow as tf
 
     batches = list(source.stream(0).take(16))
-    step = tf.function(model.train_step, jit_compile=model.jit_compile)
+    # Without autograph, as in fit().
+    step = tf.function(model.train_step, autograph=False, jit_compile=model.jit_compile)
 
     def run() -> float:
         """Returns images per second."""
