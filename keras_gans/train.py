@@ -139,8 +139,6 @@ def run(
     from keras_gans import building, checkpoint, data, transfer
 
     source = data.open_source(config.step_data, data_dir)
-    for note in getattr(source, "notes", ()):
-        print(f"{config.data.dataset}: {note}", flush=True)
     devices = make_strategy(strategy)
     if config.data.batch_size % devices.num_replicas_in_sync:
         raise UserError(
@@ -162,6 +160,8 @@ def run(
             checkpoint.restore(model, path)
             print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
         workdir.write(config, source.info)
+        for note in getattr(source, "notes", ()):  # nothing is wrong: now they count
+            print(f"{config.data.dataset}: {note}", flush=True)
         return _fit(model, source, config, workdir)
 
 
