@@ -11,12 +11,23 @@ from PIL import Image, ImageOps
 
 from keras_gans.export.sampler import encode, grid, save, to_uint8
 
-__all__ = ["encode", "fit", "grid", "read", "save", "to_float", "to_uint8"]
+__all__ = ["encode", "fit", "grid", "halvings", "read", "save", "to_float", "to_uint8"]
 
 
 def to_float(images: np.ndarray) -> np.ndarray:
     """Turns uint8 images in 0..255 into float32 in [-1, 1]; inverse of `to_uint8`."""
     return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def halvings(side: int) -> tuple[int, int]:
+    """Halves a side while it is above 7 and even: (what is left, how often).
+
+    Networks reach a side if 4 to 7 are left after at least one halving.
+    """
+    times = 0
+    while side > 7 and side % 2 == 0:
+        side, times = side // 2, times + 1
+    return side, times
 
 
 def read(path: str, image_size: int, channels: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from keras import Input, Model, initializers, layers, ops
 
 from keras_gans import engine
 from keras_gans.errors import UserError, check_range
+from keras_gans.images import halvings
 
 Tensor = Any
 
@@ -170,9 +171,7 @@ def map_sizes(image_shape: tuple[int, int, int]) -> tuple[int, int]:
         UserError: for images that are not square, or cannot be reached.
     """
     height, width, _ = image_shape
-    size, doublings = height, 0
-    while size > 7 and size % 2 == 0:
-        size, doublings = size // 2, doublings + 1
+    size, doublings = halvings(height)
     if height != width or not 4 <= size <= 7 or not doublings:
         raise UserError(
             "[data] image_size: expected 4, 5, 6 or 7 doubled at least once (28, 32, "

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from keras_gans.images import halvings
+
 SIDES = (28, 32, 48, 64)  # what is chosen from; more has to be asked for
 GREY = ("1", "L", "LA", "I", "I;16", "F")  # Pillow's modes without colour
 LOOKED_AT = 64  # pictures whose colours are looked at
@@ -85,11 +87,9 @@ def choose(paths: Sequence[str], image_size: int = 0, channels: int = 0) -> Choi
 
 
 def _reached(side: int) -> bool:
-    """Whether halvings lead from a side of 8 to 128 pixels to one of 4 to 7."""
-    small = side
-    while small > 7 and small % 2 == 0:
-        small //= 2
-    return 8 <= side <= 128 and 4 <= small <= 7
+    """Whether a side is at most 128 pixels, and networks reach it."""
+    small, times = halvings(side)
+    return side <= 128 and 4 <= small <= 7 and times > 0
 
 
 def _size(path: str) -> tuple[int, int] | None:
