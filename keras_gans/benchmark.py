@@ -106,14 +106,14 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
 
     from keras_gans import building, data
 
-    source = data.open_source(config.step_data, data_dir)
+    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
     model = building.build_model(config, source.info)
     run = _bare_loop(model, source, steps)
     run()  # trace, and warm up
     rate = statistics.median(run() for _ in range(rounds))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     mib = peak / 2 ** (20 if sys.platform == "darwin" else 10)  # bytes, or KiB
-    size = config.step_data.batch_size
+    size = source.options.batch_size
     sizes = model.generator.count_params(), model.discriminator.count_params()
     return size, f"{rate / size:.2f}", round(rate), *sizes, round(mib)
 
@@ -176,8 +176,8 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
     from keras_gans import building, callbacks, data
     from keras_gans.workdir import Workdir
 
-    source = data.open_source(config.step_data, data_dir)
-    size = config.step_data.batch_size
+    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+    size = source.options.batch_size
     run_bare = _bare_loop(building.build_model(config, source.info), source, steps)
     model = building.build_model(config, source.info)
     stream = source.stream(config.train.seed)
@@ -190,7 +190,7 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
             workdir.write(config, source.info)
             info = building.generator_info(model, config, source.info)
             watching = callbacks.training_callbacks(
-                building.KerasSampler(model, info), workdir, config.train
+                building.KerasSampler(model, info), workdir, config.train, source
             )
             model.fit(
                 stream,

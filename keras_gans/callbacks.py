@@ -241,6 +241,47 @@ class ScatterPlot(SampleGrid):
         return sampler_lib.scatter(sampler_lib.to_uint8(points), circles)
 
 
+class HeldOut(StepCallback):
+    """Asks the discriminator about pictures that it does not learn from.
+
+    "held_out_score" gets a line of its own in the log: the mean sigmoid of the logits,
+    as "real_score" is of the pictures of training. A discriminator that has learned
+    its pictures by heart takes the others for generated ones (Karras et al. 2020, arXiv
+    2006.06676, figure 1).
+
+    Args:
+        source: Where they come from; a batch for each line, seen as in training.
+        options: `log_every`, `seed`.
+        recorder: Where they go.
+    """
+
+    def __init__(self, source, options: TrainOptions, recorder: Recorder):
+        """Reads nothing yet."""
+        super().__init__()
+        self._source, self._options, self._recorder = source, options, recorder
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Opens the stream where an unbroken run would be."""
+        super().on_train_begin()
+        every = self._options.log_every
+        self._batches = iter(
+            self._source.stream(self._options.seed, self.step // every)
+        )
+        model = self.model
+
+        def ask(images, labels):
+            model.seeds.begin_step()
+            return tf.reduce_mean(tf.sigmoid(model.score(images, labels)))
+
+        self._ask = tf.function(ask, autograph=False)
+
+    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+        """Asks, when a line of the log is due."""
+        if step % self._options.log_every == 0:
+            found = float(self._ask(*next(self._batches)))
+            self._recorder.line(step, {"held_out_score": found})
+
+
 class Checkpointer(StepCallback):
     """Writes checkpoints, and one at the end, however the run ends.
 
@@ -367,24 +408,21 @@ def training_callbacks(
     sampler: BaseSampler,
     workdir: Workdir,
     options: TrainOptions,
-    mixture: Mixture | None = None,
-) -> tuple[Progress, Recorder, SampleGrid, Checkpointer, StopOnSignal]:
+    source: Any,
+) -> list[StepCallback]:
     """All that the train command watches a run with, in the order that they need.
 
     Args:
         sampler: Draws from the model that is trained.
         workdir: The run's folder.
         options: How often each does its work.
-        mixture: What the data are drawn from, if that is known.
+        source: What is trained on, see `data.open_source`.
     """
     recorder = Recorder(workdir, options)
     grids = SampleGrid(sampler, workdir, options, recorder)
-    if mixture:
-        grids = ScatterPlot(mixture, sampler, workdir, options, recorder)
-    return (
-        Progress(options.steps),
-        recorder,
-        grids,
-        Checkpointer(workdir, options, recorder),
-        StopOnSignal(),
-    )
+    if hasattr(source, "mixture"):
+        grids = ScatterPlot(source.mixture, sampler, workdir, options, recorder)
+    watching = [Progress(options.steps), recorder, grids]
+    if source.held_out:
+        watching.append(HeldOut(source.held_out, options, recorder))
+    return [*watching, Checkpointer(workdir, options, recorder), StopOnSignal()]

@@ -129,12 +129,6 @@ class Config:
     hparams: Any
     train: TrainOptions
 
-    @property
-    def step_data(self) -> DataOptions:
-        """`data`, with all pictures of one training step in a batch."""
-        size = self.data.batch_size * self.hparams.d_steps
-        return dataclasses.replace(self.data, batch_size=size)
-
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values; None (a default left open) is left out."""
         plain = dataclasses.asdict(self)

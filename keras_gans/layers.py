@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from keras import Input, Model, initializers, layers, ops
+from keras import Input, Model, initializers, layers, ops, random
 
 from keras_gans import engine
 from keras_gans.errors import UserError, check_range
@@ -378,6 +378,46 @@ class SelfAttention(layers.Layer):
         return maps + self.gamma * self._out(seen)
 
 
+class AddNoise(layers.Layer):
+    """Adds one plane of noise to all channels, with a learned strength from 0.
+
+    In training the noise is fresh; else it is the layer's own, always the same.
+    """
+
+    def build(self, x_shape: tuple, strength_shape: tuple | None = None) -> None:
+        """Makes the strength and the layer's own noise."""
+        self.gain = self.add_weight((), "zeros", name="gain")
+        own, normal = (*x_shape[1:3], 1), initializers.RandomNormal(stddev=1.0)
+        self.own = self.add_weight(own, normal, trainable=False, name="noise")
+        self._seeds = random.SeedGenerator()
+
+    def call(
+        self, x: Tensor, strength: Tensor | None = None, training: bool = False
+    ) -> Tensor:
+        """Adds noise.
+
+        Args:
+            x: float [batch, height, width, channels].
+            strength: float [batch], of each picture's noise: 1, or 0 to leave it out;
+                1 if not given.
+            training: Whether it is fresh.
+
+        Returns:
+            Of x's shape.
+        """
+        noise = self.own
+        if training:
+
+            def draw(num):
+                shape = (num, *x.shape[1:3], 1)
+                return random.normal(shape, seed=self._seeds)
+
+            noise = engine.replica_slice(draw, ops.shape(x)[0])
+        if strength is None:
+            return x + noise * self.gain
+        return x + noise * (self.gain * strength)[:, None, None, None]
+
+
 class GroupedConv2D(layers.Conv2D):
     """A convolution of the same size whose `groups` are quick on a CPU as well."""
 
@@ -402,6 +442,22 @@ def double(x: Tensor, interpolation: str = "bilinear") -> Tensor:
     """
     _, height, width, _ = x.shape
     return ops.image.resize(x, (2 * height, 2 * width), interpolation=interpolation)
+
+
+def quarter(x: Tensor, corner: Tensor) -> Tensor:
+    """Cuts one of the four quarters out of each map or picture.
+
+    Args:
+        x: float [batch, height, width, channels]; height and width are even.
+        corner: float [batch, 2], 0 or 1: whether the lower, and whether the right half.
+
+    Returns:
+        float [batch, height / 2, width / 2, channels].
+    """
+    _, height, width, _ = x.shape
+    lower, right = (corner[:, i, None, None, None] > 0.5 for i in (0, 1))
+    x = ops.where(lower, x[:, height // 2 :], x[:, : height // 2])
+    return ops.where(right, x[:, :, width // 2 :], x[:, :, : width // 2])
 
 
 def blur(x: Tensor, padding: int = 1, strides: int = 1, gain: float = 1.0) -> Tensor:

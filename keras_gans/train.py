@@ -138,12 +138,14 @@ def run(
     """
     from keras_gans import building, checkpoint, data, transfer
 
-    source = data.open_source(config.step_data, data_dir)
+    every = config.hparams.d_steps
+    source = data.open_source(config.data, data_dir, every)
     devices = make_strategy(strategy)
-    if config.data.batch_size % devices.num_replicas_in_sync:
+    size = source.options.batch_size // every
+    if size % devices.num_replicas_in_sync:
         raise UserError(
             f"[data] batch_size: expected a multiple of the "
-            f"{devices.num_replicas_in_sync} devices, got {config.data.batch_size}"
+            f"{devices.num_replicas_in_sync} devices, got {size}"
         )
     with devices.scope():
         model = building.build_model(config, source.info)
@@ -160,7 +162,7 @@ def run(
             checkpoint.restore(model, path)
             print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
         workdir.write(config, source.info)
-        for note in getattr(source, "notes", ()):  # nothing is wrong: now they count
+        for note in source.notes:  # nothing is wrong: now they count
             print(f"{config.data.dataset}: {note}", flush=True)
         return _fit(model, source, config, workdir)
 
@@ -174,10 +176,7 @@ def _fit(model, source, config: Config, workdir: Workdir) -> int:
         return 0
     info = building.generator_info(model, config, source.info)
     watching = callbacks.training_callbacks(
-        building.KerasSampler(model, info),
-        workdir,
-        options,
-        getattr(source, "mixture", None),
+        building.KerasSampler(model, info), workdir, options, source
     )
     model.fit(
         source.stream(options.seed, step),
@@ -186,7 +185,8 @@ def _fit(model, source, config: Config, workdir: Workdir) -> int:
         shuffle=False,  # the stream is shuffled; Keras would warn
         callbacks=callbacks.CallbackList(watching, add_history=True, model=model),
     )
-    _, recorder, _, _, stop = watching
+    [recorder] = (c for c in watching if isinstance(c, callbacks.Recorder))
+    [stop] = (c for c in watching if isinstance(c, callbacks.StopOnSignal))
     return _report(model, workdir, recorder, stop)
 
 

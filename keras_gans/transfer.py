@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import keras
 
@@ -88,7 +89,7 @@ def freeze(discriminator: keras.Model, number: int) -> None:
     Raises:
         UserError: if it has no more layers than that.
     """
-    layers = [layer for layer in discriminator.layers if layer.trainable_variables]
+    layers = [layer for layer in _flat(discriminator) if layer.trainable_variables]
     if number >= max(1, len(layers)):
         raise UserError(
             f"[train] freeze_discriminator: expected less than the {len(layers)} "
@@ -96,3 +97,9 @@ def freeze(discriminator: keras.Model, number: int) -> None:
         )
     for layer in layers[:number]:
         layer.trainable = False
+
+
+def _flat(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    """A network's layers; those of a network inside it in its place."""
+    for layer in network.layers:
+        yield from _flat(layer) if isinstance(layer, keras.Model) else (layer,)

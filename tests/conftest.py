@@ -98,7 +98,7 @@ def smoke_model(name, overrides=(), compiled=None):
     from keras_gans import building, config, data
 
     recipe = config.load_config(name, overrides, smoke=True)
-    source = data.open_source(recipe.step_data)
+    source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
     model = building.build_model(recipe, source.info)
     if compiled:
         model.compile(compiled(), compiled())

@@ -15,7 +15,7 @@ PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
 def trained(name, overrides, strategy, rate=0.5, steps=3):
     recipe = config.load_config(name, overrides, smoke=True)
-    source = data.open_source(recipe.step_data)
+    source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
     with strategy.scope():
         model = building.build_model(recipe, source.info)
         # SGD: Adam hides a wrong scale of the gradient

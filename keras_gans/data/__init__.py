@@ -2,25 +2,85 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
+
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.errors import UserError, did_you_mean
 
 __all__ = ["DataInfo", "DataOptions", "load_data", "open_source"]
 
 
-def open_source(options: DataOptions, data_dir: str | None = None):
+def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int = 1):
     """Finds and checks a data set.
 
     Args:
         options: What to read.
         data_dir: Where TensorFlow Datasets keeps its sets.
+        d_steps: Updates of the discriminator in a step, each on `batch_size` pictures.
 
     Returns:
-        The source: `info`, and `stream(seed, start_step)`.
+        The source: `info`; `stream(seed, start_step)`; `options`, with the number of
+        pictures in a step as `batch_size`; `notes`, sentences for the user; and
+        `held_out`, the source of the pictures kept out of training, or None, whose
+        `batch_size` is that of an update.
 
     Raises:
         UserError: if there is no such set, or it has no pictures.
     """
+    source, held_out = _open(options, data_dir), None
+    notes = list(getattr(source, "notes", ()))
+    if options.held_out:
+        source, held_out = _hold_out(source, options.held_out)
+    if not options.batch_size:
+        size = choose_batch_size(source.info)
+        side, number = source.info.image_shape[0], source.info.num_examples
+        notes.append(
+            f"batch_size {size}: for {number or 'many'} pictures of {side} pixels "
+            "(data.batch_size=... sets another)"
+        )
+        options = dataclasses.replace(options, batch_size=size)
+    if held_out:
+        held_out.options = options
+    size = options.batch_size * d_steps
+    source.options = dataclasses.replace(options, batch_size=size)
+    source.notes, source.held_out = tuple(notes), held_out
+    return source
+
+
+def choose_batch_size(info: DataInfo) -> int:
+    """Chooses how many pictures an update of the discriminator sees.
+
+    Args:
+        info: The set.
+
+    Returns:
+        A power of two from 8 to 64: at most a 16th of the pictures, so that batches
+        differ, and at most 2^18 pixels (64 pictures of 64 pixels), for the memory.
+    """
+    height, width, _ = info.image_shape
+    most = min(64, 2**18 // (height * width), (info.num_examples or 1024) // 16)
+    return max(8, 1 << max(most, 1).bit_length() - 1)
+
+
+def _hold_out(source, number: int):
+    """Splits a source that can be looked up by number: (the rest, the held-out)."""
+    total, dataset = source.info.num_examples, source.options.dataset
+    if not hasattr(source, "take"):
+        raise UserError(
+            f"[data] held_out: '{dataset}' is not read by number, so that nothing can "
+            "be held out of it; of a TFDS set, raise data.cache_mib"
+        )
+    if number >= total:
+        raise UserError(
+            f"[data] held_out: expected less than the {total} pictures, got {number}"
+        )
+    order = np.random.default_rng(0).permutation(total)
+    return source.take(np.sort(order[number:])), source.take(np.sort(order[:number]))
+
+
+def _open(options: DataOptions, data_dir: str | None):
     kind, colon, rest = options.dataset.partition(":")
     if kind == "tfds" and colon:
         from keras_gans.data.tfds import open_tfds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import os
@@ -76,6 +77,7 @@ def open_folder(root: str, options: DataOptions):
     kept = [i for i, picture in enumerate(decoded) if picture is not None]
     if not kept:
         raise none
+    info = dataclasses.replace(info, num_examples=len(kept))
     pictures = np.stack([decoded[i] for i in kept])
     source = ArraySource(pictures, labels[kept], info, options)
     source.notes = choice.notes
@@ -98,6 +100,12 @@ class FolderSource:
         self.paths, self.labels, self.info = paths, labels, info
         self.options, self._read = options, read
         self.bad: set[str] = set()
+
+    def take(self, numbers: np.ndarray) -> FolderSource:
+        """A source of some of the files: those of these numbers."""
+        info = dataclasses.replace(self.info, num_examples=len(numbers))
+        paths, labels = [self.paths[n] for n in numbers], self.labels[numbers]
+        return FolderSource(paths, labels, info, self.options, self._read)
 
     def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`."""

@@ -17,13 +17,17 @@ class DataOptions:
             or "folder:PATH" (PNG, JPEG or WebP files, flat or with one sub-folder a
             class).
         batch_size: Pictures in an update of the discriminator, over all devices
-            together; a step takes hparams.d_steps of them.
+            together; a step takes hparams.d_steps of them. 0 chooses by the number
+            of pictures and their size.
         split: Which split of a TFDS set, in TFDS's own words ("train", "train[:80%]").
         image_size: Height and width in pixels; pictures are resized (antialiased) so
             that the shorter side fits, then cut at the centre. 0 keeps the size of a
             set whose pictures are square and all alike; for a folder it is chosen.
         channels: 1 for grey, 3 for colour, 0 as the set has them.
         horizontal_flip: Whether each picture is mirrored with probability 1/2.
+        held_out: How many pictures are kept out of training, so that the log can say
+            what the discriminator makes of them ("held_out_score", beside "real_score"
+            of those that it learns from). Drawn once, the same for every seed.
         cache_mib: TFDS sets and folders up to this size after decoding, in MiB, are
             decoded once and kept in memory; larger ones stream from disk.
     """
@@ -34,6 +38,7 @@ class DataOptions:
     image_size: int = 0
     channels: int = 0
     horizontal_flip: bool = False
+    held_out: int = 0
     cache_mib: int = 1024
 
     def __post_init__(self) -> None:
@@ -42,9 +47,10 @@ class DataOptions:
         Raises:
             UserError: for a value out of range.
         """
-        if self.batch_size < 1:
+        if self.batch_size < 0:
             raise UserError(
-                f"[data] batch_size: expected at least 1, got {self.batch_size}"
+                f"[data] batch_size: expected at least 1, or 0 to have it chosen, got "
+                f"{self.batch_size}"
             )
         if self.split != "train" and not self.dataset.startswith("tfds:"):
             raise UserError(
@@ -53,6 +59,8 @@ class DataOptions:
             )
         if self.image_size < 0 or self.cache_mib < 0:
             raise UserError("[data] image_size and cache_mib: expected 0 or more")
+        if self.held_out < 0:
+            raise UserError(f"[data] held_out: expected 0 or more, got {self.held_out}")
         if self.channels not in (0, 1, 3):
             raise UserError(f"[data] channels: expected 0, 1 or 3, got {self.channels}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -97,6 +98,12 @@ class ArraySource:
             info,
             options,
         )
+
+    def take(self, numbers: np.ndarray) -> ArraySource:
+        """A source of some of the pictures: those of these numbers."""
+        info = dataclasses.replace(self.info, num_examples=len(numbers))
+        images, labels = self.images[numbers], self.labels[numbers]
+        return ArraySource(images, labels, info, self.options)
 
     def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`."""

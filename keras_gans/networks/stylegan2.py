@@ -16,9 +16,9 @@ from typing import Any
 import keras
 from keras import initializers, layers, ops
 
-from keras_gans import engine
 from keras_gans.errors import check_range
 from keras_gans.layers import (
+    AddNoise,
     MinibatchStdDev,
     PixelNorm,
     blur,
@@ -329,41 +329,6 @@ class Bias(layers.Layer):
     def call(self, x: Tensor) -> Tensor:
         """Adds them."""
         return x + self.bias
-
-
-class AddNoise(layers.Layer):
-    """Adds one plane of noise to all channels, with a learned strength from 0.
-
-    In training the noise is fresh; else it is the layer's own, always the same.
-    """
-
-    def build(self, x_shape: tuple, strength_shape: tuple) -> None:
-        """Makes the strength and the layer's own noise."""
-        self.gain = self.add_weight((), "zeros", name="gain")
-        own = (*x_shape[1:3], 1)
-        self.own = self.add_weight(own, _unit(), trainable=False, name="noise")
-        self._seeds = keras.random.SeedGenerator()
-
-    def call(self, x: Tensor, strength: Tensor, training: bool = False) -> Tensor:
-        """Adds noise.
-
-        Args:
-            x: float [batch, height, width, channels].
-            strength: float [batch], of each picture's noise: 1, or 0 to leave it out.
-            training: Whether it is fresh.
-
-        Returns:
-            Of x's shape.
-        """
-        noise = self.own
-        if training:
-
-            def draw(num):
-                shape = (num, *x.shape[1:3], 1)
-                return keras.random.normal(shape, seed=self._seeds)
-
-            noise = engine.replica_slice(draw, ops.shape(x)[0])
-        return x + noise * (self.gain * strength)[:, None, None, None]
 
 
 def _unit() -> initializers.Initializer:

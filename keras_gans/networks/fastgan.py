@@ -1,0 +1,273 @@
+"""FastGAN: few layers, gates from small maps to large ones, a critic that redraws.
+
+Source: Liu et al. 2021, "Towards Faster and Stabilized GAN Training for High-fidelity
+Few-shot Image Synthesis" (arXiv 2101.04775): one or two convolutions for each size,
+skip-layer excitation (its equation 1), pictures of two sizes for the discriminator, and
+decoders that redraw real pictures from the discriminator's maps. All convolutions are
+spectrally normalised; batch normalisation in both networks. Widths are those of the
+authors, by size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import initializers, layers
+
+from keras_gans.errors import UserError, check_range
+from keras_gans.layers import (
+    AddNoise,
+    SNConv2D,
+    SNDense,
+    double,
+    generator_inputs,
+    map_sizes,
+    quarter,
+)
+
+Tensor = Any
+
+# Channels over the width, for the smallest map and after each doubling: 4, 8, ... 1024
+# pixels, if the smallest has 4.
+G_WIDTHS = (16, 8, 4, 2, 2, 1, 0.5, 0.25, 0.125)
+D_WIDTHS = (16, 16, 8, 4, 2, 1, 0.5)  # up to 256 pixels: larger ones are halved first
+SMALL = 5  # doublings of the small picture (128 pixels), if it is not the whole's half
+
+
+def generator(
+    image_shape: tuple[int, int, int],
+    num_classes: int = 0,
+    latent_dim: int = 256,
+    width: int = 64,
+) -> keras.Model:
+    """Latents to a small map, doubled; each from 64 pixels on gated by one of a 16th.
+
+    Its layer "stages" is a model from {"latents"} to {"images", "small"}: the second
+    is the picture of half the size (128 pixels at the most), for the discriminator.
+
+    Args:
+        image_shape: (height, width, channels); square, 4 to 7 times a power of two, at
+            least 8 times.
+        num_classes: Number of classes; none can be asked for, so 0.
+        latent_dim: Length of one latent.
+        width: Channels at 128 pixels; 16 times as many at 4 pixels.
+
+    Returns:
+        A model from {"latents"} to images float [batch, height, width, channels] in
+        [-1, 1].
+
+    Raises:
+        UserError: for an image size that the layers cannot reach, or classes.
+    """
+    check_range(1, latent_dim=latent_dim, width=width)
+    size, doublings = sizes(image_shape, num_classes)
+    filters = [max(1, int(width * share)) for share in G_WIDTHS]
+    inputs = generator_inputs(latent_dim, 0)
+    # A transposed convolution of one pixel is a dense layer.
+    x = SNDense(2 * size * size * filters[0], use_bias=False, **start())(
+        inputs["latents"]
+    )
+    x = glu(normalize(layers.Reshape((size, size, 2 * filters[0]))(x)))
+    maps = [x]
+    for level in range(1, doublings + 1):
+        x = up(x, filters[level], twice=level % 2 == 1)
+        if 4 <= level <= 7:
+            x = excite(maps[level - 4], x, size)
+        maps.append(x)
+    small = maps[small_level(doublings)]
+    outputs = {
+        "images": to_image(x, image_shape),
+        "small": to_image(small, image_shape),
+    }
+    stages = keras.Model(inputs, outputs, name="stages")
+    inputs = generator_inputs(latent_dim, 0)
+    return keras.Model(inputs, stages(inputs)["images"], name="generator")
+
+
+def discriminator(
+    image_shape: tuple[int, int, int], num_classes: int = 0, width: int = 64
+) -> keras.Model:
+    """Residual halvings to 5x5 logits, beside those of a smaller picture; decoders.
+
+    Its layer "critic" is a model from {"images", "small"} to {"logits" float [batch,
+    50] (of pictures of 4 times a power of two), and the maps "large", "whole" and
+    "small"} that the decoders read.
+
+    Args:
+        image_shape: As of `generator`.
+        num_classes: As of `generator`.
+        width: Channels at 128 pixels; 16 times as many at 8 pixels.
+
+    Returns:
+        A model from {"images", "small", "corner" float [batch, 2]} to {"logits",
+        "whole", "small", "quarter"}: the last three are pictures of the size of
+        "small", redrawn from the maps of the whole picture, of the small one, and of
+        the quarter of the picture that "corner" says: 0 or 1, for the lower and for
+        the right half.
+
+    Raises:
+        UserError: as `generator`.
+    """
+    check_range(1, width=width)
+    size, doublings = sizes(image_shape, num_classes)
+    filters = [max(1, int(width * share)) for share in D_WIDTHS]
+    height, _, channels = image_shape
+    side = size * 2 ** small_level(doublings)
+    inputs = {
+        "images": keras.Input(image_shape, name="images"),
+        "small": keras.Input((side, side, channels), name="small"),
+    }
+    x, level = inputs["images"], doublings
+    top = min(level, len(filters) - 1)
+    if level == top:
+        x = lrelu(conv(x, filters[top], use_bias=True))
+    for first in range(level - top):
+        x = conv(x, filters[top], 4, strides=2, use_bias=not first)
+        x = lrelu(normalize(x) if first else x)
+    maps = {top: x}
+    for level in reversed(range(1, top)):
+        maps[level] = down(maps[level + 1], filters[level])
+        if level + 3 in maps:
+            maps[level] = excite(maps[level + 3], maps[level], size)
+    x = lrelu(normalize(conv(maps[1], filters[0], 1)))
+    logits = [layers.Flatten()(conv(x, 1, 4, padding="valid"))]
+
+    level = small_level(doublings) - 1
+    x = lrelu(conv(inputs["small"], filters[level], 4, strides=2, use_bias=True))
+    for lower in reversed(range(1, level)):
+        x = down(x, filters[lower])
+    logits.append(layers.Flatten()(conv(x, 1, 4, padding="valid")))
+    seen = {
+        "logits": layers.Concatenate(dtype="float32")(logits),
+        "large": maps[2],
+        "whole": maps[1],
+        "small": x,
+    }
+    critic = keras.Model(inputs, seen, name="critic")
+
+    inputs = {
+        "images": keras.Input(image_shape, name="images"),
+        "small": keras.Input((side, side, channels), name="small"),
+    }
+    seen = critic(inputs)
+    inputs["corner"] = keras.Input((2,), name="corner")
+    seen["quarter"] = quarter(seen.pop("large"), inputs["corner"])
+    outputs = {"logits": seen.pop("logits")}
+    for name, x in seen.items():
+        for level in range(2, small_level(doublings) + 1):
+            x = up(x, max(1, int(width * G_WIDTHS[level])))
+        outputs[name] = to_image(x, image_shape)
+    return keras.Model(inputs, outputs, name="discriminator")
+
+
+def sizes(image_shape: tuple, num_classes: int) -> tuple[int, int]:
+    """Side of the smallest map and its doublings, checked; see `map_sizes`."""
+    size, doublings = map_sizes(image_shape)
+    if not 3 <= doublings < len(G_WIDTHS):
+        raise UserError(
+            "[data] image_size: FastGAN's maps double 3 to 8 times; expected 4, 5, 6 "
+            f"or 7 doubled so often (32, 64, 96, 128, 256 or 512), got {image_shape[0]}"
+        )
+    if num_classes:
+        raise UserError(f"FastGAN takes no classes, got {num_classes}")
+    return size, doublings
+
+
+def small_level(doublings: int) -> int:
+    """How often the small picture doubles the smallest map."""
+    return min(doublings - 1, SMALL)
+
+
+def conv(
+    x: Tensor, filters: int, kernel_size: int = 3, use_bias: bool = False, **options
+) -> Tensor:
+    """A spectrally normalised convolution of the same size, unless options say else."""
+    options = {"padding": "same", **start(), **options}
+    return SNConv2D(filters, kernel_size, use_bias=use_bias, **options)(x)
+
+
+def start() -> dict[str, Any]:
+    """What kernels start from: N(0, 0.02)."""
+    return {"kernel_initializer": initializers.RandomNormal(stddev=0.02)}
+
+
+def normalize(x: Tensor) -> Tensor:
+    """Batch normalisation."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+
+
+def lrelu(x: Tensor) -> Tensor:
+    """A leaky ReLU of slope 0.2."""
+    return layers.LeakyReLU(0.2)(x)
+
+
+def glu(x: Tensor) -> Tensor:
+    """A gated linear unit: half of the channels, times the sigmoid of the others."""
+    half = x.shape[-1] // 2
+    return x[..., :half] * layers.Activation("sigmoid")(x[..., half:])
+
+
+def up(x: Tensor, filters: int, twice: bool = False) -> Tensor:
+    """Doubles, convolves, normalises and gates; or twice, with noise.
+
+    Args:
+        x: float [batch, height, width, channels].
+        filters: Channels of the result.
+        twice: Whether to convolve twice, each time with noise.
+
+    Returns:
+        float [batch, 2 * height, 2 * width, filters].
+    """
+    x = double(x, "nearest")
+    for _ in range(2 if twice else 1):
+        x = conv(x, 2 * filters)
+        if twice:
+            x = AddNoise()(x)
+        x = glu(normalize(x))
+    return x
+
+
+def down(x: Tensor, filters: int) -> Tensor:
+    """Halves in two ways, and takes their mean.
+
+    Args:
+        x: float [batch, height, width, channels].
+        filters: Channels of the result.
+
+    Returns:
+        float [batch, height / 2, width / 2, filters].
+    """
+    y = lrelu(normalize(conv(x, filters, 4, strides=2)))
+    y = lrelu(normalize(conv(y, filters)))
+    shortcut = layers.AveragePooling2D(2)(x)
+    shortcut = lrelu(normalize(conv(shortcut, filters, 1)))
+    return layers.Rescaling(0.5)(y + shortcut)
+
+
+def excite(source: Tensor, x: Tensor, size: int) -> Tensor:
+    """Skip-layer excitation: y = F(source) x, a factor for each channel of x.
+
+    Equation 1 of the paper: F averages to the smallest map, reads the whole of it by a
+    convolution, and has a swish, a 1x1 convolution and a sigmoid.
+
+    Args:
+        source: float [batch, size * n, size * n, other channels].
+        x: float [batch, height, width, channels].
+        size: Side of the smallest map in pixels.
+
+    Returns:
+        float [batch, height, width, channels].
+    """
+    if source.shape[1] > size:
+        source = layers.AveragePooling2D(source.shape[1] // size)(source)
+    gate = conv(source, x.shape[-1], size, padding="valid")
+    gate = conv(layers.Activation("silu")(gate), x.shape[-1], 1)
+    return x * layers.Activation("sigmoid")(gate)
+
+
+def to_image(x: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
+    """A convolution to the picture's channels, and tanh."""
+    return layers.Activation("tanh", dtype="float32")(
+        conv(x, image_shape[-1], use_bias=True)
+    )
