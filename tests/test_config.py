@@ -19,7 +19,7 @@ from keras_gans.errors import UserError
         ("train.steps=true", "[train] steps: expected int, got True (bool)"),
         ("train.steps=0", "[train] steps: expected at least 1, got 0"),
         ("train.seed=-1", "[train] seed: expected at least 0, got -1"),
-        ("data.batch_size=0", "[data] batch_size: expected at least 1"),
+        ("data.batch_size=-1", "[data] batch_size: expected at least 1"),
         ("data.channels=2", "[data] channels: expected 0, 1 or 3, got 2"),
         ("train.seed=99999999999", "[train] seed: expected less than 2**31"),
         ("data.split=test", "only TFDS sets have splits, got 'test' for 'digits'"),

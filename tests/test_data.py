@@ -369,3 +369,57 @@ def test_points_are_a_function_of_seed_and_step(name):
     for option in ({"image_size": 28}, {"channels": 1}, {"horizontal_flip": True}):
         with pytest.raises(UserError, match="holds points, not pictures"):
             data.open_source(data.DataOptions(name, batch_size=50, **option))
+
+
+@pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
+def test_held_out_pictures_are_not_trained_on(tmp_path, cache_mib):
+    for i in range(20):
+        Image.new("L", (8, 8), 10 * i).save(tmp_path / f"{i:02d}.png")
+    options = dict(batch_size=5, held_out=6, cache_mib=cache_mib)
+    source = data.open_source(data.DataOptions(f"folder:{tmp_path}", **options))
+    assert source.info.num_examples == 14
+    assert source.held_out.info.num_examples == 6
+
+    def seen(source, seed):
+        batches = take(source.stream(seed), 14)
+        greys = np.concatenate([x[:, 0, 0, 0] for x, _ in batches])
+        return set(np.rint((greys + 1) * 127.5).astype(int))
+
+    train, held_out = seen(source, 0), seen(source.held_out, 0)
+    assert len(train) == 14 and len(held_out) == 6
+    assert train | held_out == {10 * i for i in range(20)}
+    assert seen(source.held_out, 1) == held_out  # whatever the seed
+
+
+def test_held_out_mistakes(mocked):
+    for number, message in ((5000, "less than the 5000 pictures"), (-1, "0 or more")):
+        with pytest.raises(UserError, match=message):
+            data.open_source(data.DataOptions("digits", 8, held_out=number))
+    options = dict(batch_size=8, held_out=3)
+    with pytest.raises(UserError, match="'ring' is not read by number"):
+        data.open_source(data.DataOptions("ring", **options))
+    with pytest.raises(UserError, match="raise data.cache_mib"):
+        data.open_source(
+            data.DataOptions("tfds:cifar10", cache_mib=0, **options), mocked
+        )
+
+
+@pytest.mark.parametrize(
+    "side, number, expected",
+    [(64, 25, 8), (64, 250, 8), (64, 1000, 32), (32, 5000, 64), (128, 5000, 16)]
+    + [(256, 5000, 8), (28, 0, 64), (64, 0, 64)],
+)
+def test_batch_size_is_chosen_by_number_and_size(side, number, expected):
+    info = data.DataInfo((side, side, 3), num_examples=number)
+    assert data.choose_batch_size(info) == expected
+
+
+def test_chosen_batch_size_is_said_and_taken_for_every_update():
+    options = data.DataOptions("digits", batch_size=0)
+    source = data.open_source(options, d_steps=5)
+    assert source.notes == (
+        "batch_size 64: for 5000 pictures of 28 pixels "
+        "(data.batch_size=... sets another)",
+    )
+    [(pictures, _)] = take(source.stream(0), 1)
+    assert len(pictures) == 320

@@ -274,6 +274,7 @@ def test_every_variable_is_kept(tmp_path):
         ("gan", ["d_steps=3", "r1_weight=0.1", "augment=ada", "ada_images=200"]),
         ("r3gan", ["augment=ada", "augment_probability=0.5"]),
         ("stylegan2", []),
+        ("fastgan", []),
     ],
 )
 def test_what_else_changes_over_a_run_goes_on_as_it_was(name, changes, tmp_path):
@@ -291,3 +292,27 @@ def test_what_else_changes_over_a_run_goes_on_as_it_was(name, changes, tmp_path)
     assert list(rows(whole)) == list(rows(parts))
     assert "augment=ada" not in changes or one["augment/000"] > 0
     assert name != "stylegan2" or one["path_length/000"] > 0
+
+
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+def test_log_says_the_score_of_held_out_pictures_and_goes_on(strategy, tmp_path):
+    args = ["--model=dcgan", "--smoke", "--export=none", f"--strategy={strategy}"]
+    args += ["--set=data.held_out=40", "--set=discriminator.normalization=batch"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train.main([*args, f"--workdir={whole}"]) == 0
+    shutil.copytree(whole, parts)
+    (parts / "checkpoints" / "step_00000006.npz").unlink()
+    assert train.main([*args, f"--workdir={parts}"]) == 0
+
+    def scores(workdir):
+        lines = (workdir / "metrics.jsonl").read_text().splitlines()
+        found = [json.loads(line) for line in lines]
+        return [
+            (row["step"], row["held_out_score"])
+            for row in found
+            if "held_out_score" in row
+        ]
+
+    assert [step for step, _ in scores(whole)] == [2, 4, 6]
+    assert all(0 < score < 1 for _, score in scores(whole))
+    assert scores(parts) == scores(whole)

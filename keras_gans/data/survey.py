@@ -80,8 +80,9 @@ def choose(paths: Sequence[str], image_size: int = 0, channels: int = 0) -> Choi
     if len(paths) < FEW:
         notes.append(
             f"{len(paths)} pictures are few, and the discriminator may learn them by "
-            "heart; hparams.augment=color,translation,cutout and "
-            "data.horizontal_flip=true help, and so does --init_from"
+            "heart; --model=fastgan is made for that, and "
+            "hparams.augment=color,translation,cutout, data.horizontal_flip=true and "
+            "--init_from help"
         )
     return Choice(image_size, channels, tuple(notes))
 
