@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from keras_gans.building import KerasSampler
     from keras_gans.workdir import Workdir
 
 
-def export_workdir(workdir: Workdir, kinds: Sequence[str]) -> None:
+def export_workdir(
+    workdir: Workdir,
+    kinds: Sequence[str],
+    quantizations: Sequence[str] = ("float32",),
+) -> tuple[KerasSampler, list[str]]:
     """Exports the newest checkpoint of a run, and says where to.
 
     Args:
         workdir: The run's folder.
         kinds: Any of "saved_model", "tflite".
+        quantizations: Any of `tflite.QUANTIZATIONS`: a .tflite file for each.
+
+    Returns:
+        (sampler, paths): what was exported, and what was written.
 
     Raises:
         UserError: if the folder holds no trained model, or cannot be written to.
@@ -28,21 +38,30 @@ def export_workdir(workdir: Workdir, kinds: Sequence[str]) -> None:
     from keras_gans.building import load_workdir
     from keras_gans.errors import UserError
 
-    sampler = load_workdir(workdir.path)
-    paths = {"saved_model": workdir.saved_model, "tflite": workdir.tflite}
-    for kind, path in paths.items():  # the latter is converted from the former
-        if kind not in kinds:
-            continue
+    sampler, written = load_workdir(workdir.path), []
+
+    def write(export, path, *args):
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            if kind == "saved_model":
-                saved_model.export(sampler, path)
-            else:
-                source = workdir.saved_model if "saved_model" in kinds else None
-                tflite.export(sampler, path, source)
+            export(sampler, path, *args)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
         print(f"exported {path}", flush=True)
+        written.append(path)
+
+    source = None
+    if "saved_model" in kinds:
+        source = workdir.saved_model
+        write(saved_model.export, source)
+    if "tflite" in kinds:
+        with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
+            if source is None:  # what they are converted from
+                source = os.path.join(folder, "saved_model")
+                saved_model.export(sampler, source)
+            for quantization in quantizations:
+                path = workdir.join("export", tflite.file_name(quantization))
+                write(tflite.export, path, source, quantization)
+    return sampler, written
 
 
 def run_export(kind: str, doc: str, argv: list[str] | None) -> int:

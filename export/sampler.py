@@ -4,6 +4,7 @@ This file needs neither TensorFlow nor the rest of the package: copy it to the d
 beside the .tflite file.
 
     python sampler.py generator.tflite --label=4 --num=16 --out=four.png
+    python sampler.py generator.tflite --benchmark
 
 or, in Python,
 
@@ -13,11 +14,14 @@ or, in Python,
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import math
 import os
+import statistics
 import sys
+import time
 import zipfile
 from collections.abc import Mapping, Sequence
 
@@ -164,27 +168,76 @@ def sheet(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return grid(images, columns)
 
 
-def encode(image: np.ndarray, kind: str = "PNG") -> bytes:
-    """Encodes one uint8 [height, width, 1 or 3] picture."""
-    buffer = io.BytesIO()
-    _pillow_image(image).save(buffer, kind)
+# What the IPTC says of pictures that a trained model made (its digital source types).
+MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" '
+    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
+    f"<Iptc4xmpExt:DigitalSourceType>{MARK}</Iptc4xmpExt:DigitalSourceType>"
+    "</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+XMP_KEY, ABOUT_KEY = "XML:com.adobe.xmp", "keras_gans"
+
+
+def describe(info: Mapping, **asked: object) -> dict:
+    """Says where pictures come from, for `encode`.
+
+    Args:
+        info: The generator's, see `BaseSampler.info`.
+        **asked: What was asked of it, as seed=0, label=4; None is left out.
+
+    Returns:
+        {"generator": its name, step and the first 8 digits of its recipe's SHA-256,
+        and what was asked}.
+    """
+    recipe = hashlib.sha256(info["recipe"].encode()).hexdigest()[:8]
+    asked = {name: value for name, value in asked.items() if value is not None}
+    return {"generator": f"{info['name']}-{info['step']}-{recipe}", **asked}
+
+
+def encode(image: np.ndarray, about: Mapping | None = None) -> bytes:
+    """Encodes one picture as a PNG.
+
+    Args:
+        image: uint8 [height, width, 1 or 3].
+        about: Where it comes from (`describe`): kept in the file, beside the IPTC's
+            mark of what a trained model made. None for a picture that is none of ours.
+
+    Returns:
+        The file's content.
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    buffer, notes = io.BytesIO(), PngInfo()
+    if about is not None:
+        notes.add_itxt(XMP_KEY, XMP)
+        notes.add_itxt(ABOUT_KEY, json.dumps(dict(about)))
+    _pillow_image(image).save(buffer, "PNG", pnginfo=notes)
     return buffer.getvalue()
 
 
-def save(images: np.ndarray, path: str, columns: int | None = None) -> None:
+def save(
+    images: np.ndarray,
+    path: str,
+    columns: int | None = None,
+    about: Mapping | None = None,
+) -> None:
     """Writes pictures as one file: a grid (.png), or frame by frame (.gif, .webp).
 
     Args:
         images: uint8 [num, height, width, channels].
         path: Where to; its ending chooses the form. Replaced in one step.
         columns: Pictures in a row of the grid.
+        about: Where they come from, see `encode`; kept in a .png.
 
     Raises:
         SamplerError: for another ending, or a folder that cannot be written.
     """
     kind, path = check_out(path), os.path.expanduser(path)
     if kind == "PNG":
-        data = encode(sheet(images, columns))
+        data = encode(sheet(images, columns), about)
     else:
         points = images.shape[1:] == (1, 1, 2)
         frames = [scatter(image[None]) for image in images] if points else images
@@ -328,6 +381,15 @@ class BaseSampler:
         Returns:
             float32 [num, height, width, channels] in [-1, 1].
         """
+        return self.run(self.inputs(latents, labels, options))
+
+    def inputs(
+        self,
+        latents: np.ndarray,
+        labels: np.ndarray | None = None,
+        options: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Completes what `generate` takes to all inputs of the generator, by name."""
         inputs = {"latents": latents}
         if labels is not None:
             inputs["labels"] = labels
@@ -335,7 +397,7 @@ class BaseSampler:
             value = (options or {}).get(name, spec["default"])
             shape = (len(latents), *spec["shape"])
             inputs[name] = np.broadcast_to(np.asarray(value, np.float32), shape)
-        return self.run(inputs)
+        return inputs
 
     def sample(
         self,
@@ -567,6 +629,41 @@ class Sampler(BaseSampler):
         return np.array(self._runner(**inputs)["images"])
 
 
+def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
+    """Measures how quickly a generator draws, and the memory of this process.
+
+    Args:
+        sampler: The generator.
+        seconds: About how long each of the two measurements takes.
+
+    Returns:
+        {"milliseconds": median for one picture, "pictures_per_second": in batches of
+        BATCH, "peak_mib": the most memory that the process ever held, if the system
+        says}.
+    """
+    medians = []
+    for num in (1, BATCH):
+        latents = sampler.latents(range(num))
+        labels = sampler.labels(num, None)
+        sampler.generate(latents, labels)  # allocates
+        taken, end = [], time.perf_counter() + seconds
+        while len(taken) < 3 or time.perf_counter() < end:
+            start = time.perf_counter()
+            sampler.generate(latents, labels)
+            taken.append(time.perf_counter() - start)
+        medians.append(statistics.median(taken))
+    found = {
+        "milliseconds": round(1000 * medians[0], 3),
+        "pictures_per_second": round(BATCH / medians[1], 1),
+    }
+    try:  # Linux, Android; what `resource` says there is at least the parent's peak
+        with open("/proc/self/status", encoding="utf-8") as file:
+            [line] = [line for line in file if line.startswith("VmHWM:")]
+    except (OSError, ValueError):
+        return found
+    return {**found, "peak_mib": round(int(line.split()[1]) / 1024, 1)}
+
+
 def main(argv: list[str] | None = None) -> int:
     """The command line; see the top of this file. Returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -587,9 +684,15 @@ def main(argv: list[str] | None = None) -> int:
         "--code", action="append", default=[], help="K:VALUE sets continuous code K"
     )
     parser.add_argument("--threads", type=int, help="all cores if not given")
+    parser.add_argument(
+        "--benchmark", action="store_true", help="prints speed and memory instead"
+    )
     parser.add_argument("--out", default="samples.png", help=".png, .gif or .webp")
     args = parser.parse_args(argv)
     try:
+        if args.benchmark:
+            print(json.dumps(speed(Sampler(args.path, args.threads))))
+            return 0
         check_out(args.out)
         codes = dict(map(parse_code, args.code))
         if any(len(values) > 1 for values in codes.values()):
@@ -607,7 +710,8 @@ def main(argv: list[str] | None = None) -> int:
             args.noise,
             parse_mix(args.mix),
         )
-        save(pictures, args.out)
+        about = describe(sampler.info, seed=args.seed, label=args.label)
+        save(pictures, args.out, about=about)
     except SamplerError as error:
         print(f"sampler: {error}", file=sys.stderr)
         return 2

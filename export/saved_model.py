@@ -2,14 +2,24 @@
 
     python -m keras_gans.export.saved_model --workdir=runs/cgan
 
-Its signatures `generate` and `serving_default` take latents float32 [num, latent_dim]
-(and labels int32 [num], if it is conditional, and what keras_gans.json names under
-"inputs") and give images float32 [num, height, width, channels] in [-1, 1].
-`assets.extra/keras_gans.json` says what the generator is, with the whole recipe.
+Its signatures:
+
+- `generate` and `serving_default` take latents float32 [num, latent_dim] (and labels
+  int32 [num], if it is conditional, and what keras_gans.json names under "inputs") and
+  give images float32 [num, height, width, channels] in [-1, 1];
+- `sample` takes num int32 [] and seed int64 [] (and label int32 [], -1 for all in turn)
+  and gives images uint8 [num, height, width, channels]; the i-th depends on the seed, i
+  and the label alone. TensorFlow draws the latents: they are others than those of the
+  same seed in `keras_gans.sample`;
+- `png` is the same, encoded: string [num].
+
+`assets.extra/keras_gans.json` says what the generator is, with the whole recipe, and
+`assets.extra/README.md` is its model card.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -50,6 +60,23 @@ def export(sampler: KerasSampler, path: str) -> None:
     archive.track(model.ema_generator)
     for endpoint in ("generate", "serving_default"):
         archive.add_endpoint(endpoint, generate, [*specs.values()])
+    asked = [
+        tf.TensorSpec((), tf.int32, name="num"),
+        tf.TensorSpec((), tf.int64, name="seed"),
+    ]
+    if model.conditional:
+        asked.append(tf.TensorSpec((), tf.int32, name="label"))
+    sample = functools.partial(_sample, model, info)
+    archive.add_endpoint("sample", lambda *a: {"images": sample(*a)}, asked)
+    if info["image_shape"][-1] in (1, 3):  # points are no pictures
+
+        def png(*inputs):
+            encode = tf.io.encode_png
+            return {
+                "png": tf.map_fn(encode, sample(*inputs), fn_output_signature=tf.string)
+            }
+
+        archive.add_endpoint("png", png, asked)
     temporary = f"{path}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     archive.write_out(temporary, verbose=False)
@@ -57,12 +84,75 @@ def export(sampler: KerasSampler, path: str) -> None:
     os.makedirs(extra, exist_ok=True)
     with open(os.path.join(extra, INFO_NAME), "w", encoding="utf-8") as file:
         json.dump(info, file, indent=1)
+    with open(os.path.join(extra, "README.md"), "w", encoding="utf-8") as file:
+        file.write(model_card(info))
     old = f"{path}.old"
     shutil.rmtree(old, ignore_errors=True)
     if os.path.lexists(path):
         os.replace(path, old)
     os.replace(temporary, path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _sample(model, info: dict, num, seed, label=None):
+    """Draws uint8 pictures in the graph; see the top of this file."""
+    import tensorflow as tf
+
+    shape, indices = (info["latent_dim"],), tf.range(tf.cast(num, tf.int64))
+
+    def draw(index):
+        key = tf.stack([seed, index])
+        if info["latents"] == "normal":
+            return tf.random.stateless_normal(shape, key)
+        return tf.random.stateless_uniform(shape, key, -1.0, 1.0)
+
+    inputs = {"latents": tf.map_fn(draw, indices, fn_output_signature=tf.float32)}
+    if label is not None:
+        classes = info["num_classes"]
+        known = tf.logical_and(label >= -1, label < classes)
+        message = f"label: expected 0 to {classes - 1}, or -1 for all in turn"
+        with tf.control_dependencies([tf.debugging.Assert(known, [message, label])]):
+            turns = tf.cast(indices % classes, tf.int32)
+            inputs["labels"] = tf.where(label < 0, turns, label)
+    images = tf.round((model.call(inputs) + 1.0) * 127.5)
+    return tf.cast(tf.clip_by_value(images, 0.0, 255.0), tf.uint8)
+
+
+def model_card(info: dict) -> str:
+    """Says in Markdown what a generator is for, from what, and where its limits are.
+
+    Args:
+        info: See `BaseSampler.info`.
+    """
+    height, width, channels = info["image_shape"]
+    classes = ", ".join(map(str, info["class_names"]))
+    takes = f"latents ({info['latents']}, {info['latent_dim']} numbers)"
+    takes += f" and a label: {classes}" if classes else "; no label"
+    credit = info["data_credit"] or "pictures of whoever trained it; ask them"
+    versions = ", ".join(f"{k} {v}" for k, v in info["versions"].items())
+    return f"""# {info["name"]}
+
+The generator of a generative adversarial network, trained by keras_gans for
+{info["step"]} steps; an average over them.
+
+- **Makes:** pictures of {height} x {width} pixels, {channels} channel(s).
+- **Takes:** {takes}.
+- **Trained on:** {credit}.
+- **Meant for:** making more pictures that look as if they were of that set. Say that
+  they were generated.
+- **Not for:** what needs true pictures, as evidence, diagnosis or measurements.
+- **Limits:** it knows nothing but its training pictures, with their gaps and biases; it
+  leaves out some of their variety, makes some bad pictures, and may repeat those of a
+  small set. How well it does is not measured here: `python -m keras_gans.evaluate`.
+- **Licence:** the data's, as said above, and that of whoever trained it.
+- **Made with:** {versions}.
+
+## Recipe
+
+```toml
+{info["recipe"].strip()}
+```
+"""
 
 
 class SavedModelSampler(BaseSampler):

@@ -201,7 +201,9 @@ class SampleGrid(StepCallback):
         if not self._recorder.check():
             return
         sheet = self._sheet(step)
-        encoded = sampler_lib.encode(sheet)
+        # The model goes on: its step is now another than the sampler's info says.
+        about = sampler_lib.describe({**self._sampler.info, "step": step}, seed=0)
+        encoded = sampler_lib.encode(sheet, about)
         os.makedirs(self._workdir.samples, exist_ok=True)
         path = os.path.join(self._workdir.samples, f"step_{step:08d}.png")
         sampler_lib.write(encoded, path)

@@ -89,7 +89,7 @@ def import_tensorflow() -> None:
             f"KERAS_BACKEND is '{backend}', but training, sampling from a workdir and "
             "export need TensorFlow: set KERAS_BACKEND=tensorflow"
         )
-    with _no_stderr():
+    with no_stderr():
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -97,7 +97,8 @@ def import_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _no_stderr() -> Iterator[None]:
+def no_stderr() -> Iterator[None]:
+    """Drops what is written to stderr, also by C++."""
     # The lines come from C++: the file descriptor is where to stop them.
     sys.stderr.flush()
     kept = os.dup(2)

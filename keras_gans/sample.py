@@ -161,7 +161,9 @@ def _main(values: flags.FlagValues) -> None:
             values.noise,
             mix,
         )
-    sampler_lib.save(pictures, values.out, values.num if any(walks[2:]) else None)
+    about = sampler_lib.describe(sampler.info, seed=values.seed, label=values.label)
+    columns = values.num if any(walks[2:]) else None
+    sampler_lib.save(pictures, values.out, columns, about)
     print(f"wrote {values.out}")
 
 

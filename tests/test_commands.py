@@ -22,6 +22,8 @@ COMMANDS = [
     "benchmark",
     "export.saved_model",
     "export.tflite",
+    "export",
+    "provenance",
 ]
 
 

@@ -83,6 +83,7 @@ def test_exports_describe_themselves(smoke_run, tmp_path):
             workdir / "export" / "generator.tflite",
         )
     ]
+    assert infos[2].pop("quantization") == "float32"
     assert infos[0] == infos[1] == infos[2]
     info = infos[0]
     assert info["latent_dim"] == 8 and info["num_classes"] == 10
@@ -218,3 +219,174 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     except sampler_lib.SamplerError as error:
         assert "No space left" in str(error)
     assert out.read_bytes() == old
+
+
+def test_saved_model_draws_by_itself(smoke_run, tmp_path):
+    path = smoke_run("cgan") / "export" / "saved_model"
+    code = f"""
+import sys
+sys.modules["keras_gans"] = sys.modules["keras"] = None  # may not be imported
+import numpy as np
+import tensorflow as tf
+signatures = tf.saved_model.load({str(path)!r}).signatures
+
+def draw(name, num, seed, label):
+    ask = dict(num=tf.constant(num), seed=tf.constant(seed, tf.int64))
+    return signatures[name](**ask, label=tf.constant(label))
+
+images = draw("sample", 12, 3, -1)["images"].numpy()
+assert images.shape == (12, 28, 28, 1) and images.dtype == np.uint8
+np.testing.assert_array_equal(draw("sample", 5, 3, -1)["images"], images[:5])
+assert (draw("sample", 12, 4, -1)["images"].numpy() != images).any(axis=(1, 2, 3)).all()
+second = draw("sample", 2, 3, 1)["images"].numpy()  # picture 1, class 1 in both
+np.testing.assert_array_equal(second[1], images[1])
+assert (second[0] != images[0]).any()
+encoded = draw("png", 5, 3, -1)["png"]
+for png, image in zip(encoded, images):
+    np.testing.assert_array_equal(tf.io.decode_png(png), image)
+try:
+    draw("sample", 2, 3, 10)
+except tf.errors.InvalidArgumentError as error:
+    assert "label: expected 0 to 9, or -1 for all in turn" in str(error)
+else:
+    raise AssertionError("a label out of range was drawn")
+"""
+    python(code, cwd=tmp_path)
+
+
+def test_drawn_latents_have_their_law(smoke_run, tmp_path):
+    """The graph's draws, seen through a generator that is the identity."""
+    import tensorflow as tf
+    from keras_gans.export import saved_model
+
+    class Identity:
+        def call(self, inputs):
+            return inputs["latents"] / 8.0
+
+    info = {"latent_dim": 50, "latents": "normal", "num_classes": 0}
+    for law, spread in (("normal", 1.0), ("uniform", 3**-0.5)):
+        pixels = saved_model._sample(
+            Identity(), {**info, "latents": law}, 400, tf.constant(1, tf.int64)
+        )
+        values = (pixels.numpy().astype(float) / 127.5 - 1) * 8
+        assert abs(values.mean()) < 0.05 and abs(values.std() - spread) < 0.05
+        assert len(np.unique(values.round(3), axis=0)) == 400
+
+
+def test_points_are_exported_without_png(smoke_run):
+    import tensorflow as tf
+
+    path = smoke_run("sngan_ring") / "export" / "saved_model"
+    signatures = tf.saved_model.load(str(path)).signatures
+    assert set(signatures) == {"generate", "serving_default", "sample"}
+
+
+def test_model_card_says_what_it_is(smoke_run):
+    folder = smoke_run("cgan") / "export" / "saved_model" / "assets.extra"
+    card = (folder / "README.md").read_text()
+    assert card.startswith("# cgan\n") and "for\n6 steps" in card
+    for text in ("28 x 28", "0, 1, 2, 3, 4, 5, 6, 7, 8, 9", "MNIST by Yann LeCun"):
+        assert text in card
+    assert (smoke_run("cgan") / "config.toml").read_text().strip() in card
+
+
+# the largest and the mean deviation of pictures in [-1, 1]
+WITHIN = {"float16": (5e-3, 1e-3), "dynamic": (0.2, 0.02), "int8": (0.4, 0.03)}
+
+
+@pytest.mark.parametrize("name", ["cgan", "stylegan2", "fastgan"])
+def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys):
+    from ai_edge_litert.interpreter import Interpreter
+    from keras_gans.export.__main__ import main
+
+    run = tmp_path / "run"
+    shutil.copytree(smoke_run(name), run)
+    capsys.readouterr()
+    asked = ["float32", *WITHIN]
+    assert main([f"--workdir={run}", f"--quantize={','.join(asked)}"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and "| generator_int8.tflite |" in out
+    rows = {r["file"]: r for r in json.loads((run / "export/report.json").read_text())}
+    sampler = sample.load(str(run))
+    latents = sampler.latents(range(64), seed=1)
+    labels = sampler.labels(64, None)
+    expected = sampler.generate(latents, labels)
+    # Errors are relative to what the untrained stylegan2 makes before it is cut off.
+    inputs = sampler.inputs(latents, labels)
+    size = max(1.0, np.abs(sampler.model.ema_generator(inputs)).max())
+    plain = rows["generator.tflite"]
+    assert plain["largest_deviation"] < 1e-4
+    for quantization, (largest, mean) in WITHIN.items():
+        path = run / "export" / f"generator_{quantization}.tflite"
+        row = rows[path.name]
+        assert row["bytes"] == path.stat().st_size < plain["bytes"]
+        loaded = sample.load(str(path))
+        assert loaded.info["quantization"] == quantization
+        apart = np.abs(loaded.generate(latents, labels) - expected)
+        assert apart.max() == pytest.approx(row["largest_deviation"], abs=1e-6)
+        assert 0 < apart.max() < largest * size and apart.mean() < mean * size
+        interpreter = Interpreter(model_path=str(path))
+        operations = {op["op_name"] for op in interpreter._get_ops_details()}
+        assert not [n for n in operations if n.startswith("Flex") or n == "CUSTOM"]
+        kinds = {t["dtype"] for t in interpreter.get_tensor_details()}
+        assert (np.int8 in kinds) == (quantization != "float16")
+        assert (np.float16 in kinds) == (quantization == "float16")
+
+
+def test_export_command_measures_speed_and_says_mistakes(smoke_run, tmp_path, capsys):
+    from keras_gans.export.__main__ import main
+
+    run = tmp_path / "run"
+    shutil.copytree(smoke_run("gan"), run)
+    shutil.rmtree(run / "export")
+    assert main([f"--workdir={run}", "--to=tflite", "--benchmark"]) == 0
+    assert sorted(os.listdir(run / "export")) == ["generator.tflite", "report.json"]
+    [row] = json.loads((run / "export" / "report.json").read_text())
+    found = row["threads"]["1"]
+    assert found["milliseconds"] > 0 and found["pictures_per_second"] > 0
+    assert 10 < found["peak_mib"] < 300  # of a process without TensorFlow
+    for args, message in (
+        ([], "say which run"),
+        ([f"--workdir={tmp_path}"], "not a run's folder"),
+        ([f"--workdir={run}", "--quantize=int4"], "no 'int4'; did you mean 'int8'?"),
+        ([f"--workdir={run}", "--to="], "no ''"),
+    ):
+        capsys.readouterr()
+        assert main(args) == 2
+        out, err = capsys.readouterr()
+        assert not out and err.count("\n") == 1 and message in err
+
+
+def test_sampler_measures_itself(smoke_run, capsys):
+    tflite = smoke_run("cgan") / "export" / "generator.tflite"
+    assert sampler_lib.main([str(tflite), "--benchmark"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["milliseconds"] > 0 and found["pictures_per_second"] > 0
+
+
+def test_pictures_say_where_they_come_from(smoke_run, tmp_path, capsys):
+    from keras_gans import provenance
+
+    workdir, out = smoke_run("cgan"), tmp_path / "four.png"
+    args = [f"--source={workdir}", "--label=4", "--seed=7", f"--out={out}"]
+    assert sample.main(args) == 0
+    grid = workdir / "samples" / "step_00000003.png"
+    capsys.readouterr()
+    assert provenance.main([str(out), str(grid)]) == 0
+    drawn, trained = map(json.loads, capsys.readouterr().out.splitlines())
+    mark = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+    assert drawn["digital_source_type"] == trained["digital_source_type"] == mark
+    assert (drawn["seed"], drawn["label"]) == (7, 4)
+    assert drawn["generator"].startswith("cgan-6-")
+    assert trained["generator"] == drawn["generator"].replace("-6-", "-3-")
+    # as other programs look for it
+    with Image.open(out) as image:
+        assert mark in image.text["XML:com.adobe.xmp"]
+    Image.new("L", (4, 4)).save(tmp_path / "other.png")
+    for name, message in (
+        ("other.png", "does not say that keras_gans made it"),
+        ("none.png", "No such file"),
+    ):
+        assert provenance.main([str(tmp_path / name)]) == 2
+        assert message in capsys.readouterr().err
+    assert provenance.main([]) == 2

@@ -32,7 +32,7 @@ def modulated(x, style, weights, affine, bias, demodulate):
     for n in range(len(x)):
         kernel = weights * scales[n][:, None]  # w'_ijk = s_i w_ijk
         if demodulate:
-            kernel = kernel / np.sqrt((kernel**2).sum(axis=(0, 1, 2)) + 1e-8)
+            kernel = kernel / np.sqrt((kernel**2).sum(axis=(0, 1, 2)) + 1e-6)
         for i in range(x.shape[1]):
             for j in range(x.shape[2]):
                 patch = padded[n, i : i + size, j : j + size]

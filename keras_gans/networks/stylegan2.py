@@ -18,6 +18,7 @@ from keras import initializers, layers, ops
 
 from keras_gans.errors import check_range
 from keras_gans.layers import (
+    EPSILON,
     AddNoise,
     MinibatchStdDev,
     PixelNorm,
@@ -226,7 +227,7 @@ class ModulatedConv2D(layers.Layer):
 
     Equations 1 to 3 of Karras et al. 2020 (arXiv 1912.04958), on the activations: the
     maps are multiplied by s_i, convolved with w_ijk, and divided by
-    sqrt(sum_ik (s_i w_ijk)^2 + 1e-8), which is the same and needs no kernels of each
+    sqrt(sum_ik (s_i w_ijk)^2 + 1e-6), which is the same and needs no kernels of each
     picture's own.
 
     Args:
@@ -277,7 +278,7 @@ class ModulatedConv2D(layers.Layer):
         if self._demodulate:
             squares = ops.sum(ops.square(kernel), axis=(0, 1))  # [in, out]
             sums = ops.matmul(ops.square(scales), squares)
-            maps = maps * ops.rsqrt(sums + 1e-8)[:, None, None]
+            maps = maps * ops.rsqrt(sums + EPSILON)[:, None, None]
         return maps
 
 

@@ -1,0 +1,65 @@
+r"""Exports a trained generator, and measures what was written.
+
+    python -m keras_gans.export --workdir=runs/cgan --quantize=float32,float16,int8
+
+Writes to the run's folder export: saved_model, for servers, and generator.tflite, for
+devices, with a file for each other quantization (generator_int8.tflite); prints their
+sizes and how far their pictures are from the Keras generator's, and keeps the same in
+report.json. With --benchmark also their speed and memory on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from absl import flags
+
+from keras_gans.command import run_command
+from keras_gans.errors import UserError, did_you_mean
+from keras_gans.workdir import Workdir
+
+KINDS = ("saved_model", "tflite")
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    from keras_gans.export.tflite import QUANTIZATIONS
+
+    flag = {"flag_values": values}
+    flags.DEFINE_string("workdir", None, "The folder of a run.", **flag)
+    flags.DEFINE_list("to", list(KINDS), f"Any of {', '.join(KINDS)}.", **flag)
+    kinds = "; ".join(f"{name}: {what}" for name, what in QUANTIZATIONS.items())
+    flags.DEFINE_list(
+        "quantize", ["float32"], f"Of .tflite files, any of these. {kinds}.", **flag
+    )
+    flags.DEFINE_bool("benchmark", False, "Measures speed and memory, too.", **flag)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    return run_command("export", __doc__, define_flags, _main, argv)
+
+
+def _main(values: flags.FlagValues) -> None:
+    from keras_gans.export import export_workdir, report
+    from keras_gans.export.sampler import write
+    from keras_gans.export.tflite import QUANTIZATIONS
+
+    if values.workdir is None:
+        raise UserError("say which run: --workdir=runs/cgan")
+    for name, known in (("to", KINDS), ("quantize", QUANTIZATIONS)):
+        chosen = getattr(values, name)
+        for word in chosen or [""]:
+            if word not in known:
+                hint = did_you_mean(word, known)
+                raise UserError(f"--{name}={','.join(chosen)}: no '{word}'{hint}")
+    workdir = Workdir(values.workdir)
+    sampler, paths = export_workdir(workdir, values.to, values.quantize)
+    rows = [report.measure(sampler, path, values.benchmark) for path in paths]
+    write(json.dumps(rows, indent=1).encode(), workdir.join("export", "report.json"))
+    print(report.table(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
