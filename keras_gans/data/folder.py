@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -114,6 +115,18 @@ class FolderSource:
         return random_access_stream(
             len(self.paths), lookup, self.options, seed, start_step
         )
+
+    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields each readable picture once, in order: uint8, and int32 labels."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            for start in range(0, len(self.paths), size):
+                paths = self.paths[start : start + size]
+                read = list(pool.map(functools.partial(_try, self._read), paths))
+                good = [i for i, picture in enumerate(read) if picture is not None]
+                _report([p for i, p in enumerate(paths) if read[i] is None], len(paths))
+                if good:
+                    labels = self.labels[start + np.array(good)]
+                    yield np.stack([read[i] for i in good]), labels
 
     def _batch(self, pool, numbers):
         found = list(pool.map(self._one, numbers))

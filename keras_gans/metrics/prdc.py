@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-ROWS = 1000  # rows of a distance matrix held at once
+CELLS = 2**22  # of a distance matrix that are held at once: 32 MiB
 
 
 def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
@@ -65,7 +65,8 @@ def _distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray
     """Yields (rows, squared distances [rows, len(b)]) of a against b, in float64."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     squares = (b * b).sum(axis=1)
-    for start in range(0, len(a), ROWS):
-        part = a[start : start + ROWS]
+    rows = max(1, CELLS // len(b))
+    for start in range(0, len(a), rows):
+        part = a[start : start + rows]
         squared = (part * part).sum(axis=1)[:, None] + squares - 2 * part @ b.T
         yield slice(start, start + len(part)), np.maximum(squared, 0)
