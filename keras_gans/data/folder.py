@@ -83,6 +83,32 @@ def open_folder(root: str, options: DataOptions):
     return source
 
 
+def common_side(root: str) -> int:
+    """Returns the side in pixels of a folder's pictures, all of one size and square.
+
+    Args:
+        root: The folder.
+
+    Raises:
+        UserError: if they are not, or there are none.
+    """
+    paths, _, _ = _list(os.path.expanduser(root))
+    sizes = {size for size in map(survey.size_of, paths) if size}
+    if not sizes:
+        raise UserError(
+            f"{root}: no pictures that can be read; expected files that end in "
+            f"{', '.join(ENDINGS)}"
+        )
+    (width, height), *others = sorted(sizes)
+    if others or width != height:
+        found = ", ".join(f"{w}x{h}" for w, h in sorted(sizes)[:3])
+        raise UserError(
+            f"{root}: expected square pictures of one size, as a generator makes them, "
+            f"got {found}{', ...' if len(sizes) > 3 else ''}; bring them to one size"
+        )
+    return width
+
+
 class FolderSource:
     """A folder that is read as it is needed, in constant memory.
 

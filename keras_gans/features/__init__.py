@@ -8,9 +8,12 @@ A number means something beside numbers of the same network alone.
 from __future__ import annotations
 
 import importlib.util
+from typing import TYPE_CHECKING
 
 from keras_gans.errors import UserError, did_you_mean
-from keras_gans.features.network import FeatureNetwork
+
+if TYPE_CHECKING:  # a name can be checked without TensorFlow
+    from keras_gans.features.network import FeatureNetwork
 
 NAMES = (
     "classifier:digits",
@@ -19,7 +22,7 @@ NAMES = (
     "inception_v3",
 )
 
-__all__ = ["NAMES", "FeatureNetwork", "check_name", "open_network"]
+__all__ = ["NAMES", "check_name", "open_network"]
 
 
 def check_name(name: str) -> None:

@@ -15,12 +15,14 @@ class ClassScore:
 
     Args:
         num: How many will come; at least `splits`.
-        splits: Parts that are scored on their own, for the standard deviation.
+        splits: Parts that are scored on their own, for the standard deviation; drawn
+            at random, as pictures often come class by class.
     """
 
     def __init__(self, num: int, splits: int = 10):
         """Has seen none yet."""
-        self._num, self._splits, self._seen = num, splits, 0
+        order = np.random.default_rng(0).permutation(num)
+        self._parts, self._splits, self._seen = order * splits // num, splits, 0
         self._counts = np.zeros(splits)
         self._negentropy = np.zeros(splits)  # sum of p log p
         self._sums: np.ndarray | None = None
@@ -30,8 +32,7 @@ class ClassScore:
         p = np.asarray(probabilities, np.float64)
         if self._sums is None:
             self._sums = np.zeros((self._splits, p.shape[1]))
-        numbers = self._seen + np.arange(len(p))
-        split = numbers * self._splits // self._num
+        split = self._parts[self._seen : self._seen + len(p)]
         self._seen += len(p)
         np.add.at(self._counts, split, 1)
         np.add.at(self._sums, split, p)
@@ -39,8 +40,9 @@ class ClassScore:
 
     def result(self) -> tuple[float, float]:
         """(mean, standard deviation) of the parts' scores."""
-        marginal = self._sums / self._counts[:, None]
-        divergence = self._negentropy / self._counts
+        some = self._counts > 0  # fewer may have come than were announced
+        marginal = self._sums[some] / self._counts[some, None]
+        divergence = self._negentropy[some] / self._counts[some]
         divergence -= (marginal * _log(marginal)).sum(axis=1)
         scores = np.exp(divergence)
         return float(scores.mean()), float(scores.std())
