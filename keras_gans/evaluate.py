@@ -13,7 +13,8 @@ of the feature network, both with the antialiased Lanczos filter. Numbers compar
 others of the same features, reference and count alone; so these are in their name.
 
 - KID: kernel inception distance, unbiased; mean and standard error of 100 subsets of
-  1,000. 0 is best, and what equal laws have on average.
+  1,000 (half of the pictures if that is less). 0 is best, and what equal laws have on
+  average.
 - Frechet distance: 0 is best; biased, the more the fewer samples there are.
 - precision, density: how real the samples are; recall, coverage: how much of the real
   ones they cover; k = 5, of equal numbers, 10,000 at most.
@@ -137,8 +138,8 @@ def _main(values: flags.FlagValues) -> None:
     folder = _is_folder_of_pictures(values.source)
     if folder and values.dataset is None:
         raise UserError(
-            f"{values.source} is a folder of pictures: say what they should be like, as "
-            "--dataset=digits, tfds:NAME or folder:PATH"
+            f"{values.source} is a folder of pictures: say what they should be like, "
+            "as --dataset=digits, tfds:NAME or folder:PATH"
         )
     for name in (values.dataset, values.reference):
         _check_dataset(name)
@@ -168,8 +169,8 @@ def _is_folder_of_pictures(source: str) -> bool:
         return not os.path.isfile(os.path.join(path, "config.toml"))
     what = "" if os.path.lexists(path) else " (there is nothing there)"
     raise UserError(
-        f"{source}: expected a workdir, a SavedModel folder, a .tflite file or a folder "
-        f"of pictures{what}"
+        f"{source}: expected a workdir, a SavedModel folder, a .tflite file or a "
+        f"folder of pictures{what}"
     )
 
 
@@ -267,8 +268,8 @@ def _reference(values: flags.FlagValues, dataset: str, split: str, train, real: 
         )
         return train, (
             f"the {train.num} training pictures themselves, as {train.title} has no "
-            f"others: copies of them would score best. --reference={more} compares with "
-            "pictures that the generator has not seen"
+            f"others: copies of them would score best. --reference={more} compares "
+            "with pictures that the generator has not seen"
         )
     reference = real.open(chosen, its_split or "train")
     return reference, f"{reference.num} pictures that were held out of training"

@@ -231,7 +231,9 @@ def compare(real: np.ndarray, fake: np.ndarray) -> dict[str, float | dict]:
         kid, frechet_distance, precision, recall, density, coverage. The last four are
         of equal numbers, PRDC_NUM at most, drawn with seeds 0 and 1.
     """
-    mean, deviation = kid(real, fake, SUBSETS, SUBSET_SIZE)
+    # Subsets of all there are would all be alike, and show no spread.
+    size = min(SUBSET_SIZE, min(len(real), len(fake)) // 2)
+    mean, deviation = kid(real, fake, SUBSETS, size)
     num = min(PRDC_NUM, len(real), len(fake))
     drawn = [
         features[np.random.default_rng(seed).permutation(len(features))[:num]]
@@ -242,6 +244,7 @@ def compare(real: np.ndarray, fake: np.ndarray) -> dict[str, float | dict]:
             "mean": mean,
             "standard_error": deviation / SUBSETS**0.5,
             "standard_deviation": deviation,
+            "subset_size": size,
         },
         "frechet_distance": frechet_distance(real, fake),
         **prdc(*drawn, k=PRDC_K),

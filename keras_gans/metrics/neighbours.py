@@ -39,7 +39,8 @@ def nearest(
             some = slice(start, start + rows)
             q = np.asarray(queries[some], np.float64)
             # Without the query's own square, which changes nothing about the order.
-            distances = squares - 2 * (q @ part.T)
+            distances = (-2 * q) @ part.T
+            distances += squares
             if skip is not None:
                 own = skip[some] - first
                 inside = np.flatnonzero((own >= 0) & (own < len(part)))

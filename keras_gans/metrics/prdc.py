@@ -68,5 +68,7 @@ def _distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray
     rows = max(1, CELLS // len(b))
     for start in range(0, len(a), rows):
         part = a[start : start + rows]
-        squared = (part * part).sum(axis=1)[:, None] + squares - 2 * part @ b.T
-        yield slice(start, start + len(part)), np.maximum(squared, 0)
+        squared = (-2 * part) @ b.T
+        squared += squares
+        squared += (part * part).sum(axis=1)[:, None]
+        yield slice(start, start + len(part)), np.maximum(squared, 0, out=squared)
