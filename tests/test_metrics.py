@@ -1,6 +1,7 @@
 """Measures against other implementations, a direct double loop, and known values."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import prdc as prdc_package
@@ -94,6 +95,15 @@ def test_collapse_and_distance_are_seen():
     found = prdc(real, collapsed)
     assert found["precision"] == 1 and found["coverage"] < 0.1 and found["recall"] < 0.1
     assert max(prdc(real, real + 100).values()) == 0
+
+
+def test_distances_are_held_in_blocks():
+    points_ = np.random.default_rng(0).normal(size=(5000, 2))
+    tracemalloc.start()
+    radii(points_, 5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 8 * prdc_lib.CELLS < 5000 * 5000 * 8  # the whole matrix
 
 
 def test_too_few_points():

@@ -56,9 +56,10 @@ def radii(points: np.ndarray, k: int) -> np.ndarray:
     if len(points) <= k:
         raise ValueError(f"expected more than {k} points, got {len(points)}")
     # Sorted, each row starts with the point itself, at distance 0.
-    return np.concatenate(
-        [np.partition(d, k, axis=1)[:, k] for _, d in _distances(points, points)]
-    )
+    found = np.empty(len(points))
+    for rows, distances in _distances(points, points):
+        found[rows] = np.partition(distances, k, axis=1)[:, k]
+    return found
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
