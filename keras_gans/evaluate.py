@@ -390,16 +390,16 @@ def _table(result: dict, note: str) -> str:
         + ("" if result["seed"] is None else f", seed {result['seed']}"),
         f"  reference: {note}",
         "",
-        f"{'':44}{'samples':>16}{'real pictures':>16}",
+        f"{'':44}{'samples':>20}{'real pictures':>22}",
     ]
     for key, title, form in ROWS:
         if key in result["skipped"]:
-            lines.append(f"{title:44}{'-':>16}  ({result['skipped'][key]})")
+            lines.append(f"{title:44}{'-':>20}  ({result['skipped'][key]})")
             continue
         if key == "ms_ssim":
             title = f"{title} {result['ms_ssim_pairs']}"
         cells = (_cell(result[who].get(key), form) for who in ("samples", "real"))
-        lines.append(f"{title:44}" + "".join(f"{cell:>16}" for cell in cells))
+        lines.append("{:44}{:>20}{:>22}".format(title, *cells))
     dim, few = result["features"]["dim"], min(result["num"], result["reference"]["num"])
     if few <= dim:
         lines.append(
