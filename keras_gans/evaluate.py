@@ -48,6 +48,8 @@ from keras_gans.command import import_tensorflow, run_command
 from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
 
+# The embedded sets, and where their test splits are.
+EMBEDDED = {"digits": "tfds:mnist", "fashion": "tfds:fashion_mnist"}
 LEAST = 20  # pictures: two for each of the class score's ten parts; more than PRDC's k
 # The classifier that goes with a data set.
 CLASSIFIERS = {
@@ -263,12 +265,14 @@ def _reference(values: flags.FlagValues, dataset: str, split: str, train, real: 
         names = split_names(rest, values.data_dir)
         its_split = "test" if "test" in names or chosen != dataset else split
     if (chosen, its_split or "train") == (dataset, split):
-        more = {"digits": "tfds:mnist", "fashion": "tfds:fashion_mnist"}.get(
-            dataset, "folder:PATH"
-        )
+        more = "--reference=folder:PATH"
+        if dataset in EMBEDDED:
+            more = f"--reference={EMBEDDED[dataset]}"
+        elif kind == "tfds":
+            more = "--reference_split"
         return train, (
             f"the {train.num} training pictures themselves, as {train.title} has no "
-            f"others: copies of them would score best. --reference={more} compares "
+            f"test split: copies of them would score best. {more} compares "
             "with pictures that the generator has not seen"
         )
     reference = real.open(chosen, its_split or "train")
@@ -300,11 +304,9 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
     start = time.monotonic()
     held_out = reference is not train
     by_class = bool(samples.class_names and reference.class_names)
-    seen_reference = measuring.look(reference, network, by_class)
-    seen_train = seen_reference
-    if held_out:
-        seen_train = measuring.look(train, network, by_class)
-    seen = measuring.look(samples, network, by_class)
+    seen_reference = _look(reference, network, by_class)
+    seen_train = _look(train, network, by_class) if held_out else seen_reference
+    seen = _look(samples, network, by_class)
     real, skipped = {}, {}
     print("comparing", flush=True)
     found = measuring.compare(seen_reference.features, seen.features)
@@ -371,6 +373,19 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
     sampler_lib.write((json.dumps(result, indent=1) + "\n").encode(), path)
     print(_table(result, note))
     print(f"wrote {path} and {os.path.basename(sheet)}")
+
+
+def _look(pictures, network, by_class: bool):
+    """Looks at pictures; a UserError if too few of them can be read."""
+    from keras_gans.measuring import look
+
+    seen = look(pictures, network, by_class)
+    if len(seen.features) < LEAST:
+        raise UserError(
+            f"{pictures.title}: expected at least {LEAST} pictures that can be read, "
+            f"found {len(seen.features)}"
+        )
+    return seen
 
 
 def _write_sheet(samples, train, pairs: list[tuple[int, int]], path: str) -> None:

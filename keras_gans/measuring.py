@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler
 from keras_gans.features.network import FeatureNetwork
@@ -142,10 +141,7 @@ def look(
         by_class: Whether MS-SSIM takes pairs of one class, rather than any.
 
     Returns:
-        What it left.
-
-    Raises:
-        UserError: if the pictures end before the first.
+        What it left; of no pictures, should none be readable, no features.
     """
     found = np.empty((pictures.num, network.dim), np.float32)
     score, seen = ClassScore(pictures.num), 0
@@ -167,7 +163,7 @@ def look(
         progress.show(seen)
     progress.end(seen)
     if not seen:
-        raise UserError(f"{pictures.title}: no pictures that can be read")
+        return Seen(found[:0], (0.0, 0.0), None, None)
     accuracy = None
     if counts is not None:
         means = np.arange(len(counts))
