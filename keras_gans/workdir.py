@@ -7,6 +7,7 @@ checkpoints/          step_<step>.npz, the newest few
 samples/              step_<step>.png, from the averaged generator
 tensorboard/          the same numbers and pictures for TensorBoard
 export/               saved_model/ and generator.tflite
+evaluation/           what `keras_gans.evaluate` measured
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PARTS = (
     "samples",
     "tensorboard",
     "export",
+    "evaluation",
     "metrics.jsonl",
     "info.json",
     "config.toml",  # last: as long as it is there, the rest is known to be ours
@@ -50,6 +52,7 @@ class Workdir:
         self.samples = self.join("samples")
         self.tensorboard = self.join("tensorboard")
         self.metrics = self.join("metrics.jsonl")
+        self.evaluation = self.join("evaluation")
         self.saved_model = self.join("export", "saved_model")
         self.tflite = self.join("export", "generator.tflite")
 

@@ -18,6 +18,7 @@ from keras_gans import sample, train
 COMMANDS = [
     "train",
     "sample",
+    "evaluate",
     "zoo",
     "benchmark",
     "export.saved_model",

@@ -231,8 +231,8 @@ def test_picture_lying_on_its_side_is_measured_as_it_is_read(tmp_path):
     path, exif = tmp_path / "turned.jpg", Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (40, 90)).save(path, exif=exif)
-    assert survey._size(str(path)) == (90, 40)
-    assert survey._size(str(tmp_path / "none.png")) is None
+    assert survey.size_of(str(path)) == (90, 40)
+    assert survey.size_of(str(tmp_path / "none.png")) is None
 
 
 def test_run_says_what_was_chosen(tmp_path, capsys):

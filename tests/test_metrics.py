@@ -1,13 +1,36 @@
-"""Measures against a direct double loop, and known values."""
+"""Measures against other implementations, a direct double loop, and known values."""
+
+import itertools
+import tracemalloc
 
 import numpy as np
+import prdc as prdc_package
 import pytest
+import scipy.linalg
+import scipy.optimize
+import scipy.signal
+import scipy.spatial.distance
+from sklearn.metrics.pairwise import polynomial_kernel
 
 from keras_gans import data
 from keras_gans.data import points
+from keras_gans.metrics import neighbours
+from keras_gans.metrics import prdc as prdc_lib
+from keras_gans.metrics.class_score import ClassScore
+from keras_gans.metrics.frechet import frechet_distance, gaussian_distance, moments
 from keras_gans.metrics.kid import kid, mmd2
+from keras_gans.metrics.matching import best_matching
 from keras_gans.metrics.modes import modes_covered
+from keras_gans.metrics.ms_ssim import ms_ssim, num_scales
 from keras_gans.metrics.prdc import prdc, radii
+
+
+def features(num, seed, shift=0.0, dim=64):
+    """Like a ReLU layer's: not negative, correlated, float32."""
+    rng = np.random.default_rng(seed)
+    mix = np.random.default_rng(99).normal(size=(dim, dim)) / np.sqrt(dim)
+    drawn = np.maximum(rng.normal(size=(num, dim)) @ mix + shift, 0)
+    return drawn.astype(np.float32)
 
 
 def slow(real, fake, k):
@@ -46,6 +69,15 @@ def test_measures_are_the_definitions(k):
     assert prdc(real, fake, k) == pytest.approx(slow(real, fake, k))
 
 
+@pytest.mark.parametrize("k", [3, 5])
+def test_prdc_is_that_of_its_authors(k, monkeypatch):
+    real, fake = features(700, 0), features(500, 1, shift=0.1)
+    expected = prdc_package.compute_prdc(real, fake, k)
+    assert prdc(real, fake, k) == pytest.approx(expected, abs=1e-5)
+    monkeypatch.setattr(prdc_lib, "CELLS", 5000)  # blocks of a few rows
+    assert prdc(real, fake, k) == pytest.approx(expected, abs=1e-5)
+
+
 def test_one_law_has_the_expected_values():
     rng = np.random.default_rng(0)
     real, fake = rng.normal(size=(2, 2500, 4))
@@ -63,6 +95,15 @@ def test_collapse_and_distance_are_seen():
     found = prdc(real, collapsed)
     assert found["precision"] == 1 and found["coverage"] < 0.1 and found["recall"] < 0.1
     assert max(prdc(real, real + 100).values()) == 0
+
+
+def test_distances_are_held_in_blocks():
+    points_ = np.random.default_rng(0).normal(size=(5000, 2))
+    tracemalloc.start()
+    radii(points_, 5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 8 * prdc_lib.CELLS < 5000 * 5000 * 8  # the whole matrix
 
 
 def test_too_few_points():
@@ -85,6 +126,27 @@ def test_kid_is_the_unbiased_mmd_with_the_cubic_kernel():
     assert mmd2(x, y) == pytest.approx(sum(within) - 2 * across)
     # subsets as large as the sets are the sets
     assert kid(x[:4], y, subsets=3)[0] == pytest.approx(mmd2(x[:4], y))
+
+
+def test_kid_is_that_of_another_implementation():
+    # in float64: scikit-learn computes in the precision of what it gets
+    real = features(300, 0).astype(np.float64)
+    fake = features(200, 1, shift=0.1).astype(np.float64)
+    across = polynomial_kernel(real, fake, degree=3, coef0=1)
+    values = -2 * across.mean()
+    for points_ in (real, fake):
+        k, num = polynomial_kernel(points_, degree=3, coef0=1), len(points_)
+        values += (k.sum() - np.trace(k)) / (num * (num - 1))
+    assert mmd2(real, fake) == pytest.approx(values, rel=1e-5)
+
+
+def test_kid_of_real_against_real_is_0_within_two_standard_errors():
+    """Splits of one set of real pictures, by their pixels."""
+    digits = data.open_source(data.DataOptions("digits", batch_size=1)).images
+    pixels = digits[:, ::4, ::4].reshape(5000, -1) / 255.0
+    order = np.random.default_rng(0).permutation(5000).reshape(50, 2, 50)
+    values = [mmd2(pixels[a], pixels[b]) for a, b in order]
+    assert abs(np.mean(values)) < 2 * np.std(values, ddof=1) / np.sqrt(50)
 
 
 def test_kid_is_zero_on_average_for_one_law_and_grows_with_the_distance():
@@ -119,3 +181,148 @@ def test_modes_covered_counts_modes_that_good_points_fall_on(name, num):
     found = modes_covered(drawn.numpy().reshape(-1, 2), modes, stddev)
     assert found["modes_covered"] == num
     assert found["high_quality"] == pytest.approx(1 - np.exp(-4.5), abs=0.004)
+
+
+def test_frechet_distance_is_that_of_scipy():
+    real, fake = features(900, 0), features(700, 1, shift=0.2)
+    a, b = np.cov(real.T), np.cov(fake.T)
+    apart = real.mean(axis=0, dtype=float) - fake.mean(axis=0, dtype=float)
+    root = scipy.linalg.sqrtm(a @ b).real
+    expected = apart @ apart + np.trace(a + b - 2 * root)
+    assert frechet_distance(real, fake) == pytest.approx(expected, rel=1e-5)
+    mean, cov = moments(real)
+    np.testing.assert_allclose(cov, a, atol=1e-9)
+    np.testing.assert_allclose(mean, real.mean(axis=0, dtype=float))
+
+
+def test_frechet_distance_of_known_gaussians():
+    # in one dimension: (m - n)^2 + (s - t)^2
+    one = gaussian_distance(
+        np.array([1.0]), np.array([[4.0]]), np.array([-2.0]), np.array([[9.0]])
+    )
+    assert one == pytest.approx(9 + 1)
+    # covariances that commute: the sum over the directions
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    s, t = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 0.5])
+    covs = [(turn * stddevs**2) @ turn.T for stddevs in (s, t)]
+    zero = np.zeros(3)
+    expected = ((s - t) ** 2).sum()
+    assert gaussian_distance(zero, covs[0], zero, covs[1]) == pytest.approx(expected)
+    assert gaussian_distance(zero, covs[0], zero, covs[0]) == pytest.approx(0, abs=1e-9)
+    # fewer samples than features: no root of a b, but a distance
+    few = features(20, 0)
+    assert frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        moments(few[:1])
+
+
+def test_class_score_is_the_definition():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(10, 0.2), size=105)
+    marginal = p.mean(axis=0)
+    expected = np.exp(np.mean([(q * np.log(q / marginal)).sum() for q in p]))
+    score = ClassScore(105, splits=1)
+    for start in range(0, 105, 16):  # as they come
+        score.add(p[start : start + 16])
+    assert score.result() == pytest.approx((expected, 0))
+    # the parts' mean and deviation, also of pictures that come class by class
+    sure = ClassScore(40_000)
+    sure.add(np.repeat(np.eye(4), 10_000, axis=0))
+    mean, deviation = sure.result()
+    assert 3.99 < mean <= 4 and 0 < deviation < 0.01
+
+
+def test_nearest_is_the_definition(monkeypatch):
+    queries, points_ = features(60, 0, dim=7), features(45, 1, dim=7)
+    distances = scipy.spatial.distance.cdist(queries, points_)
+    for cells in (2**22, 100):
+        monkeypatch.setattr(neighbours, "CELLS", cells)
+        found, numbers = neighbours.nearest(queries, points_)
+        np.testing.assert_allclose(found, distances.min(axis=1), rtol=1e-5)
+        np.testing.assert_array_equal(numbers, distances.argmin(axis=1))
+        itself = scipy.spatial.distance.cdist(points_, points_)
+        np.fill_diagonal(itself, np.inf)
+        found, numbers = neighbours.nearest(points_, points_, skip=np.arange(45))
+        np.testing.assert_allclose(found, itself.min(axis=1), rtol=1e-5)
+        np.testing.assert_array_equal(numbers, itself.argmin(axis=1))
+        ratios = neighbours.copy_ratios(*neighbours.nearest(queries, points_), points_)
+        expected = distances.min(axis=1) / itself.min(axis=1)[distances.argmin(axis=1)]
+        np.testing.assert_allclose(ratios, expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="more points"):
+        neighbours.nearest(points_[:1], points_[:1], skip=np.zeros(1, int))
+
+
+def test_authenticity_of_copies_and_of_fresh_points():
+    rng = np.random.default_rng(0)
+    train, fresh = rng.normal(size=(2, 3000, 6)).astype(np.float32)
+
+    def authenticity(samples, train=train):
+        found = neighbours.nearest(samples, train)
+        return neighbours.authenticity(neighbours.copy_ratios(*found, train))
+
+    assert authenticity(train[::-1]) == 0
+    near = train + rng.normal(0, 0.01, train.shape).astype(np.float32)
+    assert authenticity(near) < 0.01
+    assert authenticity(fresh) == pytest.approx(0.5, abs=0.05)
+    # On a circle two points are each other's nearest with probability 2/3.
+    angles = rng.uniform(0, 2 * np.pi, (2, 3000))
+    circle, others = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    assert authenticity(circle, others) == pytest.approx(1 / 3, abs=0.03)
+    assert authenticity(fresh + 10) == 1
+    mixed = np.concatenate([train[:1500], fresh[:1500]])
+    assert authenticity(mixed) == pytest.approx(0.25, abs=0.03)
+    # a picture that is in the training set twice: its copy is one all the same
+    twice = np.concatenate([train, train[:1]])
+    ratios = neighbours.copy_ratios(*neighbours.nearest(train[:1], twice), twice)
+    assert ratios[0] == 0
+
+
+def slow_ms_ssim(a, b, weights):
+    """Wang et al.'s formula on one grey picture, with SciPy's convolution."""
+    window = np.exp(-((np.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
+    window = np.outer(window, window) / window.sum() ** 2
+
+    def blur(x):
+        return scipy.signal.convolve2d(x, window, "valid")
+
+    a, b = a.astype(float), b.astype(float)
+    result = 1.0
+    for scale, weight in enumerate(weights):
+        if scale:
+            a, b = (x.reshape(len(x) // 2, 2, -1, 2).mean((1, 3)) for x in (a, b))
+        mean_a, mean_b = blur(a), blur(b)
+        variances = blur(a * a) - mean_a**2 + blur(b * b) - mean_b**2
+        covariance = blur(a * b) - mean_a * mean_b
+        c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+        contrast = (2 * covariance + c2) / (variances + c2)
+        light = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+        last = scale == len(weights) - 1
+        value = (light * contrast if last else contrast).mean()
+        result *= max(value, 0) ** weight
+    return result
+
+
+def test_ms_ssim_is_the_formula():
+    fashion = data.open_source(data.DataOptions("fashion", batch_size=1)).images
+    a, b = fashion[:8], fashion[8:16]
+    weights = np.array([0.0448, 0.2856]) / (0.0448 + 0.2856)
+    expected = [
+        slow_ms_ssim(x[..., 0], y[..., 0], weights) for x, y in zip(a, b, strict=True)
+    ]
+    assert ms_ssim(a, b) == pytest.approx(expected, abs=1e-4)
+    assert ms_ssim(a, a) == pytest.approx(1, abs=1e-6)
+    sides = (10, 11, 21, 22, 28, 32, 64, 128, 176, 512)
+    assert [num_scales(side) for side in sides] == [0, 1, 1, 2, 2, 2, 3, 4, 5, 5]
+    with pytest.raises(ValueError, match="at least 11 pixels"):
+        ms_ssim(a[:, :10, :10], b[:, :10, :10])
+
+
+def test_best_matching_is_scipys():
+    for seed in range(5):
+        counts = np.random.default_rng(seed).integers(0, 50, (6, 6))
+        rows, columns = scipy.optimize.linear_sum_assignment(counts, maximize=True)
+        found = best_matching(counts)
+        assert sorted(found) == list(range(6))
+        assert counts[rows, found].sum() == counts[rows, columns].sum()
+    every = [counts[range(6), p].sum() for p in itertools.permutations(range(6))]
+    assert counts[range(6), best_matching(counts)].sum() == max(every)

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -84,6 +85,32 @@ def open_folder(root: str, options: DataOptions):
     return source
 
 
+def common_side(root: str) -> int:
+    """Returns the side in pixels of a folder's pictures, all of one size and square.
+
+    Args:
+        root: The folder.
+
+    Raises:
+        UserError: if they are not, or there are none.
+    """
+    paths, _, _ = _list(os.path.expanduser(root))
+    sizes = {size for size in map(survey.size_of, paths) if size}
+    if not sizes:
+        raise UserError(
+            f"{root}: no pictures that can be read; expected files that end in "
+            f"{', '.join(ENDINGS)}"
+        )
+    (width, height), *others = sorted(sizes)
+    if others or width != height:
+        found = ", ".join(f"{w}x{h}" for w, h in sorted(sizes)[:3])
+        raise UserError(
+            f"{root}: expected square pictures of one size, as a generator makes them, "
+            f"got {found}{', ...' if len(sizes) > 3 else ''}; bring them to one size"
+        )
+    return width
+
+
 class FolderSource:
     """A folder that is read as it is needed, in constant memory.
 
@@ -122,6 +149,18 @@ class FolderSource:
         return random_access_stream(
             len(self.paths), lookup, self.options, seed, start_step
         )
+
+    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields each readable picture once, in order: uint8, and int32 labels."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            for start in range(0, len(self.paths), size):
+                paths = self.paths[start : start + size]
+                read = list(pool.map(functools.partial(_try, self._read), paths))
+                good = [i for i, picture in enumerate(read) if picture is not None]
+                _report([p for i, p in enumerate(paths) if read[i] is None], len(paths))
+                if good:
+                    labels = self.labels[start + np.array(good)]
+                    yield np.stack([read[i] for i in good]), labels
 
     def _batch(self, pool, numbers):
         found = list(pool.map(self._one, numbers))

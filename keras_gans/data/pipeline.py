@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -116,3 +116,9 @@ class ArraySource:
         return random_access_stream(
             len(self.images), lookup, self.options, seed, start_step
         )
+
+    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields each example once, in order: uint8 pictures and int32 labels."""
+        for start in range(0, len(self.images), size):
+            part = slice(start, start + size)
+            yield self.images[part], self.labels[part].astype(np.int32)

@@ -45,7 +45,7 @@ def choose(paths: Sequence[str], image_size: int = 0, channels: int = 0) -> Choi
     Returns:
         The choice.
     """
-    sizes = np.array([size for size in map(_size, paths) if size] or [(0, 0)])
+    sizes = np.array([size for size in map(size_of, paths) if size] or [(0, 0)])
     shorter, longer = sizes.min(axis=1), sizes.max(axis=1)
     notes = []
     if not image_size:
@@ -93,7 +93,8 @@ def _reached(side: int) -> bool:
     return side <= 128 and 4 <= small <= 7 and times > 0
 
 
-def _size(path: str) -> tuple[int, int] | None:
+def size_of(path: str) -> tuple[int, int] | None:
+    """A picture's (width, height), upright; None if it cannot be read."""
     try:
         with Image.open(path) as image:
             # 5 to 8 turn a picture onto its side when it is read.

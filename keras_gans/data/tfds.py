@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -142,6 +143,12 @@ class TFDSSource:
         batches = decoded.batch(self.options.batch_size, drop_remainder=True)
         return finish(batches, self.options, seed, start_step)
 
+    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields each example once, in order: uint8 pictures and int32 labels."""
+        decoded = self._examples().map(self._decode, tf.data.AUTOTUNE)
+        for pictures, labels in decoded.batch(size).prefetch(1).as_numpy_iterator():
+            yield pictures, labels.astype(np.int32)
+
     def _examples(self) -> tf.data.Dataset:
         """(encoded image, label), in one fixed order."""
         dataset = self._builder.as_dataset(
@@ -172,6 +179,15 @@ class TFDSSource:
                 lambda p: images.fit(p, size, channels), [picture], tf.uint8
             )
         return tf.ensure_shape(picture, self.info.image_shape), label
+
+
+def split_names(name: str, data_dir: str | None) -> tuple[str, ...]:
+    """The splits of a set; () where it has to be made or found first."""
+    try:
+        builder = tfds.builder(name, data_dir=data_dir and os.path.expanduser(data_dir))
+        return tuple(builder.info.splits)
+    except Exception:  # `open_tfds` says what is wrong
+        return ()
 
 
 def _num_examples(builder, split: str) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-ROWS = 1000  # rows of a distance matrix held at once
+CELLS = 2**22  # of a distance matrix that are held at once: 32 MiB
 
 
 def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
@@ -56,16 +56,20 @@ def radii(points: np.ndarray, k: int) -> np.ndarray:
     if len(points) <= k:
         raise ValueError(f"expected more than {k} points, got {len(points)}")
     # Sorted, each row starts with the point itself, at distance 0.
-    return np.concatenate(
-        [np.partition(d, k, axis=1)[:, k] for _, d in _distances(points, points)]
-    )
+    found = np.empty(len(points))
+    for rows, distances in _distances(points, points):
+        found[rows] = np.partition(distances, k, axis=1)[:, k]
+    return found
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yields (rows, squared distances [rows, len(b)]) of a against b, in float64."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     squares = (b * b).sum(axis=1)
-    for start in range(0, len(a), ROWS):
-        part = a[start : start + ROWS]
-        squared = (part * part).sum(axis=1)[:, None] + squares - 2 * part @ b.T
-        yield slice(start, start + len(part)), np.maximum(squared, 0)
+    rows = max(1, CELLS // len(b))
+    for start in range(0, len(a), rows):
+        part = a[start : start + rows]
+        squared = (-2 * part) @ b.T
+        squared += squares
+        squared += (part * part).sum(axis=1)[:, None]
+        yield slice(start, start + len(part)), np.maximum(squared, 0, out=squared)

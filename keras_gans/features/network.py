@@ -1,0 +1,67 @@
+"""What every feature network is: pictures to features and class probabilities."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gans import images
+
+RESIZER = "lanczos"  # that of `images.fit`, antialiased
+
+
+class FeatureNetwork:
+    """A network whose features pictures are compared by.
+
+    Args:
+        name: As the user names it.
+        model: From float32 [num, side, side, channels] to [features [num, dim],
+            logits [num, classes]].
+        mean: Of pixels in 0..255; what the model takes is (pixel - mean) / scale.
+        scale: See `mean`.
+        class_names: Names of its classes, as the data sets have them; () if they are
+            not known here.
+        about: One sentence for the user: whose weights these are.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: keras.Model,
+        mean: float,
+        scale: float,
+        class_names: tuple[str, ...] = (),
+        about: str = "",
+    ):
+        """Keeps the model; compiles nothing yet."""
+        self.name, self.class_names, self.about = name, class_names, about
+        self.side, _, self.channels = model.input.shape[1:]
+        self.dim = model.output[0].shape[-1]
+        self.num_classes = model.output[1].shape[-1]
+
+        @tf.function(input_signature=[tf.TensorSpec(model.input.shape, tf.uint8)])
+        def run(pictures):
+            x = (tf.cast(pictures, tf.float32) - mean) / scale
+            features, logits = model(x, training=False)
+            return features, tf.nn.softmax(logits)
+
+        self._run = run
+
+    def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Looks at pictures.
+
+        Args:
+            pictures: uint8 [num, height, width, 1 or 3]; of another size than the
+                network's they are resized (Lanczos, antialiased).
+
+        Returns:
+            (features float32 [num, dim], class probabilities float32 [num, classes]).
+        """
+        wanted = (self.side, self.side, self.channels)
+        if pictures.shape[1:] != wanted:
+            pictures = np.stack(
+                [images.fit(picture, self.side, self.channels) for picture in pictures]
+            )
+        features, probabilities = self._run(pictures)
+        return features.numpy(), probabilities.numpy()
