@@ -32,6 +32,7 @@ reference; for MS-SSIM, classes and copies the reference itself.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -147,12 +148,12 @@ def _main(values: flags.FlagValues) -> None:
         _check_dataset(name)
     sampler = None if folder else sample.load(values.source)
     import_tensorflow()
-    dataset, split = values.dataset, "train"
+    dataset, split, held_out = values.dataset, "train", 0
     if dataset is None:
-        dataset, split = _trained_on(sampler)
+        dataset, split, held_out = _trained_on(sampler)
     samples = _samples(values, sampler)
     real = _Real(samples.image_shape, values.data_dir)
-    train = real.open(dataset, split)
+    train = real.open(dataset, split, held_out)
     reference, note = _reference(values, dataset, split, train, real)
     chosen = values.features or CLASSIFIERS.get(dataset, "efficientnet_lite0")
     features.check_name(chosen)
@@ -184,17 +185,18 @@ def _check_dataset(name: str | None) -> None:
         )
 
 
-def _trained_on(sampler) -> tuple[str, str]:
-    """The data set and the split in a generator's own recipe."""
+def _trained_on(sampler) -> tuple[str, str, int]:
+    """Data set, split and number of held-out pictures in a generator's own recipe."""
     try:
         table = tomllib.loads(sampler.info["recipe"])["data"]
         dataset, split = table["dataset"], table.get("split", "train")
+        held_out = table.get("held_out", 0)
     except (KeyError, tomllib.TOMLDecodeError):
         raise UserError(
             "the source does not say what it was trained on; pass --dataset"
         ) from None
     _check_dataset(dataset)
-    return dataset, split
+    return dataset, split, held_out
 
 
 def _samples(values: flags.FlagValues, sampler):
@@ -229,14 +231,16 @@ class _Real:
     def __init__(self, image_shape: tuple[int, int, int], data_dir: str | None):
         self.image_shape, self.data_dir = image_shape, data_dir
 
-    def open(self, dataset: str, split: str):
+    def open(self, dataset: str, split: str, held_out: int = 0):
         from keras_gans import data
         from keras_gans.measuring import DataPictures
 
         side, _, channels = self.image_shape
         options = data.DataOptions(
-            dataset, 1, split, image_size=side, channels=channels, cache_mib=0
+            dataset, 1, split, image_size=side, channels=channels, held_out=held_out
         )
+        if not held_out:  # else it is split as in training, by number
+            options = dataclasses.replace(options, cache_mib=0)
         source = data.open_source(options, self.data_dir)
         kind, _, rest = dataset.partition(":")
         title = f"{dataset}[{split}]" if kind == "tfds" else dataset
@@ -247,13 +251,20 @@ class _Real:
                 f"{title}: expected at least {LEAST} pictures, found "
                 f"{source.info.num_examples}"
             )
-        return DataPictures(source, title)
+        pictures = DataPictures(source, title)
+        if held_out:
+            pictures.held_out = DataPictures(source.held_out, f"{title} held out")
+        return pictures
 
 
 def _reference(values: flags.FlagValues, dataset: str, split: str, train, real: _Real):
     """Opens the reference: (pictures, what the user should know of it)."""
     chosen, its_split = values.reference or dataset, values.reference_split
     kind, _, rest = chosen.partition(":")
+    if train.held_out and not (values.reference or its_split):
+        return train.held_out, (
+            f"the {train.held_out.num} pictures that the run held out of training"
+        )
     if kind != "tfds" and its_split:
         raise UserError(
             f"--reference_split: only TFDS sets have splits, and {chosen} is none; "
@@ -342,7 +353,8 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
     )
     slug = re.sub(r"[^\w.]+", "-", name).strip("-")
     sheet = os.path.join(out, f"{slug}_nearest.png")
-    _write_sheet(samples, train, pairs, sheet)
+    about = None if sampler is None else sampler_lib.describe(sampler.info)
+    _write_sheet(samples, train, pairs, sheet, about)
     result = {
         "name": name,
         "source": values.source,
@@ -388,12 +400,12 @@ def _look(pictures, network, by_class: bool):
     return seen
 
 
-def _write_sheet(samples, train, pairs: list[tuple[int, int]], path: str) -> None:
+def _write_sheet(samples, train, pairs, path: str, about: dict | None) -> None:
     """Draws samples, each with its nearest training picture to its right."""
     fakes = samples.pick([number for number, _ in pairs])
     reals = train.pick([number for _, number in pairs])
     sheet = np.stack([fakes, reals], axis=1).reshape(-1, *fakes.shape[1:])
-    sampler_lib.save(sheet, path, columns=2)
+    sampler_lib.save(sheet, path, 2, about)
 
 
 def _table(result: dict, note: str) -> str:

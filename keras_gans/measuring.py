@@ -40,9 +40,13 @@ class DataPictures:
         source: Of `data.open_source`, with `chunks`.
         title: What to call them.
         num: How many of them, the first; all if not given.
+
+    Attributes:
+        held_out: Those of the set that a run kept out of training, if there are any.
     """
 
     codes = False
+    held_out: DataPictures | None = None
 
     def __init__(self, source, title: str, num: int | None = None):
         """Reads nothing yet."""

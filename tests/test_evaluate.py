@@ -12,7 +12,7 @@ from conftest import SHARED_DATA
 from keras_gans.export import sampler as sampler_lib
 from PIL import Image, ImageFilter
 
-from keras_gans import data, evaluate, features, measuring, sample
+from keras_gans import data, evaluate, features, measuring, sample, train
 from keras_gans.measuring import DataPictures, SampledPictures, compare, look
 
 
@@ -300,3 +300,20 @@ def test_bad_input_is_one_line(smoke_run, tmp_path, capsys, monkeypatch):
     ):
         assert message in fails(capsys, *args), args
     assert not list(tmp_path.glob("evaluation/*"))
+
+
+def test_run_is_compared_with_what_it_held_out(tmp_path, capsys):
+    run = tmp_path / "run"
+    args = ["--model=gan", "--smoke", "--export=none", "--set=data.held_out=300"]
+    assert train.main([*args, f"--workdir={run}"]) == 0
+    assert evaluate.main([f"--source={run}", "--num=40"]) == 0
+    assert "the 300 pictures that the run held out" in capsys.readouterr().out
+    result, _ = result_in(run / "evaluation")
+    name = result["dataset"]["name"]
+    assert result["dataset"]["num"] == 4700
+    assert result["reference"] == {
+        "name": f"{name} held out",
+        "num": 300,
+        "held_out": True,
+    }
+    assert "suspicious" in result["samples"]
