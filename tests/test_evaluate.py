@@ -245,6 +245,7 @@ def test_folders_of_pictures(tmp_path, capsys):
     assert result["skipped"] == {"accuracy": "the source takes no labels"}
     assert "(the source takes no labels)" in out and result["seed"] is None
     assert result["ms_ssim_pairs"] == "of any classes"
+    assert result["ms_ssim_scales"] == 2  # of 28 pixels
 
 
 def test_unconditional_generators_and_codes(smoke_run, tmp_path):
