@@ -16,13 +16,15 @@ def export_workdir(
     workdir: Workdir,
     kinds: Sequence[str],
     quantizations: Sequence[str] = ("float32",),
+    checkpoint: str = "newest",
 ) -> tuple[KerasSampler, list[str]]:
-    """Exports the newest checkpoint of a run, and says where to.
+    """Exports a run, and says where to.
 
     Args:
         workdir: The run's folder.
         kinds: Any of "saved_model", "tflite".
         quantizations: Any of `tflite.QUANTIZATIONS`: a .tflite file for each.
+        checkpoint: "newest" or "best", see `sample.load`.
 
     Returns:
         (sampler, paths): what was exported, and what was written.
@@ -38,7 +40,7 @@ def export_workdir(
     from keras_gans.building import load_workdir
     from keras_gans.errors import UserError
 
-    sampler, written = load_workdir(workdir.path), []
+    sampler, written = load_workdir(workdir.path, checkpoint), []
 
     def write(export, path, *args):
         try:

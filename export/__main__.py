@@ -17,6 +17,7 @@ from absl import flags
 
 from keras_gans.command import run_command
 from keras_gans.errors import UserError, did_you_mean
+from keras_gans.sample import define_checkpoint
 from keras_gans.workdir import Workdir
 
 KINDS = ("saved_model", "tflite")
@@ -29,6 +30,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flag = {"flag_values": values}
     flags.DEFINE_string("workdir", None, "The folder of a run.", **flag)
     flags.DEFINE_list("to", list(KINDS), f"Any of {', '.join(KINDS)}.", **flag)
+    define_checkpoint(values)
     kinds = "; ".join(f"{name}: {what}" for name, what in QUANTIZATIONS.items())
     flags.DEFINE_list(
         "quantize", ["float32"], f"Of .tflite files, any of these. {kinds}.", **flag
@@ -55,7 +57,9 @@ def _main(values: flags.FlagValues) -> None:
                 hint = did_you_mean(word, known)
                 raise UserError(f"--{name}={','.join(chosen)}: no '{word}'{hint}")
     workdir = Workdir(values.workdir)
-    sampler, paths = export_workdir(workdir, values.to, values.quantize)
+    sampler, paths = export_workdir(
+        workdir, values.to, values.quantize, values.checkpoint
+    )
     rows = [report.measure(sampler, path, values.benchmark) for path in paths]
     write(json.dumps(rows, indent=1).encode(), workdir.join("export", "report.json"))
     print(report.table(rows))

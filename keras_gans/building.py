@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from importlib import metadata
 
 import keras
@@ -63,19 +64,31 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
         raise UserError(f"{config.name}.toml cannot be built: {line}") from None
 
 
-def load_workdir(path: str) -> KerasSampler:
-    """Builds a workdir's model and restores its newest checkpoint.
+def load_workdir(path: str, which: str = "newest") -> KerasSampler:
+    """Builds a workdir's model and restores a checkpoint.
+
+    Args:
+        path: The run's folder.
+        which: "newest", or "best" of a run with train.evaluate_every.
 
     Raises:
-        UserError: if it holds no run, or no checkpoint yet.
+        UserError: if it holds no run, or no such checkpoint yet.
     """
     workdir = Workdir(path)
     config, info = workdir.read()
     model = build_model(config, info)
     steps = checkpoint.steps(workdir.checkpoints)
-    if not steps:
+    if which == "best":
+        file = workdir.join("checkpoints", "best.npz")
+        if not os.path.isfile(file):
+            raise UserError(
+                f"{path}: no best checkpoint; --set=train.evaluate_every=1000 keeps one"
+            )
+    elif steps:
+        file = checkpoint.path_of(workdir.checkpoints, steps[-1])
+    else:
         raise UserError(f"{path}: no checkpoint yet; train it first")
-    checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, steps[-1]))
+    checkpoint.restore(model, file)
     return KerasSampler(model, generator_info(model, config, info))
 
 

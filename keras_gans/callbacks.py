@@ -427,4 +427,8 @@ def training_callbacks(
     watching = [Progress(options.steps), recorder, grids]
     if source.held_out:
         watching.append(HeldOut(source.held_out, options, recorder))
+    if options.evaluate_every:
+        from keras_gans.evaluator import Evaluator  # a command without it needs none
+
+        watching.append(Evaluator(sampler, workdir, options, source, recorder))
     return [*watching, Checkpointer(workdir, options, recorder), StopOnSignal()]

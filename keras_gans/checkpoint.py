@@ -41,12 +41,13 @@ def named_variables(model: BaseGAN) -> dict[str, keras.Variable]:
     }
 
 
-def save(model: BaseGAN, folder: str) -> str | None:
-    """Writes `<folder>/step_<step>.npz` in one step; a kill leaves the old files whole.
+def save(model: BaseGAN, folder: str, name: str | None = None) -> str | None:
+    """Writes a checkpoint in one step; a kill leaves the old files whole.
 
     Args:
         model: The model to keep.
         folder: Made if it is missing.
+        name: Of the file, "best"; step_<step> if not given.
 
     Returns:
         The file's path; None, and nothing written, if a value is not finite.
@@ -56,6 +57,8 @@ def save(model: BaseGAN, folder: str) -> str | None:
         return None
     os.makedirs(folder, exist_ok=True)
     path = path_of(folder, int(model.step.numpy()))
+    if name:
+        path = os.path.join(folder, f"{name}.npz")
     temporary = f"{path}.tmp"
     with open(temporary, "wb") as file:
         np.savez(file, **arrays)

@@ -62,6 +62,8 @@ class TrainOptions:
         grid_every: Steps between two sample grids.
         checkpoint_every: Steps between two checkpoints.
         keep_checkpoints: How many of the newest checkpoints are kept.
+        evaluate_every: Steps between two measurements of KID and coverage, with 1,000
+            samples; the best checkpoint is kept. 0 for none.
         init_from: A run's workdir whose networks this run begins with; "" begins with
             fresh ones.
         freeze_discriminator: How many of the discriminator's layers, from the picture
@@ -74,6 +76,7 @@ class TrainOptions:
     grid_every: int = 250
     checkpoint_every: int = 500
     keep_checkpoints: int = 3
+    evaluate_every: int = 0
     init_from: str = ""
     freeze_discriminator: int = 0
 
@@ -86,7 +89,8 @@ class TrainOptions:
         for field in dataclasses.fields(self):
             if field.type == "str":
                 continue
-            low = 0 if field.name in ("seed", "freeze_discriminator") else 1
+            zero = ("seed", "evaluate_every", "freeze_discriminator")
+            low = 0 if field.name in zero else 1
             if getattr(self, field.name) < low:
                 raise UserError(
                     f"[train] {field.name}: expected at least {low}, "

@@ -54,13 +54,6 @@ from keras_gans.export import sampler as sampler_lib
 # The embedded sets, and where their test splits are.
 EMBEDDED = {"digits": "tfds:mnist", "fashion": "tfds:fashion_mnist"}
 LEAST = 20  # pictures: two for each of the class score's ten parts; more than PRDC's k
-# The classifier that goes with a data set.
-CLASSIFIERS = {
-    "digits": "classifier:digits",
-    "tfds:mnist": "classifier:digits",
-    "fashion": "classifier:fashion",
-    "tfds:fashion_mnist": "classifier:fashion",
-}
 ROWS = (
     # (key, title, format)
     ("kid", "KID", "{:.3g}"),
@@ -87,6 +80,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "A workdir, a SavedModel folder, a .tflite file or a folder of pictures.",
         **flag,
     )
+    sample.define_checkpoint(values)
     flags.DEFINE_string(
         "dataset",
         None,
@@ -148,7 +142,7 @@ def _main(values: flags.FlagValues) -> None:
         )
     for name in (values.dataset, values.reference):
         _check_dataset(name)
-    sampler = None if folder else sample.load(values.source)
+    sampler = None if folder else sample.load(values.source, values.checkpoint)
     import_tensorflow()
     dataset, split, held_out = values.dataset, "train", 0
     if dataset is None:
@@ -157,7 +151,7 @@ def _main(values: flags.FlagValues) -> None:
     real = _Real(samples.image_shape, values.data_dir)
     train = real.open(dataset, split, held_out)
     reference, note = _reference(values, dataset, split, train, real)
-    chosen = values.features or CLASSIFIERS.get(dataset, "efficientnet_lite0")
+    chosen = values.features or features.suited(dataset)
     features.check_name(chosen)
     out = _make_folder(values, folder)
     network = features.open_network(chosen)

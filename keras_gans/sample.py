@@ -28,13 +28,17 @@ from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler, Sampler
 
+CHECKPOINTS = ("newest", "best")
 
-def load(source: str) -> BaseSampler:
+
+def load(source: str, checkpoint: str = "newest") -> BaseSampler:
     """Opens a trained generator, wherever it is.
 
     Args:
-        source: A run's workdir (its newest checkpoint), a SavedModel folder, or a
-            .tflite file, each as this package writes them.
+        source: A run's workdir, a SavedModel folder, or a .tflite file, each as this
+            package writes them.
+        checkpoint: Which one of a workdir's: "newest", or "best" (by KID) of a run
+            with train.evaluate_every.
 
     Returns:
         A sampler: `load(source).sample(16, labels=4, seed=0)` is uint8 [16, height,
@@ -56,11 +60,17 @@ def load(source: str) -> BaseSampler:
         import_tensorflow()
         from keras_gans.building import load_workdir
 
-        return load_workdir(source)
+        return load_workdir(source, checkpoint)
     what = "" if os.path.lexists(source) else " (there is nothing there)"
     raise UserError(
         f"{source}: expected a workdir, a SavedModel folder or a .tflite file{what}"
     )
+
+
+def define_checkpoint(values: flags.FlagValues) -> None:
+    """Defines the flag that says which checkpoint of a workdir is meant."""
+    text = "Of a workdir: newest, or best (by KID, with train.evaluate_every)."
+    flags.DEFINE_enum("checkpoint", "newest", CHECKPOINTS, text, flag_values=values)
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -69,6 +79,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "source", None, "A workdir, a SavedModel folder or a .tflite file.", **flag
     )
+    define_checkpoint(values)
     flags.DEFINE_integer(
         "label", None, "The class to draw; all in turn if not given.", **flag
     )
@@ -146,7 +157,7 @@ def _main(values: flags.FlagValues) -> None:
         )
     truncation = sampler_lib.parse_truncation(values.truncation)
     mix = sampler_lib.parse_mix(values.mix)
-    sampler = load(values.source)
+    sampler = load(values.source, values.checkpoint)
     if any(walks):
         pictures = _walk(sampler, values, shift, codes, truncation, mix)
     else:

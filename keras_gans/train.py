@@ -149,6 +149,10 @@ def run(
         )
     with devices.scope():
         model = building.build_model(config, source.info)
+    if config.train.evaluate_every:
+        from keras_gans import evaluator
+
+        evaluator.check(source)
     fresh = overwrite or not checkpoint.steps(workdir.checkpoints)
     if fresh and config.train.init_from:  # before anything is made or deleted
         transfer.begin_from(config.train.init_from, model, workdir)

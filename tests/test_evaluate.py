@@ -10,10 +10,12 @@ import pytest
 import tensorflow_datasets as tfds
 from conftest import SHARED_DATA
 from keras_gans.export import sampler as sampler_lib
+from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image, ImageFilter
 
-from keras_gans import data, evaluate, features, measuring, sample, train
+from keras_gans import data, evaluate, evaluator, features, measuring, sample, train
 from keras_gans.measuring import DataPictures, SampledPictures, compare, look
+from keras_gans.metrics.prdc import prdc as prdc_of
 
 
 def fails(capsys, *args):
@@ -318,3 +320,67 @@ def test_run_is_compared_with_what_it_held_out(tmp_path, capsys):
         "held_out": True,
     }
     assert "suspicious" in result["samples"]
+
+
+def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    args = ["--model=gan", "--smoke", "--export=none", "--set=train.evaluate_every=3"]
+    args += ["--set=data.held_out=300", f"--workdir={run}"]
+    # the second measurement, of step 6, is made worse than the first
+    real_kid = evaluator.kid
+    values = iter([None, 1e3])
+
+    def worse(*arguments, **options):
+        return next(values) or real_kid(*arguments, **options)[0], 0.0
+
+    monkeypatch.setattr(evaluator, "kid", worse)
+    assert train.main(args) == 0
+    monkeypatch.undo()
+    out = capsys.readouterr().out
+    assert "(classifier:digits, 300 samples), the best so far" in out
+    assert out.count("the best so far") == 1
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, lines) if "kid" in row]
+    assert [row["step"] for row in rows] == [3, 6]
+    assert all(0 <= row["coverage"] <= 1 for row in rows)
+    best = sample.load(str(run), "best")
+    assert (best.info["step"], sample.load(str(run)).info["step"]) == (3, 6)
+
+    # what is logged, another way
+    source = data.open_source(data.DataOptions("digits", 64, held_out=300)).held_out
+    network = features.open_network("classifier:digits")
+    found = network(best.sample(300, seed=0))[0]
+    expected = prdc_of(network(source.images)[0], found)["coverage"]
+    assert rows[0]["coverage"] == pytest.approx(expected, abs=0.01)
+
+    # a resume knows the best, and a worse one does not take its place
+    before = (run / "checkpoints" / "best.npz").read_bytes()
+    values = iter([1e3])
+    monkeypatch.setattr(evaluator, "kid", worse)
+    more = ["--resume", "--set=train.steps=9"]
+    assert train.main([*args, *more]) == 0
+    assert (run / "checkpoints" / "best.npz").read_bytes() == before
+    assert main_of_export([f"--workdir={run}", "--checkpoint=best", "--to=tflite"]) == 0
+    assert sample.load(str(run / "export" / "generator.tflite")).info["step"] == 3
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["--model=sngan_ring"], "'ring' holds points"),
+        (["--model=gan", "--set=data.held_out=40"], "at least 50 real pictures"),
+        (["--model=gan", "--set=train.evaluate_every=-1"], "expected at least 0"),
+    ],
+)
+def test_what_cannot_be_measured_on_the_way(args, message, tmp_path, capsys):
+    args = ["--smoke", "--set=train.evaluate_every=3", *args]
+    capsys.readouterr()
+    assert train.main([*args, f"--workdir={tmp_path / 'run'}"]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_best_checkpoint_that_is_not_there(smoke_run, capsys):
+    args = [f"--source={smoke_run('cgan')}", "--checkpoint=best"]
+    assert "no best checkpoint" in fails(capsys, *args)

@@ -22,7 +22,20 @@ NAMES = (
     "inception_v3",
 )
 
-__all__ = ["NAMES", "check_name", "open_network"]
+# The classifier that goes with a data set.
+CLASSIFIERS = {
+    "digits": "classifier:digits",
+    "tfds:mnist": "classifier:digits",
+    "fashion": "classifier:fashion",
+    "tfds:fashion_mnist": "classifier:fashion",
+}
+
+__all__ = ["NAMES", "check_name", "open_network", "suited"]
+
+
+def suited(dataset: str) -> str:
+    """The network that a data set's pictures are compared by, unless one is named."""
+    return CLASSIFIERS.get(dataset, "efficientnet_lite0")
 
 
 def check_name(name: str) -> None:
