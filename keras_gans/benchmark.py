@@ -12,6 +12,15 @@ by pair, and their medians.
 runs the bare loop of each recipe in a process of its own and prints steps and images
 per second (medians), the number of weights, and the most memory that the process held,
 TensorFlow included.
+
+    python -m keras_gans.benchmark quality --model=dcgan --model=sngan \
+        --dataset=fashion --budget=180 --seeds=3 --out=runs/board
+    python -m keras_gans.benchmark report --out=runs/board --docs=docs
+
+trains each model for as many steps as fill the budget of seconds on this machine, with
+several seeds, measures each run by `keras_gans.evaluate`, and prints means and standard
+deviations; runs that are in the folder already are not made again. `report` writes the
+table and a plot of KID against time.
 """
 
 from __future__ import annotations
@@ -27,11 +36,12 @@ import time
 
 from absl import flags
 
+from keras_gans import board
 from keras_gans.command import import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
 
-KINDS = ("throughput", "models")
+KINDS = ("throughput", "models", "quality", "report")
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -40,7 +50,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_multi_string(
         "model",
         ["cgan"],
-        "A name of the zoo, or a .toml file; 'models': several.",
+        "A name of the zoo, or a .toml file; several, but of throughput.",
         **flag,
     )
     flags.DEFINE_multi_string("set", [], "Changes one key of the recipe.", **flag)
@@ -54,6 +64,15 @@ def define_flags(values: flags.FlagValues) -> None:
         **flag,
         lower_bound=1,
     )
+    text, number = flags.DEFINE_string, flags.DEFINE_integer
+    text("dataset", "fashion", "quality: what all train on.", **flag)
+    text("reference", None, "quality: as of keras_gans.evaluate.", **flag)
+    number("budget", 600, "quality: seconds of training.", **flag, lower_bound=1)
+    number("seeds", 3, "quality: runs of each model.", **flag, lower_bound=1)
+    number("num", 10_000, "quality: samples to measure.", **flag, lower_bound=20)
+    text("out", "runs/board", "quality, report: the board's folder.", **flag)
+    text("docs", "docs", "report: where board.md and board.svg go.", **flag)
+    text("readme", None, "report: a page with the marks of the board.", **flag)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,6 +84,13 @@ def main(argv: list[str] | None = None) -> int:
     def body(values: flags.FlagValues) -> None:
         if kind is None:
             raise UserError(f"say which benchmark: one of {', '.join(KINDS)}")
+        if kind == "report":
+            board.report(values.out, values.docs, values.readme)
+            print(f"wrote {os.path.join(values.docs, 'board.md')}")
+            return
+        if kind == "quality":
+            quality(values)
+            return
         if kind == "throughput" and len(values.model) > 1:
             raise UserError("throughput: expected one --model")
         configs = [load_config(name, values.set) for name in values.model]
@@ -76,6 +102,34 @@ def main(argv: list[str] | None = None) -> int:
 
     rest = [word for word in argv if word != kind]
     return run_command("benchmark", __doc__, define_flags, body, rest)
+
+
+def quality(values: flags.FlagValues) -> None:
+    """Makes a board of models and prints it; the flags are those of the command."""
+    contest = board.Contest(
+        values.dataset,
+        values.budget,
+        values.seeds,
+        values.num,
+        tuple(values.set),
+        values.data_dir,
+        values.reference,
+    )
+    overrides = [*values.set, f"data.dataset={values.dataset}"]
+    configs = {name: load_config(name, overrides) for name in values.model}
+    rows = board.run(configs, contest, values.out, _steps_per_second, _machine())
+    print(board.table(rows))
+
+
+def _steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
+    """Steps per second of a bare loop (the median of three), and pictures in a step."""
+    from keras_gans import building, data
+
+    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+    run = _bare_loop(building.build_model(config, source.info), source, 10)
+    run()  # trace, and warm up
+    size = source.options.batch_size
+    return statistics.median(run() for _ in range(3)) / size, size
 
 
 def models(
@@ -98,7 +152,7 @@ def models(
         ) as pool:
             row = pool.submit(_measure, config, data_dir, rounds, steps).result()
         print(f"{config.name:>12}" + "".join(f"{v:>12}" for v in row), flush=True)
-    _print_machine()
+    print(_machine())
 
 
 def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> tuple:
@@ -138,12 +192,13 @@ def _bare_loop(model, source, steps: int):
     return run
 
 
-def _print_machine() -> None:
+def _machine() -> str:
+    """What the figures are of: machine and versions."""
     import keras
     import tensorflow as tf
 
     devices = [d.device_type for d in tf.config.list_physical_devices()]
-    print(
+    return (
         f"{platform.machine()}, {os.cpu_count()} cores, {'+'.join(devices)}, "
         f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
     )
@@ -212,7 +267,7 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
     a, b = (statistics.median(column) for column in zip(*rows, strict=True))
     ratio = statistics.median(y / x for x, y in rows)
     print(f"{a:12.0f} {b:12.0f} {ratio:12.3f}  median")
-    _print_machine()
+    print(_machine())
 
 
 if __name__ == "__main__":
