@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 
 # How weights and maps are kept; inputs and images are float32 in all of them.
-QUANTIZATIONS = {
-    "float32": "as in training",
-    "float16": "weights in 16 bits: half the size",
-    "dynamic": "weights in 8 bits, maps quantised as they come: a quarter of the size",
-    "int8": "weights and maps in 8 bits, from ranges that examples have shown",
-}
+QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
 
 EXAMPLES = 128  # latents that show an int8 file its ranges
 

@@ -203,7 +203,7 @@ def report(out: str, folder: str, readme: str | None) -> None:
         pattern = f"({MARKS[0]}\n).*({MARKS[1]})"
         if not re.search(pattern, page, re.DOTALL):
             raise UserError(
-                f"--readme={readme}: no lines '{MARKS[0]}' and '{MARKS[1]}'"
+                f"--readme={readme}: expected the lines {' and '.join(MARKS)}"
             )
         page = re.sub(
             pattern, lambda m: f"{m[1]}\n{text}\n{m[2]}", page, flags=re.DOTALL
@@ -366,7 +366,7 @@ def _child(words: list[str], seconds: float = math.inf) -> float:
 
 
 def _peak_of(pid: int) -> float:
-    """The most memory that a process has held so far, in MiB; 0 where it is not said."""
+    """The most memory that a process held so far, in MiB; 0 if it is not said."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8") as file:
             [line] = [line for line in file if line.startswith("VmHWM:")]

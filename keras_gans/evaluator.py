@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from keras_gans.workdir import Workdir
 LEAST = 50  # real pictures; KID's subsets are of half of them
 
 
-def check(source) -> None:
+def check(source: Any) -> None:
     """Checks that a run on these data can be measured, before it begins.
 
     Args:
@@ -70,7 +71,7 @@ class Evaluator(StepCallback):
         sampler: BaseSampler,
         workdir: Workdir,
         options: TrainOptions,
-        source,
+        source: Any,
         recorder: Recorder,
     ):
         """Looks at the real pictures."""

@@ -23,7 +23,7 @@ COMMANDS = [
     "benchmark",
     "export.saved_model",
     "export.tflite",
-    "export",
+    "export.__main__",
     "provenance",
 ]
 
@@ -53,7 +53,7 @@ def test_help_shows_what_it_does_and_every_flag(command, capsys):
     module = importlib.import_module(f"keras_gans.{command}")
     assert module.main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert f"python -m keras_gans.{command}" in out
+    assert f"python -m keras_gans.{command.removesuffix('.__main__')}" in out
     assert out.startswith(module.__doc__.strip()[:40])
     if command == "train":
         for flag in (
