@@ -49,6 +49,12 @@ def load(source: str, checkpoint: str = "newest") -> BaseSampler:
         SamplerError: if a .tflite is truncated or not a generator.
     """
     source = os.path.expanduser(source)
+    is_run = os.path.isfile(os.path.join(source, "config.toml"))
+    if checkpoint != "newest" and not is_run:
+        raise UserError(
+            f"--checkpoint={checkpoint}: only a run's workdir has checkpoints, and "
+            f"{source} is none"
+        )
     if source.endswith(".tflite"):
         return Sampler(source)  # without TensorFlow
     if os.path.isfile(os.path.join(source, "saved_model.pb")):
@@ -56,7 +62,7 @@ def load(source: str, checkpoint: str = "newest") -> BaseSampler:
         from keras_gans.export.saved_model import SavedModelSampler
 
         return SavedModelSampler(source)
-    if os.path.isfile(os.path.join(source, "config.toml")):
+    if is_run:
         import_tensorflow()
         from keras_gans.building import load_workdir
 

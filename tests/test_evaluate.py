@@ -384,3 +384,5 @@ def test_what_cannot_be_measured_on_the_way(args, message, tmp_path, capsys):
 def test_best_checkpoint_that_is_not_there(smoke_run, capsys):
     args = [f"--source={smoke_run('cgan')}", "--checkpoint=best"]
     assert "no best checkpoint" in fails(capsys, *args)
+    args[0] += "/export/generator.tflite"
+    assert "only a run's workdir has checkpoints" in fails(capsys, *args)
