@@ -10,6 +10,8 @@ Differences from the paper:
   paper's measure is LPIPS, whose networks no well-kept package carries.
 - The small picture and what is redrawn have half the side of the whole, up to 128
   pixels; the paper is about 256 pixels and more, where they have 128.
+- The margins of the hinge loss are 1, as in the paper; the authors' code draws them
+  from U(0.8, 1) for each logit.
 - The recipe has widths for small pictures and one machine.
 """
 

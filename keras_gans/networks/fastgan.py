@@ -48,7 +48,7 @@ def generator(
 
     Args:
         image_shape: (height, width, channels); square, 4 to 7 times a power of two, at
-            least 8 times.
+            least 4 times.
         num_classes: Number of classes; none can be asked for, so 0.
         latent_dim: Length of one latent.
         width: Channels at 128 pixels; 16 times as many at 4 pixels.
@@ -62,7 +62,7 @@ def generator(
     """
     check_range(1, latent_dim=latent_dim, width=width)
     size, doublings = sizes(image_shape, num_classes)
-    filters = [max(1, int(width * share)) for share in G_WIDTHS]
+    filters = widths(size, width, G_WIDTHS)
     inputs = generator_inputs(latent_dim, 0)
     # A transposed convolution of one pixel is a dense layer.
     x = SNDense(2 * size * size * filters[0], use_bias=False, **start())(
@@ -111,7 +111,7 @@ def discriminator(
     """
     check_range(1, width=width)
     size, doublings = sizes(image_shape, num_classes)
-    filters = [max(1, int(width * share)) for share in D_WIDTHS]
+    filters = widths(size, width, D_WIDTHS)
     height, _, channels = image_shape
     side = size * 2 ** small_level(doublings)
     inputs = {
@@ -155,8 +155,9 @@ def discriminator(
     seen["quarter"] = quarter(seen.pop("large"), inputs["corner"])
     outputs = {"logits": seen.pop("logits")}
     for name, x in seen.items():
-        for level in range(2, small_level(doublings) + 1):
-            x = up(x, max(1, int(width * G_WIDTHS[level])))
+        while x.shape[1] < side:
+            level = (2 * x.shape[1] // size).bit_length() - 1
+            x = up(x, widths(size, width, G_WIDTHS)[level])
         outputs[name] = to_image(x, image_shape)
     return keras.Model(inputs, outputs, name="discriminator")
 
@@ -164,14 +165,20 @@ def discriminator(
 def sizes(image_shape: tuple, num_classes: int) -> tuple[int, int]:
     """Side of the smallest map and its doublings, checked; see `map_sizes`."""
     size, doublings = map_sizes(image_shape)
-    if not 3 <= doublings < len(G_WIDTHS):
+    if not 2 <= doublings < len(widths(size, 1, G_WIDTHS)):
         raise UserError(
-            "[data] image_size: FastGAN's maps double 3 to 8 times; expected 4, 5, 6 "
-            f"or 7 doubled so often (32, 64, 96, 128, 256 or 512), got {image_shape[0]}"
+            "[data] image_size: FastGAN's maps double 2 to 8 times; expected 4, 5, 6 "
+            f"or 7 doubled so often (28, 64, 96, 128, 256 or 512), got {image_shape[0]}"
         )
     if num_classes:
         raise UserError(f"FastGAN takes no classes, got {num_classes}")
     return size, doublings
+
+
+def widths(size: int, width: int, shares: tuple[float, ...]) -> list[int]:
+    """Channels of the smallest map, of side `size`, and after each doubling."""
+    first = 0 if size < 6 else 1  # 6 and 7 pixels are nearer to 8 than to 4
+    return [max(1, int(width * share)) for share in shares[first:]]
 
 
 def small_level(doublings: int) -> int:
