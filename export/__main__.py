@@ -58,6 +58,8 @@ def _main(values: flags.FlagValues) -> None:
             if word not in known:
                 hint = did_you_mean(word, known)
                 raise UserError(f"--{name}={','.join(chosen)}: no '{word}'{hint}")
+    if values["quantize"].present and "tflite" not in values.to:
+        raise UserError("--quantize is of .tflite files; add tflite to --to")
     workdir = Workdir(values.workdir)
     sampler, paths = export_workdir(
         workdir, values.to, values.quantize, values.checkpoint

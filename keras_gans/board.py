@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import hashlib
 import json
 import math
 import multiprocessing
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -27,7 +27,6 @@ from keras_gans.errors import UserError
 from keras_gans.export.sampler import write
 
 CURVE = 5  # measurements on the way, for the plot
-LATE = 1.25  # of the budget: a run that takes longer is ended there
 MARKS = "<!-- board: begin -->", "<!-- board: end -->"
 COLUMNS = (
     # (key, title, format)
@@ -87,9 +86,11 @@ def run(
     Raises:
         UserError: if the folder holds another contest, or a run fails.
     """
-    path = os.path.join(out, "board.json")
+    names = [config.name for config in configs.values()]
+    if len(set(names)) < len(names):
+        raise UserError(f"--model: expected different names, got {', '.join(names)}")
     board = {"contest": _plain(contest), "rows": []}
-    if os.path.isfile(path):
+    if os.path.isfile(_path(out)):
         found = read(out)
         if found["contest"] != board["contest"]:
             raise UserError(
@@ -97,38 +98,47 @@ def run(
                 "choose another folder"
             )
         board = found
-    os.makedirs(out, exist_ok=True)
+    elif os.path.isdir(out) and os.listdir(out):
+        raise UserError(f"--out={out}: not empty and no board; choose another folder")
+    _write(board, out)
+    rows = board["rows"]
     for model, config in configs.items():
+        digest = hashlib.sha256(config.to_toml().encode()).hexdigest()[:8]
+        # Runs of a recipe that has changed are made again.
+        rows[:] = [
+            row
+            for row in rows
+            if row["model"] != config.name or row["recipe"] == digest
+        ]
+        mine = {row["seed"]: row for row in rows if row["model"] == config.name}
+        if not mine:
+            with concurrent.futures.ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), import_tensorflow
+            ) as pool:
+                task = pool.submit(measure_rate, config, contest.data_dir)
+                rate, pictures = task.result()
+            steps = max(CURVE, int(rate * contest.budget))
+        else:
+            first = next(iter(mine.values()))
+            steps, pictures = first["steps"], first["pictures_a_step"]
         for seed in range(contest.seeds):
-            done = [(row["model"], row["seed"]) for row in board["rows"]]
-            if (config.name, seed) in done:
+            if seed in mine:
                 continue
-            plan = next(
-                (
-                    (row["planned"], row["pictures_a_step"])
-                    for row in board["rows"]
-                    if row["model"] == config.name
-                ),
-                None,
-            )
-            if plan is None:
-                with concurrent.futures.ProcessPoolExecutor(
-                    1, multiprocessing.get_context("spawn"), import_tensorflow
-                ) as pool:
-                    task = pool.submit(measure_rate, config, contest.data_dir)
-                    rate, pictures = task.result()
-                plan = max(CURVE, int(rate * contest.budget)), pictures
-            row = _run_one(model, config.name, seed, plan, contest, out)
-            row["machine"] = machine
-            board["rows"].append(row)
-            write((json.dumps(board, indent=1) + "\n").encode(), path)
-            print(
-                f"{config.name}, seed {seed}: {row['steps']} steps in "
-                f"{row['seconds']:.0f} s, KID {row['kid']:.3g}, coverage "
-                f"{row['coverage']:.3f}",
-                flush=True,
-            )
-    return board["rows"]
+            row = {
+                "model": config.name,
+                "seed": seed,
+                "recipe": digest,
+                "machine": machine,
+                "steps": steps,
+                "pictures_a_step": pictures,
+                "images": steps * pictures,
+            }
+            row |= _run_one(model, config.name, seed, steps, contest, out)
+            rows.append(row)
+            _write(board, out)
+            said = f"KID {row['kid']:.3g}" if "kid" in row else row["failed"]
+            print(f"{config.name}, seed {seed}: {steps} steps, {said}", flush=True)
+    return rows
 
 
 def read(out: str) -> dict:
@@ -137,14 +147,14 @@ def read(out: str) -> dict:
     Raises:
         UserError: if there is none.
     """
-    path = os.path.join(out, "board.json")
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        raise UserError(
-            f"{path}: no board; benchmark quality --out={out} makes one"
-        ) from None
+        with open(_path(out), encoding="utf-8") as file:
+            board = json.load(file)
+        if {"contest", "rows"} <= board.keys():
+            return board
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise UserError(f"{_path(out)}: no board; benchmark quality --out={out} makes one")
 
 
 def table(rows: Sequence[dict]) -> str:
@@ -157,10 +167,15 @@ def table(rows: Sequence[dict]) -> str:
     groups: dict[str, list[dict]] = {}
     for row in rows:
         groups.setdefault(row["model"], []).append(row)
-    for name, group in sorted(
-        groups.items(), key=lambda item: statistics.mean(r["kid"] for r in item[1])
-    ):
-        cells = [f"`{name}`", str(len(group))]
+
+    def rank(item):
+        values = [row["kid"] for row in item[1] if "kid" in row]
+        return statistics.mean(values) if values else math.inf
+
+    for name, group in sorted(groups.items(), key=rank):
+        failed = sum("failed" in row for row in group)
+        runs = f"{len(group)}, {failed} of them failed" if failed else str(len(group))
+        cells = [f"`{name}`", runs]
         for key, _, form in shown:
             values = [row[key] for row in group if key in row]
             cell = form.format(statistics.mean(values)) if values else ""
@@ -185,12 +200,14 @@ def report(out: str, folder: str, readme: str | None) -> None:
     """
     board = read(out)
     contest = board["contest"]
-    if not board["rows"]:
+    rows = [row for row in board["rows"] if "kid" in row]
+    if not rows:
         raise UserError(f"--out={out}: the board has no finished run yet")
-    first = board["rows"][0]
+    first = rows[0]
+    against = "held out" if first["held_out"] else "the training pictures themselves"
     said = (
         f"{contest['dataset']}, {contest['budget']} seconds of training each, "
-        f"{contest['num']} samples, {first['measured']}; mean and standard "
+        f"{contest['num']} samples, {first['measured']} ({against}); mean and standard "
         f"deviation over the seeds. {first['machine']}."
     )
     text = f"{table(board['rows'])}\n\n{said}\n"
@@ -208,11 +225,15 @@ def report(out: str, folder: str, readme: str | None) -> None:
         page = re.sub(
             pattern, lambda m: f"{m[1]}\n{text}\n{m[2]}", page, flags=re.DOTALL
         )
+    docs = f"# Board\n\n{text}\n![KID against seconds](board.svg)\n"
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--docs={folder}: {error.strerror}") from None
+    write(docs.encode(), os.path.join(folder, "board.md"))
+    write(plot(rows).encode(), os.path.join(folder, "board.svg"))
+    if readme:
         write(page.encode(), readme)
-    os.makedirs(folder, exist_ok=True)
-    page = f"# Board\n\n{text}\n![KID against seconds](board.svg)\n"
-    write(page.encode(), os.path.join(folder, "board.md"))
-    write(plot(board["rows"]).encode(), os.path.join(folder, "board.svg"))
 
 
 def plot(rows: Sequence[dict]) -> str:
@@ -223,8 +244,8 @@ def plot(rows: Sequence[dict]) -> str:
     """
     width, height, left, below = 640, 400, 60, 40
     points = [point for row in rows for point in row["curve"]]
-    most = max([s for s, _ in points] or [1.0])
-    high = max([k for _, k in points] or [1.0])
+    most = max([s for s, _ in points], default=0.0) or 1.0
+    high = max([k for _, k in points], default=1.0)
     low = min([k for _, k in points] + [0.0])
     colours = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
 
@@ -274,22 +295,38 @@ def _plain(contest: Contest) -> dict:
     return {**plain, "overrides": list(contest.overrides)}
 
 
+def _path(out: str) -> str:
+    return os.path.join(out, "board.json")
+
+
+def _write(board: dict, out: str) -> None:
+    try:
+        os.makedirs(out, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out={out}: {error.strerror}") from None
+    write((json.dumps(board, indent=1) + "\n").encode(), _path(out))
+
+
 def _run_one(
-    model: str, name: str, seed: int, plan: tuple, contest: Contest, out: str
+    model: str, name: str, seed: int, steps: int, contest: Contest, out: str
 ) -> dict:
+    """Trains and measures; what is known of the run, or {"failed": why}."""
     workdir = os.path.join(out, f"{name}_{seed}")
-    steps, pictures = plan
     where = [f"--data_dir={contest.data_dir}"] if contest.data_dir else []
+    every = max(1, steps // (4 * CURVE))  # measurements fall on lines of the log
     settings = [
         *contest.overrides,
         f"data.dataset={contest.dataset}",
         f"train.steps={steps}",
         f"train.seed={seed}",
-        f"train.evaluate_every={max(1, steps // CURVE)}",
+        f"train.log_every={every}",
+        f"train.evaluate_every={min(steps, 4 * every)}",
     ]
     command = ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
     command += ["--overwrite", *(f"--set={word}" for word in settings), *where]
-    peak = _child(command, contest.budget * LATE + 60)
+    status, peak, said = _child(command)
+    if status == 1:  # its values were not finite
+        return {"failed": said}
     result = os.path.join(workdir, "evaluation")
     command = ["evaluate", f"--source={workdir}", f"--num={contest.num}"]
     command += [f"--out={result}", *where]
@@ -297,72 +334,73 @@ def _run_one(
         command.append(f"--reference={contest.reference}")
     _child(command)
     [file] = [name for name in os.listdir(result) if name.endswith(".json")]
-    with open(os.path.join(result, file), encoding="utf-8") as file:
-        found = json.load(file)
+    with open(os.path.join(result, file), encoding="utf-8") as opened:
+        found = json.load(opened)
     samples = found["samples"]
-    curve, seconds, done = _curve(os.path.join(workdir, "metrics.jsonl"))
+    curve, seconds = _curve(os.path.join(workdir, "metrics.jsonl"))
     row = {
-        "model": name,
-        "seed": seed,
-        "planned": steps,
-        "pictures_a_step": pictures,
-        "steps": done,
         "seconds": seconds,
-        "images": done * pictures,
-        **({"peak_mib": round(peak)} if peak else {}),
         "kid": samples["kid"]["mean"],
         "coverage": samples["coverage"],
         "recall": samples["recall"],
         "curve": curve,
         "measured": found["name"].partition(", ")[2],
+        "held_out": found["reference"]["held_out"],
         "versions": found["versions"],
     }
+    if peak:
+        row["peak_mib"] = round(peak)
     if "accuracy" in samples:
         row["accuracy"] = samples["accuracy"]
     return row
 
 
-def _curve(path: str) -> tuple[list, float, int]:
-    """From a run's log: [[seconds, KID], ...], seconds in all, and the last step."""
-    curve, seconds, last = [], 0.0, 0
+def _curve(path: str) -> tuple[list, float]:
+    """From a run's log: [[seconds, KID], ...], and seconds in all.
+
+    Tracing, a part of the first line, and the measurements themselves are left out.
+    """
     with open(path, encoding="utf-8") as file:
-        for row in map(json.loads, file):
-            if "steps_per_second" in row:
-                seconds += (row["step"] - last) / row["steps_per_second"]
-                last = row["step"]
-            elif "kid" in row:
-                curve.append([round(seconds, 1), row["kid"]])
-    return curve, seconds, last
+        rows = [json.loads(line) for line in file]
+    rates = [row["steps_per_second"] for row in rows if "steps_per_second" in row]
+    curve, seconds, last, measuring = [], 0.0, 0, 0.0
+    for row in rows:
+        if "steps_per_second" in row:
+            rate = row["steps_per_second"] if last else rates[min(1, len(rates) - 1)]
+            seconds += max(0.0, (row["step"] - last) / rate - measuring)
+            last, measuring = row["step"], 0.0
+        elif "kid" in row:
+            curve.append([round(seconds, 1), row["kid"]])
+            measuring = row["evaluation_seconds"]
+    return curve, seconds
 
 
-def _child(words: list[str], seconds: float = math.inf) -> float:
-    """Runs a command of this package; ends it after some time, as Ctrl-C does.
+def _child(words: list[str]) -> tuple[int, float, str]:
+    """Runs a command of this package.
 
     Returns:
-        The most memory that it held, in MiB.
+        (exit status: 0, or 1 for values that were not finite; the most memory that it
+        held, in MiB; the last line that it wrote to stderr).
 
     Raises:
-        UserError: if it fails, with its own last line.
+        UserError: if it fails in another way, with its own last line.
     """
     command = [sys.executable, "-m", f"keras_gans.{words[0]}", *words[1:]]
-    end, peak = time.monotonic() + seconds, 0.0
+    peak = 0.0
     with tempfile.TemporaryFile("w+") as err:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err)
         try:
             while child.poll() is None:
                 peak = max(peak, _peak_of(child.pid))
-                if time.monotonic() > end:
-                    child.send_signal(signal.SIGINT)
-                    end = math.inf
                 time.sleep(0.2)
         except BaseException:
             child.kill()
             raise
         err.seek(0)
-        said = err.read().strip().splitlines()
-    if child.returncode not in (0, 130):
-        raise UserError(f"{' '.join(words[:2])}: {(said or ['no word'])[-1]}")
-    return peak
+        said = (err.read().strip().splitlines() or ["no word"])[-1]
+    if child.returncode not in (0, 1):
+        raise UserError(f"{' '.join(words[:2])}: {said}")
+    return child.returncode, peak, said
 
 
 def _peak_of(pid: int) -> float:

@@ -50,6 +50,7 @@ from keras_gans import sample
 from keras_gans.command import import_tensorflow, run_command
 from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
+from keras_gans.workdir import Workdir
 
 # The embedded sets, and where their test splits are.
 EMBEDDED = {"digits": "tfds:mnist", "fashion": "tfds:fashion_mnist"}
@@ -142,11 +143,17 @@ def _main(values: flags.FlagValues) -> None:
         )
     for name in (values.dataset, values.reference):
         _check_dataset(name)
+    for name in ("seed", "checkpoint"):
+        if folder and values[name].present:
+            raise UserError(
+                f"--{name}: {values.source} is a folder of pictures, which are there "
+                "already; leave it away"
+            )
     sampler = None if folder else sample.load(values.source, values.checkpoint)
     import_tensorflow()
-    dataset, split, held_out = values.dataset, "train", 0
+    dataset, split, held_out = values.dataset, "train", None
     if dataset is None:
-        dataset, split, held_out = _trained_on(sampler)
+        dataset, split, held_out = _trained_on(sampler, values.source)
     samples = _samples(values, sampler)
     real = _Real(samples.image_shape, values.data_dir)
     train = real.open(dataset, split, held_out)
@@ -181,17 +188,22 @@ def _check_dataset(name: str | None) -> None:
         )
 
 
-def _trained_on(sampler) -> tuple[str, str, int]:
-    """Data set, split and number of held-out pictures in a generator's own recipe."""
+def _trained_on(sampler, source: str) -> tuple[str, str, Workdir | None]:
+    """What a generator's recipe says: data set, split, and the run that held some out.
+
+    Of an export the run is not known: what was held out counts as training pictures.
+    """
     try:
         table = tomllib.loads(sampler.info["recipe"])["data"]
         dataset, split = table["dataset"], table.get("split", "train")
-        held_out = table.get("held_out", 0)
+        held_out = Workdir(source) if table.get("held_out") else None
     except (KeyError, tomllib.TOMLDecodeError):
         raise UserError(
             "the source does not say what it was trained on; pass --dataset"
         ) from None
     _check_dataset(dataset)
+    if held_out and not os.path.isfile(held_out.join("config.toml")):
+        held_out = None
     return dataset, split, held_out
 
 
@@ -227,29 +239,37 @@ class _Real:
     def __init__(self, image_shape: tuple[int, int, int], data_dir: str | None):
         self.image_shape, self.data_dir = image_shape, data_dir
 
-    def open(self, dataset: str, split: str, held_out: int = 0):
+    def open(self, dataset: str, split: str, run: Workdir | None = None):
         from keras_gans import data
         from keras_gans.measuring import DataPictures
 
         side, _, channels = self.image_shape
         options = data.DataOptions(
-            dataset, 1, split, image_size=side, channels=channels, held_out=held_out
+            dataset, 1, split, image_size=side, channels=channels, cache_mib=0
         )
-        if not held_out:  # else it is split as in training, by number
-            options = dataclasses.replace(options, cache_mib=0)
+        if run:  # opened as in training, so that the same pictures are held out
+            recipe, info = run.read()
+            options = dataclasses.replace(recipe.data, batch_size=1)
         source = data.open_source(options, self.data_dir)
+        if run and source.info != info:
+            raise UserError(
+                f"{dataset}: not the pictures any more that {run.path} was trained on, "
+                "so that those that it held out are not known; pass --dataset and "
+                "--reference"
+            )
         kind, _, rest = dataset.partition(":")
         title = f"{dataset}[{split}]" if kind == "tfds" else dataset
         if kind == "folder":
             title = f"folder:{os.path.basename(os.path.abspath(rest))}"
-        if 0 < source.info.num_examples < LEAST:
-            raise UserError(
-                f"{title}: expected at least {LEAST} pictures, found "
-                f"{source.info.num_examples}"
-            )
         pictures = DataPictures(source, title)
-        if held_out:
+        if run:
             pictures.held_out = DataPictures(source.held_out, f"{title} held out")
+        for part in filter(None, (pictures, pictures.held_out)):
+            if 0 < part.num < LEAST:
+                raise UserError(
+                    f"{part.title}: expected at least {LEAST} pictures, found "
+                    f"{part.num}; --dataset and --reference name other sets"
+                )
         return pictures
 
 
@@ -271,7 +291,7 @@ def _reference(values: flags.FlagValues, dataset: str, split: str, train, real: 
 
         names = split_names(rest, values.data_dir)
         its_split = "test" if "test" in names or chosen != dataset else split
-    if (chosen, its_split or "train") == (dataset, split):
+    if (_resolved(chosen), its_split or "train") == (_resolved(dataset), split):
         more = "--reference=folder:PATH"
         if dataset in EMBEDDED:
             more = f"--reference={EMBEDDED[dataset]}"
@@ -283,12 +303,22 @@ def _reference(values: flags.FlagValues, dataset: str, split: str, train, real: 
             "with pictures that the generator has not seen"
         )
     reference = real.open(chosen, its_split or "train")
-    return reference, f"{reference.num} pictures that were held out of training"
+    if kind == "tfds" and its_split == "test":
+        return reference, f"the {reference.num} pictures of the test split"
+    return reference, (
+        f"{reference.num} pictures, taken for such that the generator has not seen"
+    )
+
+
+def _resolved(dataset: str) -> str:
+    """A data set's name; of a folder, its true path."""
+    kind, colon, path = dataset.partition(":")
+    if kind != "folder":
+        return dataset
+    return f"folder:{os.path.realpath(os.path.expanduser(path))}"
 
 
 def _make_folder(values: flags.FlagValues, folder: bool) -> str:
-    from keras_gans.workdir import Workdir
-
     source = os.path.expanduser(values.source)
     out = "evaluation"
     if values.out is not None:
@@ -311,7 +341,8 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
 
     start = time.monotonic()
     held_out = reference is not train
-    by_class = bool(samples.class_names and reference.class_names)
+    sets = samples, reference, train
+    by_class = all(pictures.class_names for pictures in sets)
     seen_reference = _look(reference, network, by_class)
     seen_train = _look(train, network, by_class) if held_out else seen_reference
     seen = _look(samples, network, by_class)
@@ -344,14 +375,17 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
         )
     if seen.ms_ssim is None:
         skipped["ms_ssim"] = "the pictures are too small for its window of 11 pixels"
-    label = "folder" if sampler is None else sampler.info["name"]
+    label = os.path.basename(os.path.abspath(os.path.expanduser(values.source)))
+    if sampler is not None:
+        label = f"{sampler.info['name']} at step {sampler.info['step']}"
+        if values.seed:
+            label += f" with seed {values.seed}"
     name = (
         f"{label}, {network.name}, {RESIZER}, {reference.title}, {len(seen.features)}"
     )
     slug = re.sub(r"[^\w.]+", "-", name).strip("-")
     sheet = os.path.join(out, f"{slug}_nearest.png")
-    about = None if sampler is None else sampler_lib.describe(sampler.info)
-    _write_sheet(samples, train, pairs, sheet, about)
+    _write_sheet(samples, train, pairs, sheet)
     result = {
         "name": name,
         "source": values.source,
@@ -398,12 +432,12 @@ def _look(pictures, network, by_class: bool):
     return seen
 
 
-def _write_sheet(samples, train, pairs, path: str, about: dict | None) -> None:
+def _write_sheet(samples, train, pairs: list[tuple[int, int]], path: str) -> None:
     """Draws samples, each with its nearest training picture to its right."""
     fakes = samples.pick([number for number, _ in pairs])
     reals = train.pick([number for _, number in pairs])
     sheet = np.stack([fakes, reals], axis=1).reshape(-1, *fakes.shape[1:])
-    sampler_lib.save(sheet, path, 2, about)
+    sampler_lib.save(sheet, path, columns=2)  # not marked: half of it is real
 
 
 def _table(result: dict, note: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,10 @@ class Evaluator(StepCallback):
     """Logs KID and coverage of the averaged generator every so many steps.
 
     NUM samples (seed 0, all classes in turn) against as many real pictures: those held
-    out of training, or else some of it. "kid" and "coverage" get a line of their own in
-    the log; the checkpoint with the lowest KID is kept as checkpoints/best.npz. Fewer
-    pictures than `keras_gans.evaluate` takes: for comparisons within a run.
+    out of training, or else some of it. "kid", "coverage" and "evaluation_seconds" get
+    a line of their own in the log; the checkpoint with the lowest KID is kept as
+    checkpoints/best.npz. Fewer pictures than `keras_gans.evaluate` takes: for
+    comparisons within a run.
 
     Args:
         sampler: Draws from the model that is trained.
@@ -96,6 +98,7 @@ class Evaluator(StepCallback):
             return
         if not self._recorder.check():
             return
+        start = time.monotonic()
         pictures = self._sampler.sample(len(self._real), seed=0)
         fake = self._network(pictures)[0]
         num = len(fake)
@@ -103,10 +106,14 @@ class Evaluator(StepCallback):
             "kid": kid(self._real, fake, subsets=20, subset_size=num // 2)[0],
             "coverage": prdc(self._real, fake)["coverage"],
         }
-        self._recorder.line(step, found)
+        found["evaluation_seconds"] = round(time.monotonic() - start, 2)
         best = found["kid"] < self._best
-        if best and checkpoint.save(self.model, self._workdir.checkpoints, "best"):
+        # Before the line: after a kill in between, the line would stand for no file.
+        folder = self._workdir.checkpoints
+        best = best and checkpoint.save(self.model, folder, "best") is not None
+        if best:
             self._best = found["kid"]
+        self._recorder.line(step, found)
         print(
             f"step {step}: KID {found['kid']:.4g}, coverage {found['coverage']:.3f} "
             f"({self._network.name}, {num} samples)" + ", the best so far" * best,

@@ -3,10 +3,10 @@
 config.toml           the resolved recipe
 info.json             what the data set says of itself
 metrics.jsonl         one line every `train.log_every` steps
-checkpoints/          step_<step>.npz, the newest few
+checkpoints/          step_<step>.npz, the newest few; best.npz, if it was measured
 samples/              step_<step>.png, from the averaged generator
 tensorboard/          the same numbers and pictures for TensorBoard
-export/               saved_model/ and generator.tflite
+export/               saved_model/, generator.tflite and smaller ones, report.json
 evaluation/           what `keras_gans.evaluate` measured
 """
 

@@ -13,7 +13,7 @@ from keras_gans.errors import UserError
 
 def row(model, seed, kid, **more):
     found = {"coverage": 0.5, "recall": 0.25, "seconds": 60.0, "images": 6400}
-    found |= {"curve": [[30.0, 2 * kid], [60.0, kid]], "planned": 100, "steps": 100}
+    found |= {"curve": [[30.0, 2 * kid], [60.0, kid]], "steps": 100, "held_out": True}
     found |= {"measured": "classifier:fashion, fashion, 100", "machine": "a machine"}
     return {"model": model, "seed": seed, "kid": kid, **found, **more}
 
@@ -51,7 +51,8 @@ def test_plot_is_an_svg_with_a_line_for_each_run():
         map(float, point.split(",")) for point in lines[0].get("points").split()
     )
     assert x1 > x0 and y1 > y0
-    ElementTree.fromstring(board.plot([row("one", 0, 1.0) | {"curve": []}]))
+    for curve in ([], [[0.0, 2.0], [0.0, 1.0]]):
+        ElementTree.fromstring(board.plot([row("one", 0, 1.0) | {"curve": curve}]))
 
 
 def test_report_writes_docs_and_the_page_between_its_marks(tmp_path, capsys):
@@ -77,11 +78,107 @@ def test_report_writes_docs_and_the_page_between_its_marks(tmp_path, capsys):
     assert "no board" in capsys.readouterr().err
 
 
-def test_board_of_another_contest_is_refused(tmp_path):
-    make_board(tmp_path)
+def test_folders_that_hold_something_else_are_refused(tmp_path, capsys):
     contest = board.Contest("digits", 60, 1, 100)
-    with pytest.raises(UserError, match="another contest"):
-        board.run({}, contest, str(tmp_path), None, "")
+    make_board(tmp_path / "board")
+    (tmp_path / "runs" / "dcgan_0").mkdir(parents=True)
+    (tmp_path / "file").write_text("")
+    for name, message in (
+        ("board", "another contest"),
+        ("runs", "not empty and no board"),
+        ("file/board", "Not a directory"),
+    ):
+        with pytest.raises(UserError, match=message):
+            board.run({}, contest, str(tmp_path / name), None, "")
+    args = ["report", f"--out={tmp_path / 'board'}", f"--docs={tmp_path / 'file'}"]
+    assert benchmark.main(args) == 2
+    assert "File exists" in capsys.readouterr().err
+    (tmp_path / "board" / "board.json").write_text("[]")
+    assert benchmark.main(args) == 2
+    assert "no board" in capsys.readouterr().err
+
+
+class Recipe:
+    """As much of a recipe as a board looks at."""
+
+    def __init__(self, name, text="a"):
+        """Keeps both."""
+        self.name, self.text = name, text
+
+    def to_toml(self):
+        """The text."""
+        return self.text
+
+
+def test_failed_runs_are_kept_and_changed_recipes_run_again(tmp_path, monkeypatch):
+    made = []
+
+    def run_one(model, name, seed, steps, contest, out):
+        made.append((name, seed, steps))
+        if name == "broken":
+            return {"failed": "step 3: d_real is not finite"}
+        found = row(name, seed, 4.0)
+        return {
+            k: found[k] for k in found.keys() - {"model", "seed", "steps", "images"}
+        }
+
+    class Pool:
+        def __init__(self, *args):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            pass
+
+        def submit(self, function, *args):
+            class Task:
+                def result(self):
+                    return function(*args)
+
+            return Task()
+
+    monkeypatch.setattr(board, "_run_one", run_one)
+    monkeypatch.setattr(board.concurrent.futures, "ProcessPoolExecutor", Pool)
+    contest = board.Contest("digits", 60, 2, 100)
+    configs = {name: Recipe(name) for name in ("broken", "good")}
+
+    def run():
+        rows = board.run(
+            configs, contest, str(tmp_path / "b"), lambda *a: (2.5, 64), ""
+        )
+        assert rows == board.read(str(tmp_path / "b"))["rows"]
+        return rows
+
+    rows = run()
+    assert made == [(n, s, 150) for n in ("broken", "good") for s in (0, 1)]
+    assert rows[3]["images"] == 150 * 64 and "kid" not in rows[0]
+    lines = board.table(rows).splitlines()
+    assert lines[2].startswith("| `good` | 2 |")
+    assert lines[3].startswith("| `broken` | 2, 2 of them failed |")
+    run()
+    assert len(made) == 4  # nothing again
+    configs["good"].text = "changed"
+    rows = run()
+    assert made[4:] == [("good", 0, 150), ("good", 1, 150)] and len(rows) == 4
+    configs["again"] = Recipe("good")
+    with pytest.raises(UserError, match="expected different names"):
+        run()
+
+
+def test_seconds_leave_out_tracing_and_measuring(tmp_path):
+    log = [
+        {"step": 10, "steps_per_second": 1.0},  # traced
+        {"step": 20, "steps_per_second": 5.0},
+        {"step": 20, "kid": 3.0, "evaluation_seconds": 4.0},
+        {"step": 30, "steps_per_second": 10 / 6},  # 2 seconds of steps
+        {"step": 30, "kid": 2.0, "evaluation_seconds": 4.0},
+    ]
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in log))
+    curve, seconds = board._curve(str(path))
+    assert curve == [[4.0, 3.0], [6.0, 2.0]] and seconds == pytest.approx(6.0)
 
 
 def test_board_trains_measures_and_goes_on(tmp_path, capsys):
@@ -95,8 +192,8 @@ def test_board_trains_measures_and_goes_on(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "small, seed 0" in shown and "| `small` | 1 |" in shown
     [first] = board.read(str(out))["rows"]
-    assert first["planned"] == first["steps"] >= 5
-    assert 0.2 < first["seconds"] < 60
+    assert first["steps"] >= 5 and first["pictures_a_step"] == 16
+    assert 0.02 < first["seconds"] < 60
     assert first["images"] == 16 * first["steps"]
     assert len(first["curve"]) >= 5 and first["curve"][-1][0] > first["curve"][0][0]
     assert first["peak_mib"] > 100 and 0 <= first["coverage"] <= 1
@@ -106,7 +203,7 @@ def test_board_trains_measures_and_goes_on(tmp_path, capsys):
     rows = board.read(str(out))["rows"]
     assert [r["seed"] for r in rows] == [0, 1] and rows[0] == first
     assert (out / "small_0" / "metrics.jsonl").read_bytes() == before
-    assert rows[1]["planned"] == first["planned"] and rows[1]["kid"] != first["kid"]
+    assert rows[1]["steps"] == first["steps"] and rows[1]["kid"] != first["kid"]
 
 
 def test_failing_run_says_why(tmp_path):

@@ -188,7 +188,10 @@ def test_run_is_measured_against_its_own_data(smoke_run, tmp_path, capsys):
     assert evaluate.main([f"--source={run}", "--num=60", "--seed=1"]) == 0
     out = capsys.readouterr().out
     result, sheet = result_in(run / "evaluation")
-    assert result["name"] == "cgan, classifier:digits, lanczos, digits, 60"
+    assert (
+        result["name"]
+        == "cgan at step 6 with seed 1, classifier:digits, lanczos, digits, 60"
+    )
     assert result["name"] in out and "60,000 training pictures of MNIST" in out
     assert "the 5000 training pictures themselves" in out  # the reference is said
     assert "--reference=tfds:mnist" in out and "no held-out pictures" in out
@@ -236,7 +239,7 @@ def test_folders_of_pictures(tmp_path, capsys):
     out = capsys.readouterr().out
     result, sheet = result_in(tmp_path / "out")
     assert result["num"] == 100 and result["reference"]["held_out"]
-    assert f"{len(held_out)} pictures that were held out" in out
+    assert f"{len(held_out)} pictures, taken for such" in out
     numbers = {pair["sample"]: pair["training"] for pair in result["most_suspicious"]}
     assert numbers == {90 + i: i for i in range(10)}
     for row in range(10):  # copies look like what they are copied from

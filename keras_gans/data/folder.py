@@ -170,7 +170,7 @@ class FolderSource:
     def _one(self, number: int) -> tuple[int, np.ndarray]:
         # The next readable file stands in for a corrupt one: the order stays a
         # function of (seed, step).
-        while True:
+        for _ in self.paths:
             path = self.paths[number]
             picture = _try(self._read, path)
             if picture is not None:
@@ -184,6 +184,7 @@ class FolderSource:
                     len(self.paths),
                 )
             number = (number + 1) % len(self.paths)
+        raise OSError(f"none of {len(self.paths)} pictures can be read, as {path}")
 
 
 def _list(root: str) -> tuple[list[str], np.ndarray, tuple[str, ...]]:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_gans import images
 
+CHUNK = 64  # pictures at once: a larger network's maps fill the memory
 RESIZER = "lanczos"  # that of `images.fit`, antialiased
 
 
@@ -58,6 +59,14 @@ class FeatureNetwork:
         Returns:
             (features float32 [num, dim], class probabilities float32 [num, classes]).
         """
+        found = [
+            self._look(pictures[start : start + CHUNK])
+            for start in range(0, len(pictures), CHUNK)
+        ]
+        features, probabilities = zip(*found, strict=True)
+        return np.concatenate(features), np.concatenate(probabilities)
+
+    def _look(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         wanted = (self.side, self.side, self.channels)
         if pictures.shape[1:] != wanted:
             pictures = np.stack(

@@ -5,7 +5,8 @@ Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleG
 generator, a residual discriminator, equalised learning rates, filters [1, 3, 3, 1].
 Classes as in Karras et al. 2020 (arXiv 2006.06676): an embedding joined with the
 latent, and the discriminator's features projected onto another. The picture is doubled
-with its border repeated where the authors' filter sees zeros.
+with its border repeated where the authors' filter sees zeros; norms are kept from 0 by
+1e-6, not 1e-8, which is 0 in a float16 export.
 """
 
 from __future__ import annotations
