@@ -289,6 +289,8 @@ def test_bad_input_is_one_line(smoke_run, tmp_path, capsys, monkeypatch):
         (["--source=wide", "--dataset=digits"], "got 12x8; bring them to one size"),
         (["--source=few", "--dataset=digits"], "at least 20 pictures, found 19"),
         (["--source=broken", "--dataset=digits"], "that can be read, found 19"),
+        ([*made, "--seed=1"], "--seed: made is a folder of pictures"),
+        ([*made, "--checkpoint=best"], "--checkpoint: made is a folder"),
         ([*made, "--num=31"], "expected at least 31 pictures, found 30"),
         ([run, "--num=19"], "--num=19: expected at least 20"),
         ([run, "--seed=-1"], "seed: expected 0 to"),
@@ -323,6 +325,24 @@ def test_run_is_compared_with_what_it_held_out(tmp_path, capsys):
         "held_out": True,
     }
     assert "suspicious" in result["samples"]
+
+
+def test_held_out_pictures_of_a_changed_folder_are_not_known(tmp_path, capsys):
+    pictures = embedded("digits").images[::50]
+    write_pictures(tmp_path / "set", pictures)
+    run, dataset = tmp_path / "run", f"folder:{tmp_path / 'set'}"
+    args = ["--model=gan", "--smoke", "--export=none", f"--set=data.dataset={dataset}"]
+    args += ["--set=data.held_out=30", f"--workdir={run}"]
+    assert train.main(args) == 0
+    asked = [f"--source={run}", "--features=classifier:digits", "--num=20"]
+    assert evaluate.main(asked) == 0
+    assert "the 30 pictures that the run held out" in capsys.readouterr().out
+    write_pictures(tmp_path / "set", pictures[:1], start=100)
+    assert "not the pictures any more" in fails(capsys, *asked)
+    # the same folder by another name is the training set, not others
+    asked += [f"--dataset={dataset}", f"--reference=folder:{tmp_path / 'run/../set'}"]
+    assert evaluate.main(asked) == 0
+    assert "training pictures themselves" in capsys.readouterr().out
 
 
 def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):

@@ -350,6 +350,10 @@ def test_export_command_measures_speed_and_says_mistakes(smoke_run, tmp_path, ca
         ([f"--workdir={tmp_path}"], "not a run's folder"),
         ([f"--workdir={run}", "--quantize=int4"], "no 'int4'; did you mean 'int8'?"),
         ([f"--workdir={run}", "--to="], "no ''"),
+        (
+            [f"--workdir={run}", "--to=saved_model", "--quantize=int8"],
+            "--quantize is of .tflite files",
+        ),
     ):
         capsys.readouterr()
         assert main(args) == 2
