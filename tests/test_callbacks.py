@@ -69,7 +69,8 @@ def test_a_slow_model_gets_a_grid_within_a_minute(clock, tmp_path):
 
     drawn = np.zeros((64, 4, 4, 1), np.uint8)
     sampler = types.SimpleNamespace(
-        info={"num_classes": 0}, sample=lambda num, seed: drawn[:num]
+        info={"name": "slow", "num_classes": 0, "step": 0, "recipe": ""},
+        sample=lambda num, seed: drawn[:num],
     )
     recorder = types.SimpleNamespace(check=lambda: True, picture=lambda *a: None)
     grids = callbacks.SampleGrid(
