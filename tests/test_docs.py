@@ -105,7 +105,7 @@ def test_run_command_is_what_every_command_goes_through():
 def test_python_in_the_readme_runs(smoke_run, tmp_path, monkeypatch):
     """Each block, in order, with fewer steps, beside a run of cgan."""
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "cgan").symlink_to(smoke_run("cgan"))
     monkeypatch.chdir(tmp_path)
@@ -120,3 +120,5 @@ def test_python_in_the_readme_runs(smoke_run, tmp_path, monkeypatch):
             assert names["images"].shape == (16, 28, 28, 1)
         if "pictures" in names:
             assert names["pictures"].shape == (16, 28, 28, 1)
+        if "files" in names:
+            assert [file[1:4] for file in names["files"].numpy()] == [b"PNG"] * 16
