@@ -22,9 +22,8 @@ from absl import flags
 from keras_gans.command import run_command
 from keras_gans.errors import UserError, did_you_mean
 from keras_gans.sample import define_checkpoint
+from keras_gans.train import EXPORTS
 from keras_gans.workdir import Workdir
-
-KINDS = ("saved_model", "tflite")
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -33,7 +32,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
     flag = {"flag_values": values}
     flags.DEFINE_string("workdir", None, "The folder of a run.", **flag)
-    flags.DEFINE_list("to", list(KINDS), f"Any of {', '.join(KINDS)}.", **flag)
+    flags.DEFINE_list("to", list(EXPORTS), f"Any of {', '.join(EXPORTS)}.", **flag)
     define_checkpoint(values)
     kinds = f"Of .tflite files: any of {', '.join(QUANTIZATIONS)}; a file for each."
     flags.DEFINE_list("quantize", ["float32"], kinds, **flag)
@@ -52,7 +51,7 @@ def _main(values: flags.FlagValues) -> None:
 
     if values.workdir is None:
         raise UserError("say which run: --workdir=runs/cgan")
-    for name, known in (("to", KINDS), ("quantize", QUANTIZATIONS)):
+    for name, known in (("to", EXPORTS), ("quantize", QUANTIZATIONS)):
         chosen = getattr(values, name)
         for word in chosen or [""]:
             if word not in known:

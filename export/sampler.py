@@ -656,12 +656,22 @@ def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
         "milliseconds": round(1000 * medians[0], 3),
         "pictures_per_second": round(BATCH / medians[1], 1),
     }
+    peak = peak_mib()
+    return {**found, "peak_mib": round(peak, 1)} if peak else found
+
+
+def peak_mib(process: int | str = "self") -> float:
+    """The most memory that a process held so far, in MiB; 0 if the system says nothing.
+
+    Args:
+        process: Its number, or "self".
+    """
     try:  # Linux, Android; what `resource` says there is at least the parent's peak
-        with open("/proc/self/status", encoding="utf-8") as file:
+        with open(f"/proc/{process}/status", encoding="utf-8") as file:
             [line] = [line for line in file if line.startswith("VmHWM:")]
     except (OSError, ValueError):
-        return found
-    return {**found, "peak_mib": round(int(line.split()[1]) / 1024, 1)}
+        return 0.0
+    return int(line.split()[1]) / 1024
 
 
 def main(argv: list[str] | None = None) -> int:

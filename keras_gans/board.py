@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from keras_gans.command import import_tensorflow
 from keras_gans.config import Config
 from keras_gans.errors import UserError
-from keras_gans.export.sampler import write
+from keras_gans.export.sampler import peak_mib, write
 
 CURVE = 5  # measurements on the way, for the plot
 MARKS = "<!-- board: begin -->", "<!-- board: end -->"
@@ -391,7 +391,7 @@ def _child(words: list[str]) -> tuple[int, float, str]:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err)
         try:
             while child.poll() is None:
-                peak = max(peak, _peak_of(child.pid))
+                peak = max(peak, peak_mib(child.pid))
                 time.sleep(0.2)
         except BaseException:
             child.kill()
@@ -401,13 +401,3 @@ def _child(words: list[str]) -> tuple[int, float, str]:
     if child.returncode not in (0, 1):
         raise UserError(f"{' '.join(words[:2])}: {said}")
     return child.returncode, peak, said
-
-
-def _peak_of(pid: int) -> float:
-    """The most memory that a process held so far, in MiB; 0 if it is not said."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-            [line] = [line for line in file if line.startswith("VmHWM:")]
-    except (OSError, ValueError):
-        return 0.0
-    return int(line.split()[1]) / 1024
