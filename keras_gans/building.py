@@ -37,6 +37,9 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
     variant = config_lib.find_class(config.name, config.model)
     labels = variant.label_names(config.hparams, info.class_names)
     from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}
+    if variant.takes_pictures:
+        from_data = {"image_shape": info.image_shape, "source_shape": info.source_shape}
+    _check_sources(config, variant, info)
     networks = importlib.import_module(config.networks)
     if config.hparams.augment and info.image_shape[:2] == (1, 1):
         raise UserError(
@@ -62,6 +65,20 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
     except (ValueError, TypeError) as error:  # what only Keras knows to be wrong
         line = str(error).strip().splitlines()[0]
         raise UserError(f"{config.name}.toml cannot be built: {line}") from None
+
+
+def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> None:
+    if variant.takes_pictures and not info.source_shape:
+        raise UserError(
+            f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
+            'has no sources; expected data.dataset="pairs:A,B" (or "unpaired:A,B"), or '
+            "data.source beside it: outline, grey, small2 or small4"
+        )
+    if info.source_shape and not variant.takes_pictures:
+        raise UserError(
+            f"{config.name} makes pictures from noise; expected a data set without "
+            "sources (data.source, pairs and unpaired are for models as pix2pix)"
+        )
 
 
 def load_workdir(path: str, which: str = "newest") -> KerasSampler:
@@ -94,11 +111,27 @@ def load_workdir(path: str, which: str = "newest") -> KerasSampler:
 
 def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
     """Describes a generator, for its exports: see `BaseSampler.info`."""
-    labels = model.label_names(config.hparams, info.class_names)
+    if model.takes_pictures:
+        takes = {"source_shape": list(info.source_shape)}
+    else:
+        takes = _noise_info(model, config, info)
     return {
         "format": 1,
         "name": config.name,
         "image_shape": list(info.image_shape),
+        **takes,
+        "step": int(model.step.numpy()),
+        "data_credit": info.credit,
+        "recipe": config.to_toml(),
+        "versions": {
+            name: metadata.version(name) for name in ("keras_gans", "keras", "numpy")
+        },
+    }
+
+
+def _noise_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
+    labels = model.label_names(config.hparams, info.class_names)
+    return {
         "latent_dim": model.latent_dim,
         "latents": model.hparams.latents,
         "num_codes": model.num_codes,
@@ -109,12 +142,6 @@ def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
         },
         "num_classes": len(labels),
         "class_names": list(labels),
-        "step": int(model.step.numpy()),
-        "data_credit": info.credit,
-        "recipe": config.to_toml(),
-        "versions": {
-            name: metadata.version(name) for name in ("keras_gans", "keras", "numpy")
-        },
     }
 
 

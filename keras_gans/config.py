@@ -47,7 +47,8 @@ TABLES = (
     "hparams",
     "train",
 )
-FROM_DATA = ("image_shape", "num_classes")  # network keywords that the data set
+# Network keywords that the data set.
+FROM_DATA = ("image_shape", "num_classes", "source_shape")
 
 
 @dataclasses.dataclass(frozen=True)

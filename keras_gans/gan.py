@@ -39,6 +39,7 @@ class BaseGAN(keras.Model):
 
     Hparams = Hparams
     per_picture = False  # whether `d_losses` has a gradient penalty
+    takes_pictures = False  # whether the generator makes pictures from pictures
     sampling_defaults: dict[str, float] = {}  # of what else the generator takes
 
     def __init__(
@@ -103,12 +104,12 @@ class BaseGAN(keras.Model):
             **kwargs: Passed on to `keras.Model.compile`, as `jit_compile`.
 
         Returns:
-            The model itself, so that `.compile(...).fit(...)` reads in one line.
+            The model itself, for `.compile(...).fit(...)`.
         """
         # optimizer=None: the default would plant an unused RMSprop in checkpoints.
         super().compile(optimizer=None, **kwargs)
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
-        g_optimizer.build(self.generator.trainable_variables)
+        g_optimizer.build(self.g_variables)
         d_optimizer.build(self.discriminator.trainable_variables)
         return self
 
@@ -146,9 +147,7 @@ class BaseGAN(keras.Model):
             d_logs = self.update_discriminator(*batch)
         layers.power_iteration(self.generator)
         g_logs = engine.minimize(
-            lambda: self.g_losses(*batch),
-            self.generator.trainable_variables,
-            self.g_optimizer,
+            lambda: self.g_losses(*batch), self.g_variables, self.g_optimizer
         )
         self.step.assign_add(1)
         averaging.update(self.ema_generator, self.generator, self.average_decay())
@@ -158,6 +157,11 @@ class BaseGAN(keras.Model):
             **{name: self.instruments.value[i] for i, name in enumerate(INSTRUMENTS)},
             **self.augment.logs(),
         }
+
+    @property
+    def g_variables(self) -> list[keras.Variable]:
+        """What the generator's updates change."""
+        return self.generator.trainable_variables
 
     def average_decay(self) -> Tensor:
         """Share of the averaged generator that stays, in the step just counted."""

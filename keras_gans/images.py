@@ -30,13 +30,19 @@ def halvings(side: int) -> tuple[int, int]:
     return side, times
 
 
-def read(path: str, image_size: int, channels: int) -> np.ndarray:
+def read(
+    path: str,
+    image_size: int,
+    channels: int,
+    part: tuple[float, float, float, float] = (0, 0, 1, 1),
+) -> np.ndarray:
     """Reads a picture file, upright, at the size asked for.
 
     Args:
         path: A PNG, JPEG or WebP file.
         image_size: Side in pixels, see `fit`.
         channels: 1 for grey, 3 for colour; transparency is laid on white.
+        part: What of it: left, upper, right and lower end, as shares of the sides.
 
     Returns:
         uint8 [image_size, image_size, channels].
@@ -56,6 +62,9 @@ def read(path: str, image_size: int, channels: int) -> np.ndarray:
             if image.mode.startswith("I;16"):  # Pillow would cut 16 bits off at 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             image = image.convert("L" if channels == 1 else "RGB")
+            sides = (*image.size, *image.size)
+            ends = [round(a * b) for a, b in zip(part, sides, strict=True)]
+            image = image.crop(ends)
     except Exception as error:  # Pillow says "corrupt" in many ways
         raise OSError(f"{type(error).__name__}: {error}") from None
     return _fit(image, image_size)

@@ -30,9 +30,20 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
         UserError: if there is no such set, or it has no pictures.
     """
     source, held_out = _open(options, data_dir), None
+    if options.source:
+        from keras_gans.data import sources
+
+        shape = sources.derived_shape(options, source.info.image_shape)
+        source.info = dataclasses.replace(
+            source.info, num_classes=0, class_names=(), source_shape=shape
+        )
     notes = list(getattr(source, "notes", ()))
     if options.held_out:
         source, held_out = _hold_out(source, options.held_out)
+    if options.unpaired:
+        from keras_gans.data.pairs import UnpairedSource
+
+        source = UnpairedSource(source, source)
     if not options.batch_size:
         size = choose_batch_size(source.info)
         side, number = source.info.image_shape[0], source.info.num_examples
@@ -82,6 +93,15 @@ def _hold_out(source, number: int):
 
 def _open(options: DataOptions, data_dir: str | None):
     kind, colon, rest = options.dataset.partition(":")
+    if kind in ("pairs", "unpaired") and colon:
+        from keras_gans.data import pairs
+
+        opened = pairs.open_pairs if kind == "pairs" else pairs.open_unpaired
+        return opened(rest, options)
+    if rest.startswith("cycle_gan/"):
+        from keras_gans.data.pairs import open_cycle_gan
+
+        return open_cycle_gan(rest, options, data_dir)
     if kind == "tfds" and colon:
         from keras_gans.data.tfds import open_tfds
 
@@ -95,7 +115,8 @@ def _open(options: DataOptions, data_dir: str | None):
     if options.dataset in points.MIXTURES:
         return points.PointsSource(options)
     if options.dataset not in embedded.EMBEDDED:
-        known = (*embedded.EMBEDDED, *points.MIXTURES, "tfds:NAME", "folder:PATH")
+        kinds = "tfds:NAME", "folder:PATH", "pairs:A,B", "unpaired:A,B"
+        known = (*embedded.EMBEDDED, *points.MIXTURES, *kinds)
         hint = did_you_mean(options.dataset, known)
         raise UserError(f"[data] dataset: no set '{options.dataset}'{hint}")
     return embedded.open_embedded(options)
@@ -113,7 +134,8 @@ def load_data(
     """Opens a data set as an endless, shuffled stream of batches.
 
     Args:
-        dataset: "digits", "fashion", "ring", "grid25", "tfds:NAME" or "folder:PATH".
+        dataset: "digits", "fashion", "ring", "grid25", "tfds:NAME", "folder:PATH",
+            "pairs:A,B" or "unpaired:A,B".
         batch_size: Pictures in a batch.
         seed: Seeds the order. The stream is a function of (seed, step) alone.
         start_step: Batch to begin with, to go on where another stream ended.

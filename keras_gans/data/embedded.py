@@ -41,8 +41,9 @@ def open_embedded(options: DataOptions):
     with file.open("rb") as opened, np.load(opened) as arrays:
         pictures, labels = arrays["images"], arrays["labels"]
     size, channels = options.image_size or 28, options.channels or 1
-    if (size, channels) != (28, 1):
-        pictures = np.stack([images.fit(p, size, channels) for p in pictures])
+    stored = options.stored_size(size)
+    if (stored, channels) != (28, 1):
+        pictures = np.stack([images.fit(p, stored, channels) for p in pictures])
     info = DataInfo(
         (size, size, channels), len(class_names), class_names, credit, len(pictures)
     )

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_gans import images
-from keras_gans.data import survey
+from keras_gans.data import sources, survey
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.data.pipeline import ArraySource, random_access_stream
 from keras_gans.errors import UserError
@@ -59,15 +59,46 @@ def open_folder(root: str, options: DataOptions):
         num_examples=len(paths),
         fingerprint=hashlib.sha256(names.encode("utf-8", "replace")).hexdigest(),
     )
-    read = functools.partial(images.read, image_size=size, channels=channels)
-    none = UserError(
-        f"[data] dataset: none of the {len(paths)} pictures in '{root}' can be read"
+    read = functools.partial(
+        images.read, image_size=options.stored_size(size), channels=channels
     )
-    if len(paths) * size * size * channels > options.cache_mib * 2**20:
+    return open_files(paths, labels, info, options, read, choice.notes)
+
+
+def open_files(
+    paths: list[str],
+    labels: np.ndarray,
+    info: DataInfo,
+    options: DataOptions,
+    read: Callable[[str], np.ndarray],
+    notes: tuple[str, ...],
+):
+    """Opens picture files.
+
+    Args:
+        paths: The files, at least one.
+        labels: int32 [num], their classes.
+        info: What the set says of itself, if all can be read.
+        options: How it is read.
+        read: From a path to uint8 of `sources.stored_shape`; OSError if it is corrupt.
+        notes: Sentences for the user.
+
+    Returns:
+        The source, see `open_source`.
+
+    Raises:
+        UserError: if none can be read.
+    """
+    none = UserError(
+        f"[data] dataset: none of the {len(paths)} pictures of {options.dataset} can "
+        "be read"
+    )
+    shape = sources.stored_shape(info, options)
+    if len(paths) * int(np.prod(shape)) > options.cache_mib * 2**20:
         if all(_try(read, path) is None for path in paths):  # up to the first good one
             raise none
         source = FolderSource(paths, labels, info, options, read)
-        source.notes = choice.notes
+        source.notes = notes
         return source
     with ThreadPoolExecutor(THREADS) as pool:
         decoded = list(pool.map(functools.partial(_try, read), paths))
@@ -81,7 +112,7 @@ def open_folder(root: str, options: DataOptions):
     info = dataclasses.replace(info, num_examples=len(kept))
     pictures = np.stack([decoded[i] for i in kept])
     source = ArraySource(pictures, labels[kept], info, options)
-    source.notes = choice.notes
+    source.notes = notes
     return source
 
 
@@ -143,11 +174,12 @@ class FolderSource:
             pictures, labels = tf.numpy_function(
                 lambda n: self._batch(pool, n), [numbers], (tf.uint8, tf.int32)
             )
-            pictures = tf.ensure_shape(pictures, (size, *self.info.image_shape))
+            shape = sources.stored_shape(self.info, self.options)
+            pictures = tf.ensure_shape(pictures, (size, *shape))
             return pictures, tf.ensure_shape(labels, (size,))
 
         return random_access_stream(
-            len(self.paths), lookup, self.options, seed, start_step
+            len(self.paths), lookup, self.info, self.options, seed, start_step
         )
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -187,15 +219,24 @@ class FolderSource:
         raise OSError(f"none of {len(self.paths)} pictures can be read, as {path}")
 
 
-def _list(root: str) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
-    """Lists picture files, sorted; first-level sub-folders with any are the classes."""
-    files: list[tuple[str, str]] = []
+def list_files(root: str) -> list[str]:
+    """The picture files in a folder and below it, sorted by folder, then by name."""
+    files = []
     for folder, subfolders, names in os.walk(root, followlinks=True):
         subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
-        top = os.path.relpath(folder, root).split(os.sep)[0]
         for name in sorted(names):
             if name.lower().endswith(ENDINGS) and not name.startswith("."):
-                files.append((top, os.path.join(folder, name)))
+                files.append(os.path.join(folder, name))
+    return files
+
+
+def _list(root: str) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
+    """Lists picture files; first-level sub-folders with any are the classes."""
+    paths = list_files(root)
+    files = [
+        (os.path.relpath(os.path.dirname(path), root).split(os.sep)[0], path)
+        for path in paths
+    ]
     tops = sorted({top for top, _ in files})
     if len(tops) < 2:
         tops = ()  # flat, or a single sub-folder: nothing to tell apart

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from keras_gans.errors import UserError
 
@@ -15,7 +16,10 @@ class DataOptions:
         dataset: "digits" or "fashion" (in the package), "ring" or "grid25" (points of a
             mixture of Gaussians), "tfds:NAME" (any image set of TensorFlow Datasets),
             or "folder:PATH" (PNG, JPEG or WebP files, flat or with one sub-folder a
-            class).
+            class). For models that make pictures from pictures: "pairs:A,B" (two
+            folders, files of equal names), "pairs:PATH" (A and B side by side in each
+            file), "unpaired:A,B" (two folders), "tfds:cycle_gan/NAME", or any of the
+            others with `source`.
         batch_size: Pictures in an update of the discriminator, over all devices
             together; a step takes hparams.d_steps of them. 0 chooses by the number
             of pictures and their size.
@@ -25,6 +29,15 @@ class DataOptions:
             set whose pictures are square and all alike; for a folder it is chosen.
         channels: 1 for grey, 3 for colour, 0 as the set has them.
         horizontal_flip: Whether each picture is mirrored with probability 1/2.
+        random_crop: Pictures are made this many pixels larger on both sides, and cut
+            out at a place that is drawn each time.
+        source: What pictures are to be made from, where the set does not say: "grey",
+            "outline", "small2" or "small4" (of a half or a quarter of the side), made
+            of each picture. "" for models that make pictures from noise.
+        unpaired: With `source`: sources come from other pictures than those beside
+            them, as if no one knew which belong together.
+        direction: Of sets with two kinds of pictures, A and B: which is made from
+            which.
         held_out: How many pictures are kept out of training, so that the log can say
             what the discriminator makes of them ("held_out_score", beside "real_score"
             of those that it learns from). Drawn once, the same for every seed.
@@ -38,6 +51,10 @@ class DataOptions:
     image_size: int = 0
     channels: int = 0
     horizontal_flip: bool = False
+    random_crop: int = 0
+    source: Literal["", "grey", "outline", "small2", "small4"] = ""
+    unpaired: bool = False
+    direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
     held_out: int = 0
     cache_mib: int = 1024
 
@@ -57,12 +74,28 @@ class DataOptions:
                 f"[data] split: only TFDS sets have splits, got '{self.split}' for "
                 f"'{self.dataset}'"
             )
-        if self.image_size < 0 or self.cache_mib < 0:
-            raise UserError("[data] image_size and cache_mib: expected 0 or more")
-        if self.held_out < 0:
-            raise UserError(f"[data] held_out: expected 0 or more, got {self.held_out}")
+        for name in ("image_size", "cache_mib", "held_out", "random_crop"):
+            if getattr(self, name) < 0:
+                raise UserError(
+                    f"[data] {name}: expected 0 or more, got {getattr(self, name)}"
+                )
         if self.channels not in (0, 1, 3):
             raise UserError(f"[data] channels: expected 0, 1 or 3, got {self.channels}")
+        two_kinds = self.dataset.startswith(("pairs:", "unpaired:", "tfds:cycle_gan/"))
+        if self.source and two_kinds:
+            raise UserError(
+                f"[data] source: '{self.dataset}' has sources of its own; leave it away"
+            )
+        if self.unpaired and not self.source:
+            raise UserError("[data] unpaired: expected data.source beside it")
+        if self.direction != "a_to_b" and not two_kinds:
+            raise UserError(
+                f"[data] direction: '{self.dataset}' has no A and B; leave it away"
+            )
+
+    def stored_size(self, side: int) -> int:
+        """The side in pixels that pictures of a side are kept at, to be cut."""
+        return side + self.random_crop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +109,8 @@ class DataInfo:
         credit: Whose pictures they are, for what is made from them.
         num_examples: Pictures in the split; 0 if it is not known before it is read.
         fingerprint: Changes if a folder's files are others; else empty.
+        source_shape: (height, width, channels) of what its pictures are to be made
+            from; () if that is noise.
     """
 
     image_shape: tuple[int, int, int]
@@ -84,3 +119,4 @@ class DataInfo:
     credit: str = ""
     num_examples: int = 0
     fingerprint: str = ""
+    source_shape: tuple[int, ...] = ()

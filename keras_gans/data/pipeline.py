@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from keras_gans.data import sources
 from keras_gans.data.options import DataInfo, DataOptions
 
 
 def random_access_stream(
     num_examples: int,
     lookup: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    info: DataInfo,
     options: DataOptions,
     seed: int,
     start_step: int,
@@ -28,12 +30,14 @@ def random_access_stream(
         num_examples: How many there are.
         lookup: From numbers int64 [batch] to (images uint8 [batch, height, width,
             channels], labels int32 [batch]).
+        info: What the set says of itself.
         options: Batch size and augmentation.
         seed: The run's seed.
         start_step: The batch to begin with.
 
     Returns:
-        (images float32 in [-1, 1], labels int32), endless, prefetched.
+        (images float32 in [-1, 1], labels int32, or sources float32), endless,
+        prefetched.
     """
     epoch, skip = divmod(start_step * options.batch_size, num_examples)
 
@@ -48,6 +52,7 @@ def random_access_stream(
     numbers = numbers.batch(options.batch_size, drop_remainder=True)
     return finish(
         numbers.map(lookup, tf.data.AUTOTUNE, deterministic=True),
+        info,
         options,
         seed,
         start_step,
@@ -55,7 +60,11 @@ def random_access_stream(
 
 
 def finish(
-    batches: tf.data.Dataset, options: DataOptions, seed: int, start_step: int
+    batches: tf.data.Dataset,
+    info: DataInfo,
+    options: DataOptions,
+    seed: int,
+    start_step: int,
 ) -> tf.data.Dataset:
     """Turns batches of (uint8 images, labels) into what a model trains on."""
     steps = tf.data.Dataset.counter(start_step)
@@ -67,11 +76,30 @@ def finish(
             images = tf.image.stateless_random_flip_left_right(
                 images, seed=tf.stack([tf.cast(seed, tf.int64), step])
             )
+        if options.random_crop:
+            # other draws than the mirroring's: seeds are below 2^32
+            key = tf.stack([tf.cast(seed, tf.int64) + 2**32, step])
+            images = _random_crop(images, options.random_crop, key)
+        if info.source_shape:
+            return sources.split(images, info, options.source)
         return images, labels
 
-    pairs = tf.data.Dataset.zip(steps, batches)
-    pairs = pairs.map(convert, tf.data.AUTOTUNE, deterministic=True)
-    return pairs.prefetch(tf.data.AUTOTUNE)
+    both = tf.data.Dataset.zip(steps, batches)
+    both = both.map(convert, tf.data.AUTOTUNE, deterministic=True)
+    return both.prefetch(tf.data.AUTOTUNE)
+
+
+def _random_crop(images: tf.Tensor, less: int, key: tf.Tensor) -> tf.Tensor:
+    """Cuts every picture at a place of its own, `less` pixels smaller on both sides."""
+    batch, height, width, channels = images.shape
+    starts = tf.random.stateless_uniform((2, batch), key, 0, less + 1, tf.int32)
+    rows, columns = (
+        start[:, None] + tf.range(side - less)
+        for start, side in zip(tf.unstack(starts), (height, width), strict=True)
+    )
+    images = tf.gather(images, rows, axis=1, batch_dims=1)
+    images = tf.gather(images, columns, axis=2, batch_dims=1)
+    return tf.ensure_shape(images, (batch, height - less, width - less, channels))
 
 
 class ArraySource:
@@ -114,7 +142,7 @@ class ArraySource:
             return tf.gather(images, numbers), tf.gather(labels, numbers)
 
         return random_access_stream(
-            len(self.images), lookup, self.options, seed, start_step
+            len(self.images), lookup, self.info, self.options, seed, start_step
         )
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

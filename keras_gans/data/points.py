@@ -59,7 +59,7 @@ class PointsSource:
 
     def __init__(self, options: DataOptions):
         """Draws nothing yet."""
-        for name in ("image_size", "channels", "horizontal_flip"):
+        for name in ("image_size", "channels", "horizontal_flip", "random_crop"):
             if getattr(options, name):
                 raise UserError(
                     f"[data] {name}: '{options.dataset}' holds points, not pictures; "

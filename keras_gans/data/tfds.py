@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_gans import images
+from keras_gans.data import sources
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.data.pipeline import ArraySource, finish
 from keras_gans.errors import UserError, did_you_mean
@@ -99,7 +100,8 @@ class TFDSSource:
 
     def cached(self):
         """Reads the whole set into memory if it fits, else returns this source."""
-        room = self.options.cache_mib * 2**20 // int(np.prod(self.info.image_shape))
+        shape = sources.stored_shape(self.info, self.options)
+        room = self.options.cache_mib * 2**20 // int(np.prod(shape))
         if self.info.num_examples > room:
             return self
         pictures, labels = [], []
@@ -141,7 +143,7 @@ class TFDSSource:
         shuffled = epochs.flat_map(epoch).skip(skip)
         decoded = shuffled.map(self._decode, tf.data.AUTOTUNE, deterministic=True)
         batches = decoded.batch(self.options.batch_size, drop_remainder=True)
-        return finish(batches, self.options, seed, start_step)
+        return finish(batches, self.info, self.options, seed, start_step)
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each example once, in order: uint8 pictures and int32 labels."""
@@ -173,12 +175,12 @@ class TFDSSource:
         picture = encoded
         if encoded.dtype == tf.string:
             picture = feature.decode_example(encoded)
-        size, _, channels = self.info.image_shape
-        if self.info.image_shape != feature.shape:
+        shape = sources.stored_shape(self.info, self.options)
+        if shape != feature.shape:
             picture = tf.numpy_function(
-                lambda p: images.fit(p, size, channels), [picture], tf.uint8
+                lambda p: images.fit(p, shape[0], shape[2]), [picture], tf.uint8
             )
-        return tf.ensure_shape(picture, self.info.image_shape), label
+        return tf.ensure_shape(picture, shape), label
 
 
 def split_names(name: str, data_dir: str | None) -> tuple[str, ...]:

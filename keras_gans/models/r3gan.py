@@ -57,7 +57,6 @@ class Hparams(hparams.Hparams):
             UserError: for a value out of range.
         """
         super().__post_init__()
-        self.check("r1_every", "1: both penalties in every step", self.r1_every == 1)
         p = self.augment_probability
         self.check("r1_final", "at least 0", self.r1_final >= 0)
         self.check("augment_probability", "0 to 1", 0 <= p <= 1)
@@ -76,9 +75,25 @@ class R3GAN(RSGAN):
         """Minimises softplus(D(G(z)) - D(x)), R1 and R2."""
         self.schedule_augmentation()
         fake = self.fakes(real, labels)
-        (real_logits, r1), (fake_logits, r2) = (
-            penalties.scored(lambda x: self.score(x, labels), x) for x in (real, fake)
-        )
+        every = self.hparams.r1_every
+        if every == 1:
+            (real_logits, r1), (fake_logits, r2) = (
+                penalties.scored(lambda x: self.score(x, labels), x)
+                for x in (real, fake)
+            )
+        else:
+            real_logits, fake_logits = (self.score(x, labels) for x in (real, fake))
+            zeros = ops.zeros(ops.shape(real)[:1])
+
+            def both(x):
+                return lambda: penalties.squared_gradient_norm(
+                    lambda x: self.score(x, labels), x
+                )
+
+            r1, r2 = (
+                every * penalties.lazy(both(x), self.step, every, zeros)
+                for x in (real, fake)
+            )
         self.watch(real_logits - fake_logits, fake_logits - real_logits)
         self.schedule_augmentation()  # again: `watch` steers it
         half = self.gamma(real) / 2

@@ -1,0 +1,215 @@
+"""Sets with two kinds of pictures, A and B: pairs of them, or without pairs."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gans import images
+from keras_gans.data import folder, survey
+from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.errors import UserError
+
+
+def open_pairs(rest: str, options: DataOptions):
+    """Opens pairs of pictures.
+
+    Args:
+        rest: "A,B", two folders with files of equal names, or one folder of pictures
+            with A in the left half and B in the right.
+        options: `direction` says which of the two is made from the other.
+
+    Returns:
+        The source, see `open_source`.
+
+    Raises:
+        UserError: if there are none.
+    """
+    parts = rest.split(",")
+    if len(parts) > 2:
+        raise UserError(
+            f"[data] dataset: pairs:{rest}: expected two folders, or one of pictures "
+            "with both halves side by side"
+        )
+    found = [_files(part) for part in parts]
+    if len(parts) == 2:
+        names = [name for name in found[0] if name in found[1]]
+        alone = len(found[0]) + len(found[1]) - 2 * len(names)
+        if not names:
+            raise UserError(
+                f"[data] dataset: no file in '{parts[0]}' has the name of one in "
+                f"'{parts[1]}' (endings do not matter)"
+            )
+        a, b = ([files[name] for name in names] for files in found)
+    else:
+        names, alone = list(found[0]), 0
+        a = b = list(found[0].values())
+    if options.direction == "b_to_a":
+        a, b = b, a
+    size, channels, source_channels, notes = _choose(a, b, options)
+    if alone:
+        notes = (
+            *notes,
+            f"{alone} files have no partner of their name and are left out",
+        )
+    stored = options.stored_size(size)
+    made = functools.partial(images.read, image_size=stored, channels=channels)
+    given = functools.partial(images.read, image_size=stored, channels=source_channels)
+    if len(parts) == 1:
+        left, right = (0, 0, 0.5, 1), (0.5, 0, 1, 1)
+        if options.direction == "b_to_a":
+            left, right = right, left
+        made, given = (
+            functools.partial(made, part=right),
+            functools.partial(given, part=left),
+        )
+
+    partner = dict(zip(b, a, strict=True))
+
+    def read(path: str) -> np.ndarray:
+        return np.concatenate([made(path), given(partner[path])], axis=-1)
+
+    info = DataInfo(
+        (size, size, channels),
+        num_examples=len(names),
+        fingerprint=_fingerprint(names),
+        source_shape=(size, size, source_channels),
+    )
+    return folder.open_files(b, np.zeros(len(b), np.int32), info, options, read, notes)
+
+
+def open_unpaired(rest: str, options: DataOptions):
+    """Opens two folders, "A,B", whose pictures do not belong together.
+
+    Args:
+        rest: The folders.
+        options: `direction` says which of the two is made from the other.
+
+    Returns:
+        The source, see `open_source`.
+
+    Raises:
+        UserError: if one has no pictures.
+    """
+    parts = rest.split(",")
+    if len(parts) != 2:
+        raise UserError(f"[data] dataset: unpaired:{rest}: expected two folders: A,B")
+    if options.direction == "b_to_a":
+        parts = parts[::-1]
+    size, *_ = _choose(*(list(_files(part).values()) for part in parts), options)
+    options = dataclasses.replace(options, image_size=size)
+    given = folder.open_folder(parts[0], dataclasses.replace(options, channels=0))
+    made = folder.open_folder(parts[1], options)
+    return UnpairedSource(made, given)
+
+
+def open_cycle_gan(name: str, options: DataOptions, data_dir: str | None):
+    """Opens a set of TFDS's cycle_gan, whose splits are trainA, trainB, testA, testB.
+
+    Args:
+        name: The set, as "cycle_gan/horse2zebra".
+        options: `split` is "train" or "test"; `direction` says what is made from what.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+
+    Returns:
+        The source, see `open_source`.
+
+    Raises:
+        UserError: as `open_tfds`.
+    """
+    from keras_gans.data.tfds import open_tfds
+
+    letters = "AB" if options.direction == "a_to_b" else "BA"
+    given, made = (
+        open_tfds(
+            name,
+            dataclasses.replace(options, split=f"{options.split}{letter}"),
+            data_dir,
+        )
+        for letter in letters
+    )
+    return UnpairedSource(made, given)
+
+
+class UnpairedSource:
+    """Pictures of two sources, each in an order of its own.
+
+    Args:
+        made: The pictures that are to be made.
+        given: What they are made from: the pictures of another source, or what is
+            derived from those of the same one.
+    """
+
+    def __init__(self, made, given):
+        """Keeps both."""
+        self._made, self._given = made, given
+        info = given.info
+        prints = (made.info.fingerprint, info.fingerprint)
+        self.info = dataclasses.replace(
+            made.info,
+            num_classes=0,
+            class_names=(),
+            source_shape=info.source_shape or info.image_shape,
+            fingerprint=_fingerprint(prints) if any(prints) else "",
+        )
+        own = [
+            getattr(s, "notes", ())
+            for s in ((made,) if made is given else (made, given))
+        ]
+        self.notes = tuple(note for notes in own for note in notes)
+
+    @property
+    def options(self) -> DataOptions:
+        """How both are read."""
+        return self._made.options
+
+    @options.setter
+    def options(self, options: DataOptions) -> None:
+        self._made.options = self._given.options = options
+
+    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+        """The batches from a step on, a function of (seed, step); see `load_data`."""
+        derived = bool(self._given.info.source_shape)
+        both = tf.data.Dataset.zip(
+            self._made.stream(seed, start_step),
+            # another order: seeds of runs are below 2^31
+            self._given.stream(seed + 2**31, start_step),
+        )
+        return both.map(lambda made, given: (made[0], given[1 if derived else 0]))
+
+
+def _files(root: str) -> dict[str, str]:
+    """The picture files of a folder: {name below it, without ending: path}, sorted."""
+    root = os.path.expanduser(root)
+    if not os.path.isdir(root):
+        raise UserError(f"[data] dataset: no folder '{root}'")
+    paths = folder.list_files(root)
+    if not paths:
+        raise UserError(f"[data] dataset: no pictures in '{root}'")
+    return {os.path.splitext(os.path.relpath(p, root))[0]: p for p in paths}
+
+
+def _choose(a: list[str], b: list[str], options: DataOptions) -> tuple:
+    """(image size, channels of B, channels of A, notes): chosen where not given."""
+    if a == b:  # both halves of the same files: their own size says nothing
+        if not options.image_size:
+            raise UserError(
+                "[data] image_size: say the side of one half in pixels, as "
+                "--set=data.image_size=128"
+            )
+        channels = options.channels or 3
+        return options.image_size, channels, channels, ()
+    made = survey.choose(b, options.image_size, options.channels)
+    given = survey.choose(a, made.image_size, 0)
+    notes = [n for n in made.notes if "learn them by heart" not in n]
+    return made.image_size, made.channels, given.channels, tuple(notes)
+
+
+def _fingerprint(words) -> str:
+    text = "\n".join(words)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

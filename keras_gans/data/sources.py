@@ -1,0 +1,105 @@
+"""What pictures are made from: other pictures, that come with them or are derived.
+
+A stream of such sets holds (pictures, sources), both float32 [batch, height, width,
+channels] in [-1, 1]: what is to be made, and what it is made from.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.errors import UserError
+
+# How strongly a picture in [-1, 1] has to change over two pixels to count as an edge.
+EDGE = 0.25
+SHRINKS = {"small2": 2, "small4": 4}
+
+
+def derived_shape(options: DataOptions, shape: tuple[int, int, int]) -> tuple:
+    """The shape of what `derive` makes of pictures of a shape.
+
+    Raises:
+        UserError: if they cannot be shrunk so, or are no pictures.
+    """
+    height, width, channels = shape
+    if height == 1:
+        raise UserError(
+            f"[data] source: '{options.source}' is made of pictures, and "
+            f"{options.dataset} has points; leave it away"
+        )
+    if options.source == "grey" and channels == 1:
+        raise UserError(
+            f"[data] source: the pictures of {options.dataset} are grey already; "
+            "expected pictures in colour"
+        )
+    times = SHRINKS.get(options.source, 1)
+    if height % times:
+        raise UserError(
+            f"[data] image_size: expected a multiple of {times}, to be made smaller by "
+            f"it, got {height}"
+        )
+    grey = options.source in ("grey", "outline")
+    return height // times, width // times, 1 if grey else channels
+
+
+def derive(pictures: tf.Tensor, kind: str) -> tf.Tensor:
+    """Makes sources of pictures.
+
+    Args:
+        pictures: float32 [batch, height, width, channels] in [-1, 1].
+        kind: "grey"; "outline", black where the brightness changes, on white; "small2"
+            or "small4", of a half or a quarter of the side (bicubic, antialiased).
+
+    Returns:
+        float32 in [-1, 1], as 8 bits hold it; see `derived_shape`.
+    """
+    grey = pictures
+    if pictures.shape[-1] == 3:
+        grey = tf.image.rgb_to_grayscale(pictures)
+    if kind == "outline":
+        edges = tf.image.sobel_edges(grey) / 8.0  # change over one pixel
+        strength = 2.0 * tf.sqrt(tf.reduce_sum(tf.square(edges), axis=-1))
+        return tf.where(strength > EDGE, -1.0, 1.0)
+    made = grey
+    if kind in SHRINKS:
+        height, width = (side // SHRINKS[kind] for side in pictures.shape[1:3])
+        made = tf.image.resize(pictures, (height, width), "bicubic", antialias=True)
+    return tf.clip_by_value(tf.round((made + 1.0) * 127.5), 0.0, 255.0) / 127.5 - 1.0
+
+
+def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
+    """The shape of what a set keeps of each example, to make (picture, source) of it.
+
+    Args:
+        info: What the set says of itself.
+        options: How it is read.
+
+    Returns:
+        (height, width, channels), larger than `info.image_shape` by what is cut off;
+        with the channels of the source behind, unless it is derived.
+    """
+    height, width, channels = info.image_shape
+    if info.source_shape and not options.source:
+        channels += info.source_shape[-1]
+    return options.stored_size(height), options.stored_size(width), channels
+
+
+def split(
+    stored: tf.Tensor, info: DataInfo, source: str
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Makes (pictures, sources) of what a source stores.
+
+    Args:
+        stored: float32 in [-1, 1]: pictures, with the channels of their sources behind
+            their own, unless these are derived.
+        info: What the set says of itself.
+        source: `DataOptions.source`.
+
+    Returns:
+        Both, float32.
+    """
+    if source:
+        return stored, derive(stored, source)
+    channels = info.image_shape[-1]
+    return stored[..., :channels], stored[..., channels:]

@@ -1,0 +1,92 @@
+"""A U-Net that makes a picture from a picture, and the PatchGAN that judges it.
+
+Source: Isola et al. 2017 (arXiv 1611.07004), the appendix: 4x4 convolutions of stride 2
+down to a bottleneck and up again, each map joined with its mirror image on the way.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from keras import Input, Model, initializers, layers
+
+from keras_gans.errors import UserError, check_range
+from keras_gans.networks.patchgan import convolution, discriminator
+from keras_gans.size_free import CropLike, Double, PadToMultiple, normalize
+
+__all__ = ["discriminator", "generator"]
+
+
+def generator(
+    image_shape: tuple[int, int, int],
+    source_shape: tuple[int, int, int],
+    width: int = 64,
+    max_width: int = 512,
+    depth: int = 0,
+    norm: Literal["batch", "instance", "none"] = "batch",
+    dropout: float = 0.5,
+    upsampling: Literal["transposed", "resize"] = "transposed",
+) -> Model:
+    """A U-Net.
+
+    Args:
+        image_shape: (height, width, channels) of the pictures to make; sides may be
+            others.
+        source_shape: Of what they are made from; of the same sides.
+        width: Channels at half the size; they double with each halving.
+        max_width: As far as this.
+        depth: Halvings; 0 for as many as leave one pixel of the pictures.
+        norm: Of all but the first and the innermost convolutions and the last one.
+        dropout: Share that is dropped of the three innermost maps on the way up.
+        upsampling: "transposed" convolutions, as in the paper, or nearest neighbours
+            and a 3x3 convolution ("resize"), which leave no checkerboard.
+
+    Returns:
+        From {"source"} to pictures in [-1, 1], of the source's sides.
+
+    Raises:
+        UserError: for sizes that differ, or more halvings than the sides allow.
+    """
+    check_range(1, width=width, max_width=max_width)
+    check_range(0, 1, dropout=dropout)
+    side = min(source_shape[:2])
+    most = side.bit_length() - 1
+    check_range(0, most + 1, depth=depth)
+    if source_shape[:2] != image_shape[:2]:
+        raise UserError(
+            f"networks.unet: expected sources of the pictures' size, "
+            f"{image_shape[0]}x{image_shape[1]}, got {source_shape[0]}x"
+            f"{source_shape[1]}; --model=esrgan makes pictures larger"
+        )
+    depth = depth or most
+    source = Input((None, None, source_shape[-1]), name="source")
+    x = PadToMultiple(2**depth)(source)
+    skips = []
+    for level in range(depth):
+        if level:
+            x = layers.LeakyReLU(0.2)(x)
+        channels = min(max_width, width * 2**level)
+        x = convolution(channels, 4, 2, "same")(x)
+        if 0 < level < depth - 1:
+            x = normalize(x, norm)
+        skips.append(x)
+    skips.pop()
+    for level in reversed(range(depth)):
+        channels = (
+            min(max_width, width * 2 ** (level - 1)) if level else image_shape[-1]
+        )
+        x = layers.ReLU()(x)
+        if upsampling == "resize":
+            x = convolution(channels, 3, padding="same")(Double()(x))
+        else:
+            small = initializers.RandomNormal(stddev=0.02)
+            x = layers.Conv2DTranspose(
+                channels, 4, 2, "same", kernel_initializer=small
+            )(x)
+        if level:
+            x = normalize(x, norm)
+            if dropout and level >= depth - 3:
+                x = layers.Dropout(dropout)(x)
+            x = layers.Concatenate()([x, skips.pop()])
+    x = layers.Activation("tanh", dtype="float32")(x)
+    return Model({"source": source}, CropLike()(x, source))

@@ -1,0 +1,145 @@
+"""Layers of networks that take pictures of any height and width."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import layers, ops
+
+Tensor = Any
+
+
+def sides(x: Tensor) -> tuple:
+    """Height and width of maps: numbers where they are known, else tensors."""
+    known, shape = x.shape[1:3], ops.shape(x)[1:3]
+    return tuple(k or s for k, s in zip(known, shape, strict=True))
+
+
+class PadToMultiple(layers.Layer):
+    """Mirrors pictures at their lower and right edges up to a multiple of a number.
+
+    Args:
+        multiple: What a network divides the sides by.
+    """
+
+    def __init__(self, multiple: int):
+        """Keeps the number."""
+        super().__init__()
+        self._multiple = multiple
+
+    def call(self, pictures: Tensor) -> Tensor:
+        """Pads.
+
+        Args:
+            pictures: float [batch, height, width, channels], sides of at least half of
+                the multiple.
+
+        Returns:
+            float [batch, height or more, width or more, channels].
+        """
+        more = [-side % self._multiple for side in sides(pictures)]
+        if more == [0, 0]:
+            return pictures
+        around = ((0, 0), (0, more[0]), (0, more[1]), (0, 0))
+        return ops.pad(pictures, around, mode="symmetric")
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Whatever the sides become."""
+        return (shape[0], None, None, shape[-1])
+
+
+class CropLike(layers.Layer):
+    """Cuts pictures to the size of others: undoes `PadToMultiple`.
+
+    Args:
+        scale: How many times as large they are to be.
+    """
+
+    def __init__(self, scale: int = 1):
+        """Keeps the scale."""
+        super().__init__()
+        self._scale = scale
+
+    def call(self, pictures: Tensor, like: Tensor) -> Tensor:
+        """Cuts.
+
+        Args:
+            pictures: float [batch, at least scale * height, ..., channels].
+            like: float [batch, height, width, any].
+
+        Returns:
+            float [batch, scale * height, scale * width, channels].
+        """
+        height, width = sides(like)
+        return pictures[:, : self._scale * height, : self._scale * width]
+
+    def compute_output_shape(self, pictures_shape: tuple, like_shape: tuple) -> tuple:
+        """Whatever the sides become."""
+        return (pictures_shape[0], None, None, pictures_shape[-1])
+
+
+class Double(layers.Layer):
+    """Doubles height and width: the first half of a resize-convolution.
+
+    Source: Odena et al. 2016, "Deconvolution and Checkerboard Artifacts" (Distill).
+
+    Args:
+        interpolation: "nearest" or "bilinear".
+    """
+
+    def __init__(self, interpolation: str = "nearest"):
+        """Keeps the interpolation."""
+        super().__init__()
+        self._interpolation = interpolation
+
+    def call(self, x: Tensor) -> Tensor:
+        """Doubles float [batch, height, width, channels]."""
+        size = tuple(2 * side for side in sides(x))
+        return ops.image.resize(x, size, interpolation=self._interpolation)
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Twice the sides."""
+        return (shape[0], *(s and 2 * s for s in shape[1:3]), shape[-1])
+
+
+class InstanceNormalization(layers.Layer):
+    """Gives each channel of each picture mean 0 and variance 1; nothing is learned.
+
+    Source: Ulyanov et al. 2016, "Instance Normalization" (arXiv 1607.08022).
+
+    Args:
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, epsilon: float = 1e-5):
+        """Keeps epsilon."""
+        super().__init__()
+        self._epsilon = epsilon
+
+    def call(self, x: Tensor) -> Tensor:
+        """Normalises float [batch, height, width, channels] over height and width."""
+        mean = ops.mean(x, axis=(1, 2), keepdims=True)
+        apart = x - mean
+        variance = ops.mean(ops.square(apart), axis=(1, 2), keepdims=True)
+        return apart * ops.rsqrt(variance + self._epsilon)
+
+
+def reflected(x: Tensor, padding: int) -> Tensor:
+    """Mirrors maps at all edges, without repeating the edge itself."""
+    around = (padding, padding)
+    return ops.pad(x, ((0, 0), around, around, (0, 0)), mode="reflect")
+
+
+def normalize(x: Tensor, kind: str) -> Tensor:
+    """Normalises maps.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kind: "batch", "instance" or "none".
+
+    Returns:
+        Of x's shape.
+    """
+    if kind == "batch":
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+    return InstanceNormalization()(x) if kind == "instance" else x

@@ -1,0 +1,79 @@
+"""The base of the variants that make pictures from pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_gans import gan, hparams, layers
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Hparams(hparams.Hparams):
+    """Options of every variant that makes pictures from pictures."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: for a value out of range.
+        """
+        super().__post_init__()
+        there = "its default: pictures are made from pictures"
+        self.check("latents", there, self.latents == "normal")
+
+
+class TranslationGAN(gan.BaseGAN):
+    """A generator from pictures to pictures, and a discriminator.
+
+    What other variants get as labels are the sources here: `d_losses(real, source)`,
+    pictures float [batch, height, width, channels], both. Networks take "source"; a
+    discriminator that does not is shown the pictures alone.
+    """
+
+    Hparams = Hparams
+    takes_pictures = True
+    goes_back = False  # whether it makes sources of pictures, too
+
+    def translator(self, backward: bool = False) -> keras.Model:
+        """The averaged generator of one direction: from {"source"} to pictures.
+
+        Args:
+            backward: Whether to make sources of pictures; only if `goes_back`.
+        """
+        return self.ema_generator
+
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
+        """Makes pictures with the averaged generator.
+
+        Args:
+            inputs: {"source": float [batch, height, width, channels] in [-1, 1]}.
+            training: Ignored: the averaged generator never trains.
+
+        Returns:
+            float [batch, height, width, channels], cut off at -1 and 1.
+        """
+        return self.translate(inputs["source"])
+
+    def translate(self, source: Tensor, backward: bool = False) -> Tensor:
+        """What `call` returns, in either direction."""
+        network = self.translator(backward)
+        return ops.clip(network({"source": source}, training=False), -1.0, 1.0)
+
+    def fakes(self, real: Tensor, source: Tensor) -> Tensor:
+        """Makes a picture of each source; `real` is not read."""
+        return self.generator({"source": source}, training=True)
+
+    def examine(self, images: Tensor, source: Tensor | None) -> Tensor | dict:
+        """Asks the discriminator; see BaseGAN. Both pictures are augmented as one."""
+        if "source" not in self.discriminator.input:
+            return layers.run(self.discriminator, "images", self.augment(images), None)
+        both = self.augment(ops.concatenate([images, source], axis=-1))
+        channels = images.shape[-1]
+        inputs = {"images": both[..., :channels], "source": both[..., channels:]}
+        return self.discriminator(inputs, training=True)
