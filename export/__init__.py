@@ -17,20 +17,27 @@ def export_workdir(
     kinds: Sequence[str],
     quantizations: Sequence[str] = ("float32",),
     checkpoint: str = "newest",
-) -> tuple[KerasSampler, list[str]]:
+    size: int | None = None,
+) -> list[tuple[KerasSampler, str]]:
     """Exports a run, and says where to.
+
+    Of a model that goes back (cyclegan) both directions are written, the other one as
+    saved_model_backward and generator_backward.tflite.
 
     Args:
         workdir: The run's folder.
         kinds: Any of "saved_model", "tflite".
         quantizations: Any of `tflite.QUANTIZATIONS`: a .tflite file for each.
         checkpoint: "newest" or "best", see `sample.load`.
+        size: Of a model that makes pictures from pictures: the side in pixels of those
+            that its .tflite files take, 0 for any; that of training if not given.
 
     Returns:
-        (sampler, paths): what was exported, and what was written.
+        (what was exported, the path that was written) of each export.
 
     Raises:
-        UserError: if the folder holds no trained model, or cannot be written to.
+        UserError: if the folder holds no trained model, or cannot be written to; for a
+            size that the model does not take, or no pictures to fit int8 to.
     """
     from keras_gans.command import import_tensorflow
 
@@ -41,29 +48,37 @@ def export_workdir(
     from keras_gans.errors import UserError
 
     sampler, written = load_workdir(workdir.path, checkpoint), []
+    if "tflite" in kinds:
+        size = tflite.check(sampler, workdir.path, quantizations, size)
 
-    def write(export, path, *args):
+    def write(export, sampler, path, *args):
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             export(sampler, path, *args)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
         print(f"exported {path}", flush=True)
-        written.append(path)
+        written.append((sampler, path))
 
-    source = None
-    if "saved_model" in kinds:
-        source = workdir.saved_model
-        write(saved_model.export, source)
-    if "tflite" in kinds:
+    samplers = [sampler]
+    if sampler.model.takes_pictures and sampler.model.goes_back:
+        samplers.append(sampler.turned())
+    for sampler in samplers:
+        source = None
+        if "saved_model" in kinds:
+            source = workdir.saved_model + "_backward" * sampler.backward
+            write(saved_model.export, sampler, source)
+        if "tflite" not in kinds:
+            continue
         with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
-            if source is None:  # what they are converted from
+            if source is None or size:  # what they are converted from
                 source = os.path.join(folder, "saved_model")
-                saved_model.export(sampler, source)
+                saved_model.export(sampler, source, size)
             for quantization in quantizations:
-                path = workdir.join("export", tflite.file_name(quantization))
-                write(tflite.export, path, source, quantization)
-    return sampler, written
+                name = tflite.file_name(quantization, sampler, size)
+                path = workdir.join("export", name)
+                write(tflite.export, sampler, path, source, quantization, size)
+    return written
 
 
 def run_export(kind: str, doc: str, argv: list[str] | None) -> int:

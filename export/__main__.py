@@ -10,6 +10,11 @@ report.json. With --benchmark also their speed and memory on this machine.
 float32 is as in training; float16 keeps weights in 16 bits; dynamic keeps weights in 8
 bits and quantises maps as they come; int8 keeps weights and maps in 8 bits, with ranges
 that 128 samples have shown.
+
+A model that makes pictures from pictures is exported to a .tflite that takes those of
+the size of training, tile by tile if they are larger; --size=256 is another fixed size,
+and --size=0 takes pictures of any size, but runs slower. Their names say so
+(generator_256.tflite, generator_any_size.tflite).
 """
 
 from __future__ import annotations
@@ -36,6 +41,8 @@ def define_flags(values: flags.FlagValues) -> None:
     define_checkpoint(values)
     kinds = f"Of .tflite files: any of {', '.join(QUANTIZATIONS)}; a file for each."
     flags.DEFINE_list("quantize", ["float32"], kinds, **flag)
+    size = "Of .tflite files from pictures to pictures: their side; 0 for any."
+    flags.DEFINE_integer("size", None, size, **flag)
     flags.DEFINE_bool("benchmark", False, "Measures speed and memory, too.", **flag)
 
 
@@ -57,13 +64,14 @@ def _main(values: flags.FlagValues) -> None:
             if word not in known:
                 hint = did_you_mean(word, known)
                 raise UserError(f"--{name}={','.join(chosen)}: no '{word}'{hint}")
-    if values["quantize"].present and "tflite" not in values.to:
-        raise UserError("--quantize is of .tflite files; add tflite to --to")
+    for name in ("quantize", "size"):
+        if values[name].present and "tflite" not in values.to:
+            raise UserError(f"--{name} is of .tflite files; add tflite to --to")
     workdir = Workdir(values.workdir)
-    sampler, paths = export_workdir(
-        workdir, values.to, values.quantize, values.checkpoint
+    exported = export_workdir(
+        workdir, values.to, values.quantize, values.checkpoint, values.size
     )
-    rows = [report.measure(sampler, path, values.benchmark) for path in paths]
+    rows = [report.measure(*each, values.benchmark) for each in exported]
     write(json.dumps(rows, indent=1).encode(), workdir.join("export", "report.json"))
     print(report.table(rows))
 

@@ -9,6 +9,10 @@ beside the .tflite file.
 or, in Python,
 
     pictures = Sampler("generator.tflite").sample(16, labels=4, seed=0)
+
+A generator that makes pictures from pictures takes a file, or a folder of them:
+
+    python sampler.py generator.tflite --input=picture.png --out=made.png
 """
 
 from __future__ import annotations
@@ -23,12 +27,18 @@ import statistics
 import sys
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 INFO_NAME = "keras_gans.json"  # the file inside a .tflite that describes the generator
 BATCH = 64  # pictures made at once
+TILE, OVERLAP = 512, 32  # pixels of a picture that are translated at once; see there
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # of the picture files in a folder
+# What chooses latents; a generator that makes pictures from pictures has none.
+OF_LATENTS = (
+    "num label seed truncation noise mix shift threshold code interpolate".split()
+)
 
 
 class SamplerError(ValueError):
@@ -107,6 +117,98 @@ def slerp(start: np.ndarray, end: np.ndarray, num: int) -> np.ndarray:
 def to_uint8(images: np.ndarray) -> np.ndarray:
     """Turns float images in [-1, 1] into uint8 in 0..255; the rest is cut off."""
     return np.clip(np.round((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def to_float(images: np.ndarray) -> np.ndarray:
+    """Turns uint8 images in 0..255 into float32 in [-1, 1]; inverse of `to_uint8`."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def read(path: str, channels: int) -> np.ndarray:
+    """Reads a picture file, upright, at its own size.
+
+    Args:
+        path: A PNG, JPEG or WebP file.
+        channels: 1 for grey, 3 for colour; transparency is laid on white.
+
+    Returns:
+        uint8 [height, width, channels].
+
+    Raises:
+        OSError: if the file is not a picture, or truncated.
+    """
+    image = np.asarray(open_picture(path, channels))
+    return image.reshape(*image.shape[:2], channels)
+
+
+def open_picture(path: str, channels: int, enough: int | None = None):
+    """Does what `read` does.
+
+    Args:
+        path: See `read`.
+        channels: See `read`.
+        enough: A side in pixels: JPEG files may decode at a fraction of their size
+            that is not below it.
+
+    Returns:
+        A loaded `PIL.Image.Image`, grey ("L") or in colour ("RGB").
+
+    Raises:
+        OSError: see `read`.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            if enough:
+                image.draft(None, (enough, enough))
+            image = ImageOps.exif_transpose(image)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image)
+            if image.mode.startswith("I;16"):  # Pillow would cut 16 bits off at 255
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            return image.convert("L" if channels == 1 else "RGB")
+    except Exception as error:  # Pillow says "corrupt" in many ways
+        raise OSError(f"{type(error).__name__}: {error}") from None
+
+
+def blend(parts: Iterable[np.ndarray], starts: Sequence[int]) -> Iterator[np.ndarray]:
+    """Joins parts that overlap; where they do, one fades linearly into the next.
+
+    Args:
+        parts: float [length, ...], in their order.
+        starts: Where each begins on the first axis.
+
+    Yields:
+        What no later part changes; one behind the other they are the whole.
+    """
+    held, at = None, 0
+    for part, start in zip(parts, starts, strict=True):
+        if held is not None:
+            yield held[: start - at]
+            tail = held[start - at :]
+            share = np.arange(1, len(tail) + 1, dtype=np.float32) / (len(tail) + 1)
+            share = share.reshape(-1, *[1] * (part.ndim - 1))
+            # In this form equal parts stay as they are, to the last bit.
+            faded = tail + share * (part[: len(tail)] - tail)
+            part = np.concatenate([faded, part[len(tail) :]])
+        held, at = part, start
+    yield held
+
+
+def tile_starts(side: int, tile: int, overlap: int) -> list[int]:
+    """Where tiles begin, spread evenly over a side that is not shorter than they are.
+
+    Args:
+        side: Pixels to cover.
+        tile: Pixels of a tile.
+        overlap: Pixels that neighbours share at least; less than `tile`.
+    """
+    rest = side - tile
+    steps = math.ceil(rest / (tile - overlap)) if rest else 0
+    return [i * rest // max(steps, 1) for i in range(steps + 1)]
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
@@ -298,6 +400,30 @@ def _pillow_image(image: np.ndarray):
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
+def check_flags(given: Iterable[str]) -> None:
+    """Checks that flags make sense together.
+
+    Args:
+        given: The names of those that a user gave.
+
+    Raises:
+        SamplerError: for flags of latents with `input`, or flags of it without.
+    """
+    given = set(given)
+    if "input" in given:
+        for name in OF_LATENTS:
+            if name in given:
+                raise SamplerError(
+                    f"--{name} is for pictures from noise, and --input for pictures "
+                    "from pictures; leave one away"
+                )
+    for name in ("tile", "overlap", "backward"):
+        if name in given and "input" not in given:
+            raise SamplerError(
+                f"--{name} is for pictures from pictures; expected --input beside it"
+            )
+
+
 def parse_code(word: str) -> tuple[int, list[float]]:
     """Reads "K:VALUE" or "K:FROM,TO": (number of the code, its one or two values).
 
@@ -356,9 +482,36 @@ class BaseSampler:
             `class_names`, `step`, `data_credit`, `recipe`, `versions`; `inputs`, what
             the generator takes beside latents and labels: {name: {"shape": of one
             picture's, "default": number}}.
+
+            If it makes pictures from pictures, there is none of those of latents and
+            labels, but `source_shape`, that of the pictures it was trained to take
+            (`image_shape` is that of what it makes of them), `backward` (true for the
+            other direction of a model with two), and in a .tflite `tile`: the side of
+            the only pictures that it takes, or 0 for any.
     """
 
     info: dict
+
+    def check_takes(self, pictures: bool) -> None:
+        """Checks what the generator makes pictures from.
+
+        Args:
+            pictures: Whether that should be pictures, or else latents.
+
+        Raises:
+            SamplerError: if it is the other.
+        """
+        if pictures == ("source_shape" in self.info):
+            return
+        if pictures:
+            raise SamplerError(
+                f"{self.info['name']} makes pictures from noise and takes none; leave "
+                "--input away (in Python: sample)"
+            )
+        raise SamplerError(
+            f"{self.info['name']} makes pictures from pictures; expected "
+            "--input=PICTURE or a folder of them (in Python: translate)"
+        )
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Runs the generator on all of its inputs, by name; see `generate`."""
@@ -398,6 +551,100 @@ class BaseSampler:
             shape = (len(latents), *spec["shape"])
             inputs[name] = np.broadcast_to(np.asarray(value, np.float32), shape)
         return inputs
+
+    def translate(
+        self, picture: np.ndarray, tile: int | None = None, overlap: int | None = None
+    ) -> np.ndarray:
+        """Makes a picture from a picture of any size.
+
+        What is larger than a tile is cut into tiles of one size, which fade into each
+        other where they overlap. What is smaller than the pictures of training is
+        mirrored up to their size, and the result cut back.
+
+        Args:
+            picture: uint8 [height, width, channels], as `read` gives it.
+            tile: Pixels on a side that are made at once, 512 if not given: more take
+                more memory. A .tflite of a fixed size takes tiles of that size alone.
+            overlap: Pixels that neighbours share at least, up to half a tile; 32 if
+                not given, or half a tile if that is less.
+
+        Returns:
+            uint8 [scale * height, scale * width, channels]; the scale is 1, or what the
+            generator enlarges by.
+
+        Raises:
+            SamplerError: for another array, a tile or an overlap out of range, or a
+                generator that takes no pictures.
+        """
+        self.check_takes(pictures=True)
+        tile, overlap = self.tiling(tile, overlap)
+        side, _, channels = self.info["source_shape"]
+        scale = self.info["image_shape"][0] // side
+        given = np.asarray(picture)
+        if given.dtype != np.uint8 or given.shape[2:] != (channels,) or not given.size:
+            raise SamplerError(
+                f"picture: expected uint8 [height, width, {channels}], got "
+                f"{given.dtype} {list(given.shape)}"
+            )
+        least = self.info.get("tile") or side
+        more = [(0, max(0, least - n)) for n in given.shape[:2]]
+        padded = np.pad(given, (*more, (0, 0)), "symmetric")
+        height, width = padded.shape[:2]
+        rows, columns = min(tile, height), min(tile, width)
+        tops = tile_starts(height, rows, overlap)
+        lefts = tile_starts(width, columns, overlap)
+
+        def strips():  # each as wide as the picture, as high as a tile
+            for top in tops:
+                cut = (padded[top : top + rows, x : x + columns] for x in lefts)
+                made = (self.run({"source": to_float(c[None])})[0] for c in cut)
+                parts = (part.swapaxes(0, 1) for part in made)
+                joined = blend(parts, [scale * x for x in lefts])
+                yield np.concatenate(list(joined)).swapaxes(0, 1)
+
+        made = blend(strips(), [scale * y for y in tops])
+        whole = np.concatenate([to_uint8(part) for part in made])
+        return whole[: scale * given.shape[0], : scale * given.shape[1]]
+
+    def tiling(self, tile: int | None, overlap: int | None) -> tuple[int, int]:
+        """Checks what `translate` is to cut a picture by; returns (tile, overlap)."""
+        fixed, side = self.info.get("tile"), self.info["source_shape"][0]
+        if fixed and tile not in (None, fixed):
+            raise SamplerError(
+                f"tile: this .tflite takes {fixed}x{fixed} pixels alone, got {tile}; "
+                "leave it away, or export with --size=0"
+            )
+        if tile is not None and tile < (fixed or side):
+            raise SamplerError(
+                f"tile: expected at least {side}, the side of the pictures of "
+                f"training, got {tile}"
+            )
+        tile = fixed or tile or max(TILE, side)
+        if overlap is not None and not 0 <= overlap <= tile // 2:
+            raise SamplerError(
+                f"overlap: expected 0 to {tile // 2}, half a tile, got {overlap}"
+            )
+        return tile, min(OVERLAP, tile // 2) if overlap is None else overlap
+
+    def examples(self, num: int, side: int | None = None) -> np.ndarray:
+        """Pictures to try a generator on that takes some: smooth and random.
+
+        Args:
+            num: How many.
+            side: Their side in pixels; that of training (or of a fixed .tflite) if not
+                given.
+
+        Returns:
+            float32 [num, side, side, channels] in [-1, 1].
+        """
+        side = side or self.info.get("tile") or self.info["source_shape"][0]
+        rng = np.random.default_rng(0)
+        shape = (2, num, 1, 1, self.info["source_shape"][-1])
+        down, right = rng.uniform(-2, 2, shape)  # waves on a side
+        begin = rng.uniform(0, 2, shape[1:])
+        at = np.arange(side) / side
+        waves = down * at[:, None, None] + right * at[:, None] + begin
+        return np.cos(np.pi * waves).astype(np.float32)
 
     def sample(
         self,
@@ -461,6 +708,7 @@ class BaseSampler:
         threshold: float | None = None,
     ) -> np.ndarray:
         """Draws this generator's latents: float32 [len(indices), latent_dim]."""
+        self.check_takes(pictures=False)
         scale = self._truncation(truncation)
         dim, distribution = self.info["latent_dim"], self.info["latents"]
         drawn = draw_latents(seed, indices, dim, distribution, threshold)
@@ -563,6 +811,7 @@ class BaseSampler:
 
     def labels(self, num: int, labels: int | Sequence[int] | None) -> np.ndarray | None:
         """Checks labels and returns one for each picture: int32 [num], or None."""
+        self.check_takes(pictures=False)
         classes = self.info["num_classes"]
         if not classes:
             if labels is not None:
@@ -625,8 +874,19 @@ class Sampler(BaseSampler):
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Runs the generator; see BaseSampler.run."""
-        # The runner's result is a view into the interpreter: copy it.
-        return np.array(self._runner(**inputs)["images"])
+        fixed = self.info.get("tile")
+        if not fixed:
+            # The runner's result is a view into the interpreter: copy it.
+            return np.array(self._runner(**inputs)["images"])
+        source = inputs["source"]
+        if source.shape[1:3] != (fixed, fixed):
+            raise SamplerError(
+                f"source: this .tflite takes {fixed}x{fixed} pixels alone, got "
+                f"{source.shape[1]}x{source.shape[2]}; use translate"
+            )
+        # Its batch is fixed as well, which is what makes it quicker.
+        made = [np.array(self._runner(source=one[None])["images"]) for one in source]
+        return np.concatenate(made)
 
 
 def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
@@ -638,23 +898,27 @@ def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
 
     Returns:
         {"milliseconds": median for one picture, "pictures_per_second": in batches of
-        BATCH, "peak_mib": the most memory that the process ever held, if the system
-        says}.
+        BATCH (one by one, if it makes pictures from pictures), "peak_mib": the most
+        memory that the process ever held, if the system says}.
     """
-    medians = []
-    for num in (1, BATCH):
-        latents = sampler.latents(range(num))
-        labels = sampler.labels(num, None)
-        sampler.generate(latents, labels)  # allocates
+    medians, batch = [], 1 if "source_shape" in sampler.info else BATCH
+    for num in (1, batch):
+        if "source_shape" in sampler.info:
+            inputs = {"source": sampler.examples(num)}
+        else:
+            inputs = sampler.inputs(
+                sampler.latents(range(num)), sampler.labels(num, None)
+            )
+        sampler.run(inputs)  # allocates
         taken, end = [], time.perf_counter() + seconds
         while len(taken) < 3 or time.perf_counter() < end:
             start = time.perf_counter()
-            sampler.generate(latents, labels)
+            sampler.run(inputs)
             taken.append(time.perf_counter() - start)
         medians.append(statistics.median(taken))
     found = {
         "milliseconds": round(1000 * medians[0], 3),
-        "pictures_per_second": round(BATCH / medians[1], 1),
+        "pictures_per_second": round(batch / medians[1], 1),
     }
     peak = peak_mib()
     return {**found, "peak_mib": round(peak, 1)} if peak else found
@@ -672,6 +936,117 @@ def peak_mib(process: int | str = "self") -> float:
     except (OSError, ValueError):
         return 0.0
     return int(line.split()[1]) / 1024
+
+
+def translate_files(
+    sampler: BaseSampler,
+    source: str,
+    out: str,
+    tile: int | None = None,
+    overlap: int | None = None,
+) -> None:
+    """Makes a picture file from one, or a folder of them from a folder, one by one.
+
+    Files of a folder that cannot be read are named on stderr and left out.
+
+    Args:
+        sampler: A generator that makes pictures from pictures.
+        source: The picture, or the folder.
+        out: The .png to write; or the folder, which is made if it is not there, for
+            files of the same names that end in .png.
+        tile: See `BaseSampler.translate`.
+        overlap: See `BaseSampler.translate`.
+
+    Raises:
+        SamplerError: if there is nothing that can be read, or `out` cannot be written
+            to, is `source`, or holds other pictures of the same names.
+    """
+    sampler.check_takes(pictures=True)
+    sampler.tiling(tile, overlap)
+    source, out = os.path.expanduser(source), os.path.expanduser(out)
+    folder = os.path.isdir(source)
+    pairs = _pairs(source, out) if folder else [(source, _check_png(source, out))]
+    channels, made = sampler.info["source_shape"][-1], 0
+    for given, target in pairs:
+        try:
+            picture = read(given, channels)
+        except OSError as error:
+            if not folder:
+                raise SamplerError(f"--input={given}: {error}") from None
+            print(f"left out {given}: {error}", file=sys.stderr)
+            continue
+        about = describe(
+            sampler.info,
+            input=os.path.basename(given),
+            backward=sampler.info.get("backward"),
+        )
+        if folder:
+            os.makedirs(out, exist_ok=True)
+        write(encode(sampler.translate(picture, tile, overlap), about), target)
+        made += 1
+    if not made:
+        raise SamplerError(f"--input={source}: none of its pictures can be read")
+    if folder:
+        left = f" ({len(pairs) - made} could not be read)" if made < len(pairs) else ""
+        print(f"wrote {made} of {len(pairs)} pictures to {out}{left}")
+    else:
+        print(f"wrote {out}")
+
+
+def _check_png(source: str, out: str) -> str:
+    """Checks where the picture that is made of a file is to be written."""
+    if not os.path.isfile(source):
+        raise SamplerError(f"--input={source}: no such file or folder")
+    if not out.lower().endswith(".png"):
+        raise SamplerError(f"--out={out}: expected a name that ends in .png")
+    check_out(out)
+    if os.path.exists(out) and os.path.samefile(source, out):
+        raise SamplerError(f"--out={out}: that is --input; choose another name")
+    return out
+
+
+def _pairs(source: str, out: str) -> list[tuple[str, str]]:
+    """A folder's pictures, and the file to be made of each; nothing is made yet."""
+    parent = os.path.dirname(os.path.abspath(out))
+    if os.path.isfile(out) or out.lower().endswith(".png"):
+        raise SamplerError(f"--out={out}: expected a folder, as --input is one")
+    writable = out if os.path.isdir(out) else parent
+    if not os.path.isdir(writable) or not os.access(writable, os.W_OK):
+        raise SamplerError(f"--out={out}: no folder '{writable}' that can be written")
+    if os.path.isdir(out) and os.path.samefile(source, out):
+        raise SamplerError(f"--out={out}: that is --input; choose another folder")
+    names = sorted(n for n in os.listdir(source) if n.lower().endswith(ENDINGS))
+    if not names:
+        raise SamplerError(
+            f"--input={source}: no pictures; expected files that end in "
+            f"{', '.join(ENDINGS)}"
+        )
+    found = {}
+    for name in names:
+        target = os.path.join(out, os.path.splitext(name)[0] + ".png")
+        if target in found:
+            raise SamplerError(
+                f"--input={source}: {found[target]} and {name} would both become "
+                f"{target}; rename one"
+            )
+        if os.path.exists(target) and not _is_ours(target):
+            raise SamplerError(
+                f"--out={out}: {target} is there, and not one of ours; choose another "
+                "folder"
+            )
+        found[target] = name
+    return [(os.path.join(source, name), target) for target, name in found.items()]
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a file says that a generator made it, see `encode`."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return ABOUT_KEY in image.info
+    except OSError:
+        return False
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -693,15 +1068,26 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--code", action="append", default=[], help="K:VALUE sets continuous code K"
     )
+    parser.add_argument("--input", help="picture, or folder, to make others from")
+    parser.add_argument("--tile", type=int, help=f"pixels made at once ({TILE})")
+    parser.add_argument("--overlap", type=int, help=f"of tiles, in pixels ({OVERLAP})")
     parser.add_argument("--threads", type=int, help="all cores if not given")
     parser.add_argument(
         "--benchmark", action="store_true", help="prints speed and memory instead"
     )
-    parser.add_argument("--out", default="samples.png", help=".png, .gif or .webp")
+    parser.add_argument(
+        "--out", default="samples.png", help=".png, .gif or .webp; or a folder"
+    )
     args = parser.parse_args(argv)
     try:
         if args.benchmark:
             print(json.dumps(speed(Sampler(args.path, args.threads))))
+            return 0
+        given = [k for k, v in vars(args).items() if v != parser.get_default(k)]
+        check_flags(given)
+        if args.input is not None:
+            sampler = Sampler(args.path, args.threads)
+            translate_files(sampler, args.input, args.out, args.tile, args.overlap)
             return 0
         check_out(args.out)
         codes = dict(map(parse_code, args.code))

@@ -13,6 +13,14 @@ Its signatures:
   same seed in `keras_gans.sample`;
 - `png` is the same, encoded: string [num].
 
+Those of a model that makes pictures from pictures, of any height and width:
+
+- `generate` and `serving_default` take source float32 [num, height, width, channels] in
+  [-1, 1] and give images alike;
+- `translate` is the same with pictures uint8 [num, height, width, channels] in 0..255;
+- `png` takes files, string [num], each a PNG or JPEG file of its own size (transparency
+  is laid on white), and gives png, string [num].
+
 `assets.extra/keras_gans.json` says what the generator is, with the whole recipe, and
 `assets.extra/README.md` is its model card.
 """
@@ -35,14 +43,42 @@ if TYPE_CHECKING:
 from keras_gans.errors import UserError
 
 
-def export(sampler: KerasSampler, path: str) -> None:
+def export(sampler: KerasSampler, path: str, size: int | None = None) -> None:
     """Writes a SavedModel; an older one at this path stays whole until it is done.
 
     Args:
         sampler: A `keras_gans.building.KerasSampler`: the model, and what it is.
         path: The folder to write.
+        size: Of a model from pictures to pictures, to be converted to a .tflite of a
+            fixed size: the side of the one picture that its only signature, `generate`,
+            takes.
     """
     import keras
+
+    info = sampler.info
+    archive = keras.export.ExportArchive()
+    if sampler.model.takes_pictures:
+        _add_from_pictures(archive, sampler, size)
+    else:
+        _add_from_noise(archive, sampler)
+    temporary = f"{path}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    archive.write_out(temporary, verbose=False)
+    extra = os.path.join(temporary, "assets.extra")
+    os.makedirs(extra, exist_ok=True)
+    with open(os.path.join(extra, INFO_NAME), "w", encoding="utf-8") as file:
+        json.dump(info, file, indent=1)
+    with open(os.path.join(extra, "README.md"), "w", encoding="utf-8") as file:
+        file.write(model_card(info))
+    old = f"{path}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if os.path.lexists(path):
+        os.replace(path, old)
+    os.replace(temporary, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _add_from_noise(archive, sampler: KerasSampler) -> None:
     import tensorflow as tf
 
     model, info = sampler.model, sampler.info
@@ -56,7 +92,6 @@ def export(sampler: KerasSampler, path: str) -> None:
         named = dict(zip(specs, inputs, strict=True))
         return {"images": model.call(named)}
 
-    archive = keras.export.ExportArchive()
     archive.track(model.ema_generator)
     for endpoint in ("generate", "serving_default"):
         archive.add_endpoint(endpoint, generate, [*specs.values()])
@@ -77,21 +112,67 @@ def export(sampler: KerasSampler, path: str) -> None:
             }
 
         archive.add_endpoint("png", png, asked)
-    temporary = f"{path}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    archive.write_out(temporary, verbose=False)
-    extra = os.path.join(temporary, "assets.extra")
-    os.makedirs(extra, exist_ok=True)
-    with open(os.path.join(extra, INFO_NAME), "w", encoding="utf-8") as file:
-        json.dump(info, file, indent=1)
-    with open(os.path.join(extra, "README.md"), "w", encoding="utf-8") as file:
-        file.write(model_card(info))
-    old = f"{path}.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if os.path.lexists(path):
-        os.replace(path, old)
-    os.replace(temporary, path)
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _add_from_pictures(archive, sampler: KerasSampler, size: int | None) -> None:
+    import tensorflow as tf
+
+    model, backward = sampler.model, sampler.backward
+    channels = sampler.info["source_shape"][-1]
+
+    def generate(source):
+        return {"images": model.translate(source, backward)}
+
+    archive.track(model.translator(backward))
+    if size:
+        spec = tf.TensorSpec((1, size, size, channels), name="source")
+        archive.add_endpoint("generate", generate, [spec])
+        return
+    shape = (None, None, None, channels)
+    for endpoint in ("generate", "serving_default"):
+        archive.add_endpoint(endpoint, generate, [tf.TensorSpec(shape, name="source")])
+
+    def translate(pictures):
+        source = tf.cast(pictures, tf.float32) / 127.5 - 1.0
+        return {"images": _to_uint8(model.translate(source, backward))}
+
+    pictures = tf.TensorSpec(shape, tf.uint8, name="pictures")
+    archive.add_endpoint("translate", translate, [pictures])
+
+    def png_of(file):
+        images = translate(_decode(file, channels)[None])["images"]
+        return tf.io.encode_png(images[0])
+
+    def png(files):
+        return {"png": tf.map_fn(png_of, files, fn_output_signature=tf.string)}
+
+    files = tf.TensorSpec((None,), tf.string, name="files")
+    archive.add_endpoint("png", png, [files])
+
+
+def _decode(file, channels: int):
+    """Decodes a picture in the graph, on white: uint8 [height, width, channels]."""
+    import tensorflow as tf
+
+    image = tf.io.decode_image(file, expand_animations=False)
+    image.set_shape((None, None, None))  # 1 to 4 channels; the last of 2 or 4 is alpha
+    image = tf.cast(image, tf.float32)
+    transparent = tf.shape(image)[-1] % 2 == 0
+    opacity = tf.where(transparent, image[..., -1:] / 255.0, 1.0)
+    colours = image[..., : tf.shape(image)[-1] - tf.cast(transparent, tf.int32)]
+    colours = tf.broadcast_to(colours, (*tf.unstack(tf.shape(image)[:2]), 3))
+    colours = 255.0 + opacity * (colours - 255.0)
+    if channels == 1:
+        colours = tf.image.rgb_to_grayscale(colours)
+    return tf.cast(tf.round(colours), tf.uint8)
+
+
+def _to_uint8(images):
+    """Does in the graph what `sampler.to_uint8` does."""
+    import tensorflow as tf
+
+    images = tf.round((images + 1.0) * 127.5)
+    return tf.cast(tf.clip_by_value(images, 0.0, 255.0), tf.uint8)
 
 
 def _sample(model, info: dict, num, seed, label=None):
@@ -114,8 +195,7 @@ def _sample(model, info: dict, num, seed, label=None):
         with tf.control_dependencies([tf.debugging.Assert(known, [message, label])]):
             turns = tf.cast(indices % classes, tf.int32)
             inputs["labels"] = tf.where(label < 0, turns, label)
-    images = tf.round((model.call(inputs) + 1.0) * 127.5)
-    return tf.cast(tf.clip_by_value(images, 0.0, 255.0), tf.uint8)
+    return _to_uint8(model.call(inputs))
 
 
 def model_card(info: dict) -> str:
@@ -125,9 +205,20 @@ def model_card(info: dict) -> str:
         info: See `BaseSampler.info`.
     """
     height, width, channels = info["image_shape"]
-    classes = ", ".join(map(str, info["class_names"]))
-    takes = f"latents ({info['latents']}, {info['latent_dim']} numbers)"
-    takes += f" and a label: {classes}" if classes else "; no label"
+    makes = f"pictures of {height} x {width} pixels, {channels} channel(s)"
+    meant = "making more pictures that look as if they were of that set"
+    if "source_shape" in info:
+        side, _, given = info["source_shape"]
+        scale = height // side
+        times = f"of {scale} times their size" if scale > 1 else "of their size"
+        makes = f"pictures from pictures, {times}, {channels} channel(s)"
+        takes = f"pictures of any size, {given} channel(s); it was trained on {side} x "
+        takes += f"{side} pixels"
+        meant = "making such pictures from pictures like those that it was trained on"
+    else:
+        classes = ", ".join(map(str, info["class_names"]))
+        takes = f"latents ({info['latents']}, {info['latent_dim']} numbers)"
+        takes += f" and a label: {classes}" if classes else "; no label"
     credit = info["data_credit"] or "pictures of whoever trained it; ask them"
     versions = ", ".join(f"{k} {v}" for k, v in info["versions"].items())
     return f"""# {info["name"]}
@@ -135,10 +226,10 @@ def model_card(info: dict) -> str:
 The generator of a generative adversarial network, trained by keras_gans for
 {info["step"]} steps; an average over them.
 
-- **Makes:** pictures of {height} x {width} pixels, {channels} channel(s).
+- **Makes:** {makes}.
 - **Takes:** {takes}.
 - **Trained on:** {credit}.
-- **Meant for:** making more pictures that look as if they were of that set. Say that
+- **Meant for:** {meant}. Say that
   they were generated.
 - **Not for:** what needs true pictures, as evidence, diagnosis or measurements.
 - **Limits:** it knows nothing but its training pictures, with their gaps and biases; it

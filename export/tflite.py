@@ -4,6 +4,9 @@
 
 Its signature `generate` is the SavedModel's. Behind the model, the file holds a zip
 with keras_gans.json, which says what the generator is: `unzip -p generator.tflite`.
+
+From pictures to pictures, `generate` takes one at a time, of the side that
+keras_gans.json names as "tile"; if that is 0, of any height and width.
 """
 
 from __future__ import annotations
@@ -13,23 +16,80 @@ import os
 import sys
 import warnings
 import zipfile
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from keras_gans.export.sampler import INFO_NAME, BaseSampler
 
 if TYPE_CHECKING:
     from keras_gans.building import KerasSampler
 
+from keras_gans.errors import UserError
 
 # How weights and maps are kept; inputs and images are float32 in all of them.
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
 
-EXAMPLES = 128  # latents that show an int8 file its ranges
+EXAMPLES = 128  # latents, or at most so many pictures, that show int8 its ranges
 
 
-def file_name(quantization: str) -> str:
-    """The file's name in a run's export folder."""
-    return "generator" + f"_{quantization}" * (quantization != "float32") + ".tflite"
+def file_name(quantization: str, sampler: KerasSampler, size: int | None = None) -> str:
+    """The file's name in a run's export folder; arguments as of `export`."""
+    words = ["generator"]
+    if sampler.backward:
+        words.append("backward")
+    if size is not None and size != sampler.info["source_shape"][0]:
+        words.append(str(size) if size else "any_size")
+    if quantization != "float32":
+        words.append(quantization)
+    return "_".join(words) + ".tflite"
+
+
+def check(
+    sampler: KerasSampler, path: str, quantizations: Sequence[str], size: int | None
+) -> int | None:
+    """Checks what .tflite files are to be.
+
+    Args:
+        sampler: What is to be exported.
+        path: The run's folder, for messages.
+        quantizations: Any of `QUANTIZATIONS`.
+        size: See `export_workdir`.
+
+    Returns:
+        None for a model from noise; for others the side of the pictures that the files
+        take, or 0 for any.
+
+    Raises:
+        UserError: for a size that the model does not take, or no pictures to fit int8
+            to.
+    """
+    if not sampler.model.takes_pictures:
+        if size is None:
+            return None
+        raise UserError(
+            f"--size is for models from pictures to pictures; {sampler.info['name']} "
+            "makes them from noise, leave it away"
+        )
+    if "int8" in quantizations and sampler.sources is None:
+        raise UserError(
+            f"--quantize=int8 is fitted to pictures, and {path} has no sources.npz, "
+            "which training writes; expected another of float32, float16, dynamic"
+        )
+    side, _, channels = sampler.info["source_shape"]
+    if size is None:
+        return side
+    try:
+        if size < 0:
+            raise ValueError("negative")
+        if size:
+            sampler.run({"source": np.zeros((1, size, size, channels), np.float32)})
+    except Exception:  # what the network, Keras or TensorFlow says of it
+        raise UserError(
+            f"--size={size}: {sampler.info['name']} cannot take pictures of that side; "
+            f"expected 0 for any, or about {side}, as it was trained"
+        ) from None
+    return size
 
 
 def export(
@@ -37,6 +97,7 @@ def export(
     path: str,
     source: str,
     quantization: str = "float32",
+    size: int | None = None,
 ) -> None:
     """Writes a .tflite file; an older one is replaced in one step.
 
@@ -45,9 +106,13 @@ def export(
         path: The file to write.
         source: A SavedModel of the same sampler, which it is converted from.
         quantization: One of `QUANTIZATIONS`.
+        size: Of a model from pictures to pictures: the side that `source` takes, 0 for
+            any.
     """
-    content = convert(source, quantization, sampler)
+    content = convert(source, quantization, sampler, size)
     info = {**sampler.info, "quantization": quantization}
+    if size is not None:
+        info["tile"] = size
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.tmp"
     with open(temporary, "wb") as file:
@@ -58,7 +123,12 @@ def export(
     os.replace(temporary, path)
 
 
-def convert(saved_model_path: str, quantization: str, sampler: BaseSampler) -> bytes:
+def convert(
+    saved_model_path: str,
+    quantization: str,
+    sampler: BaseSampler,
+    size: int | None = None,
+) -> bytes:
     """Converts a SavedModel's `generate`, without Flex operations.
 
     The only place that calls the converter.
@@ -68,7 +138,8 @@ def convert(saved_model_path: str, quantization: str, sampler: BaseSampler) -> b
         quantization: One of `QUANTIZATIONS`. What has no form in 8 bits (as a
             square root) stays float32 in an int8 file.
         sampler: Draws the examples of an int8 file: the first of seed 0, of all
-            classes in turn.
+            classes in turn; or has some pictures.
+        size: See `export`.
 
     Returns:
         The file's content.
@@ -92,9 +163,12 @@ def convert(saved_model_path: str, quantization: str, sampler: BaseSampler) -> b
         ]
 
         def examples():
-            latents = sampler.latents(range(EXAMPLES))
-            inputs = sampler.inputs(latents, sampler.labels(EXAMPLES, None))
-            for i in range(EXAMPLES):
+            if size is None:
+                latents = sampler.latents(range(EXAMPLES))
+                inputs = sampler.inputs(latents, sampler.labels(EXAMPLES, None))
+            else:
+                inputs = {"source": sampler.examples(EXAMPLES, size)}
+            for i in range(len(next(iter(inputs.values())))):
                 yield {name: values[i : i + 1] for name, values in inputs.items()}
 
         converter.representative_dataset = examples

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import os
+import zipfile
+from collections.abc import Callable
 from importlib import metadata
 
 import keras
@@ -15,7 +16,7 @@ from keras_gans import config as config_lib
 from keras_gans.config import Config
 from keras_gans.data.options import DataInfo
 from keras_gans.errors import UserError
-from keras_gans.export.sampler import BaseSampler
+from keras_gans.export.sampler import BaseSampler, to_float
 from keras_gans.gan import BaseGAN
 from keras_gans.workdir import Workdir
 
@@ -48,10 +49,8 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
         )
     try:
         model = variant(
-            functools.partial(networks.generator, **from_data, **config.generator),
-            functools.partial(
-                networks.discriminator, **from_data, **config.discriminator
-            ),
+            _factory(networks.generator, from_data, config.generator),
+            _factory(networks.discriminator, from_data, config.discriminator),
             config.hparams,
             seed=config.train.seed,
             name=config.name,
@@ -65,6 +64,19 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
     except (ValueError, TypeError) as error:  # what only Keras knows to be wrong
         line = str(error).strip().splitlines()[0]
         raise UserError(f"{config.name}.toml cannot be built: {line}") from None
+
+
+def _factory(
+    network: Callable[..., keras.Model], from_data: dict, options: dict
+) -> Callable[..., keras.Model]:
+    """Makes a network of a recipe, each time that it is called."""
+    shapes = {k: v for k, v in from_data.items() if k.endswith("_shape")}
+
+    def make(backward: bool = False) -> keras.Model:
+        swapped = dict(zip(shapes, reversed(shapes.values()), strict=True))
+        return network(**from_data | (swapped if backward else {}), **options)
+
+    return make
 
 
 def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> None:
@@ -81,15 +93,19 @@ def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> No
         )
 
 
-def load_workdir(path: str, which: str = "newest") -> KerasSampler:
+def load_workdir(
+    path: str, which: str = "newest", backward: bool = False
+) -> KerasSampler:
     """Builds a workdir's model and restores a checkpoint.
 
     Args:
         path: The run's folder.
         which: "newest", or "best" of a run with train.evaluate_every.
+        backward: Whether to make sources of pictures.
 
     Raises:
-        UserError: if it holds no run, or no such checkpoint yet.
+        UserError: if it holds no run, or no such checkpoint yet; if its model does not
+            go back.
     """
     workdir = Workdir(path)
     config, info = workdir.read()
@@ -106,7 +122,24 @@ def load_workdir(path: str, which: str = "newest") -> KerasSampler:
     else:
         raise UserError(f"{path}: no checkpoint yet; train it first")
     checkpoint.restore(model, file)
-    return KerasSampler(model, generator_info(model, config, info))
+    sampler = KerasSampler(
+        model, generator_info(model, config, info), _read_sources(workdir)
+    )
+    return sampler.turned() if backward else sampler
+
+
+def _read_sources(workdir: Workdir) -> np.ndarray | None:
+    path = workdir.join("sources.npz")
+    if not os.path.isfile(path):  # of a model from noise
+        return None
+    try:
+        with np.load(path) as arrays:
+            return arrays["pictures"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        raise UserError(
+            f"{path}: truncated, or not what training wrote; delete it (int8 exports "
+            "need it, nothing else does)"
+        ) from None
 
 
 def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
@@ -151,15 +184,63 @@ class KerasSampler(BaseSampler):
     Args:
         model: The model.
         info: What `generator_info` says of it.
+        sources: Some pictures that the model makes others from, uint8 [num, height,
+            width, channels], if there are any.
+        backward: Whether to make sources of pictures; `info` is of that direction.
     """
 
-    def __init__(self, model: BaseGAN, info: dict):
+    def __init__(
+        self,
+        model: BaseGAN,
+        info: dict,
+        sources: np.ndarray | None = None,
+        backward: bool = False,
+    ):
         """Keeps the model; its weights may go on training."""
         self.model, self.info = model, info
+        self.sources, self.backward = sources, backward
+
+    def turned(self) -> KerasSampler:
+        """The sampler of the other direction.
+
+        Raises:
+            UserError: if the model has one direction alone.
+        """
+        if not (self.model.takes_pictures and self.model.goes_back):
+            raise UserError(
+                f"--backward: {self.info['name']} makes pictures in one direction "
+                "alone; leave it away"
+            )
+        swapped = {
+            "source_shape": self.info["image_shape"],
+            "image_shape": self.info["source_shape"],
+        }
+        info = {**self.info, **swapped, "backward": True}
+        return KerasSampler(self.model, info, self.sources, backward=True)
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Runs the averaged generator; see BaseSampler.run."""
-        return keras.ops.convert_to_numpy(self.model(inputs))
+        if self.model.takes_pictures:
+            made = self.model.translate(inputs["source"], self.backward)
+        else:
+            made = self.model(inputs)
+        return keras.ops.convert_to_numpy(made)
+
+    def examples(self, num: int, side: int | None = None) -> np.ndarray:
+        """See BaseSampler; the first of the model's own, `num` at most, if it has some.
+
+        Backward, what the model makes of them.
+        """
+        if self.sources is None:
+            return super().examples(num, side)
+        pictures = to_float(self.sources[:num])
+        if self.backward:
+            made = [self.model.translate(one[None])[0] for one in pictures]
+            pictures = np.stack([keras.ops.convert_to_numpy(one) for one in made])
+        side = side or self.info["source_shape"][0]
+        more = (0, max(0, side - pictures.shape[1]))
+        pictures = np.pad(pictures, ((0, 0), more, more, (0, 0)), "symmetric")
+        return pictures[:, :side, :side]
 
 
 def _optimizer(values: dict) -> keras.optimizers.Optimizer:
@@ -168,6 +249,6 @@ def _optimizer(values: dict) -> keras.optimizers.Optimizer:
     for key, value in values.items():
         if isinstance(value, dict):
             options = dict(value)
-            schedule = getattr(keras.optimizers.schedules, options.pop("class_name"))
+            schedule = optimizers.SCHEDULES[options.pop("class_name")]
             values[key] = schedule(**options)
     return cls(**values)

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from keras_gans import checkpoint
 from keras_gans.config import TrainOptions
+from keras_gans.data.pairs import UnpairedSource
 from keras_gans.data.points import Mixture
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler
@@ -182,7 +183,7 @@ class SampleGrid(StepCallback):
         super().__init__()
         self._sampler, self._workdir = sampler, workdir
         self._options, self._recorder = options, recorder
-        classes = sampler.info["num_classes"]
+        classes = sampler.info.get("num_classes", 0)
         self._columns = classes if 2 < classes <= 16 else 8
         self._drawn = False
 
@@ -241,6 +242,47 @@ class ScatterPlot(SampleGrid):
         centres = (modes + 1.0) * 127.5  # as to_uint8, unrounded
         circles = [(x, y, 3 * stddev * 127.5) for x, y in centres]
         return sampler_lib.scatter(sampler_lib.to_uint8(points), circles)
+
+
+class TranslationGrid(SampleGrid):
+    """Shows what a model makes of the same pictures again and again.
+
+    Side by side: source, what is made of it, and the true picture; or, if no one knows
+    that, what a model that goes back makes of it again.
+
+    Args:
+        pictures: (pictures, sources), float32 [num, ...] in [-1, 1]; `pictures` is None
+            where they do not belong together.
+        *args: As for SampleGrid.
+    """
+
+    NUM = 16  # sources, four in a row
+
+    def __init__(self, pictures: tuple[np.ndarray | None, np.ndarray], *args: Any):
+        """Keeps the pictures."""
+        super().__init__(*args)
+        real, source = pictures
+        self._real = None if real is None else real[: self.NUM]
+        self._source = source[: self.NUM]
+
+    def _sheet(self, step: int) -> np.ndarray:
+        made = self._sampler.run({"source": self._source})
+        columns = [self._source, made]
+        if self._real is not None:
+            columns.append(self._real)
+        elif self.model.goes_back:
+            again = self.model.translate(made, backward=True)
+            columns.append(keras.ops.convert_to_numpy(again))
+        shown = [_like(sampler_lib.to_uint8(c), made.shape[1]) for c in columns]
+        pictures = np.stack(shown, axis=1).reshape(-1, *shown[0].shape[1:])
+        return sampler_lib.sheet(pictures, 4 * len(columns))
+
+
+def _like(pictures: np.ndarray, height: int) -> np.ndarray:
+    """In colour, and each pixel as a square, so that they can stand beside others."""
+    times = height // pictures.shape[1]
+    pictures = pictures.repeat(times, axis=1).repeat(times, axis=2)
+    return np.broadcast_to(pictures, (*pictures.shape[:3], 3))
 
 
 class HeldOut(StepCallback):
@@ -421,9 +463,13 @@ def training_callbacks(
         source: What is trained on, see `data.open_source`.
     """
     recorder = Recorder(workdir, options)
-    grids = SampleGrid(sampler, workdir, options, recorder)
+    args = sampler, workdir, options, recorder
     if hasattr(source, "mixture"):
-        grids = ScatterPlot(source.mixture, sampler, workdir, options, recorder)
+        grids = ScatterPlot(source.mixture, *args)
+    elif source.info.source_shape:
+        grids = TranslationGrid(_shown(source), *args)
+    else:
+        grids = SampleGrid(*args)
     watching = [Progress(options.steps), recorder, grids]
     if source.held_out:
         watching.append(HeldOut(source.held_out, options, recorder))
@@ -432,3 +478,10 @@ def training_callbacks(
 
         watching.append(Evaluator(sampler, workdir, options, source, recorder))
     return [*watching, Checkpointer(workdir, options, recorder), StopOnSignal()]
+
+
+def _shown(source: Any) -> tuple[np.ndarray | None, np.ndarray]:
+    """What a `TranslationGrid` shows: pictures that the model does not learn from."""
+    shown = source.held_out or source
+    pictures, given = (x.numpy() for x in next(iter(shown.stream(0))))
+    return None if isinstance(shown, UnpairedSource) else pictures, given

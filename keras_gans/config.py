@@ -9,7 +9,7 @@ Each table of a recipe holds keywords of one thing that is called:
 | `[discriminator]` | the networks module's `discriminator`, less what the data say |
 | `[g_optimizer]`   | `keras.optimizers.<class_name>`; its `learning_rate` (and     |
 |                   | Adam's `beta_2`) may be a table, `{ class_name = ... }`, of   |
-|                   | `keras.optimizers.schedules`                                  |
+|                   | `keras_gans.optimizers.SCHEDULES`                             |
 | `[d_optimizer]`   | the same                                                      |
 | `[hparams]`       | the variant's `Hparams`                                       |
 | `[train]`         | `TrainOptions`                                                |
@@ -309,19 +309,22 @@ def _bind_optimizer(where: str, values: dict[str, Any], steps: int) -> dict[str,
 
     found = {k: v for k, v in values.items() if isinstance(v, dict)}
     values = {k: v for k, v in values.items() if k not in found}
-    bound = _bind_class(where, values, keras.optimizers, keras.optimizers.Optimizer)
+    base = keras.optimizers.Optimizer
+    classes = {
+        k: v
+        for k, v in vars(keras.optimizers).items()
+        if inspect.isclass(v) and issubclass(v, base) and v is not base
+    }
+    bound = _bind_class(where, values, classes)
     known = optimizers.scheduled(bound["class_name"])
-    schedules = keras.optimizers.schedules
     for key, schedule in found.items():  # checked on its own
         if key not in known:
             hint = did_you_mean(key, known)
             raise UserError(f"{where} {key}: no schedule can be set for it{hint}")
-        cls = getattr(schedules, str(schedule.get("class_name")), None)
+        cls = optimizers.SCHEDULES.get(str(schedule.get("class_name")))
         if cls and "decay_steps" in inspect.signature(cls).parameters:
             schedule = {"decay_steps": steps, **schedule}  # unless it is said
-        bound[key] = _bind_class(
-            f"{where} {key}", schedule, schedules, schedules.LearningRateSchedule
-        )
+        bound[key] = _bind_class(f"{where} {key}", schedule, optimizers.SCHEDULES)
     rate = bound["learning_rate"]
     if not isinstance(rate, dict) and rate < 0:
         raise UserError(f"{where} learning_rate: expected at least 0, got {rate}")
@@ -329,16 +332,11 @@ def _bind_optimizer(where: str, values: dict[str, Any], steps: int) -> dict[str,
 
 
 def _bind_class(
-    where: str, values: dict[str, Any], library: types.ModuleType, base: type
+    where: str, values: dict[str, Any], classes: dict[str, type]
 ) -> dict[str, Any]:
-    """Checks a `class_name` and its keywords against the classes of a library."""
+    """Checks a `class_name` and its keywords against some classes."""
     values = dict(values)
     name = values.pop("class_name", None)
-    classes = {
-        k: v
-        for k, v in vars(library).items()
-        if inspect.isclass(v) and issubclass(v, base) and v is not base
-    }
     if name not in classes:
         raise UserError(
             f"{where}: no class_name '{name}'{did_you_mean(str(name), classes)}"

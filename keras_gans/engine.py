@@ -79,6 +79,20 @@ def grouped_conv(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
 
 
+def resize(x: tf.Tensor, size: tuple, interpolation: str) -> tf.Tensor:
+    """Resizes maps, as `keras.ops.image.resize`; height and width may be tensors.
+
+    Args:
+        x: float [batch, height, width, channels].
+        size: The new (height, width).
+        interpolation: "nearest" or "bilinear"; not antialiased.
+
+    Returns:
+        float [batch, *size, channels].
+    """
+    return tf.cast(tf.image.resize(x, size, interpolation), x.dtype)
+
+
 def num_replicas() -> int:
     """The number of devices that share this step."""
     return tf.distribute.get_strategy().num_replicas_in_sync
@@ -103,6 +117,22 @@ def replica_slice(make: Callable[[int], tf.Tensor], batch: int) -> tf.Tensor:
     context = tf.distribute.get_replica_context()
     start = context.replica_id_in_sync_group * batch
     return make(batch * replicas)[start : start + batch]
+
+
+def global_mean(x: tf.Tensor) -> tf.Tensor:
+    """The mean of a tensor over all devices; gradients flow through it."""
+    mean = tf.reduce_mean(x)
+    if num_replicas() == 1:
+        return mean
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
+
+
+def global_batch(x: tf.Tensor) -> tf.Tensor:
+    """The rows of all devices, in their order; x itself if there is one."""
+    if num_replicas() == 1:
+        return x
+    return tf.distribute.get_replica_context().all_gather(x, axis=0)
 
 
 class StepSeed(keras.random.SeedGenerator):

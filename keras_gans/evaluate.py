@@ -28,6 +28,13 @@ others of the same features, reference and count alone; so these are in their na
   held-out pictures, which is about one half.
 - as near as the nearest 1 % of held-out pictures: should be 1 %; more are copies.
 
+Of a generator from pictures, the reference is what it is to make, and from what:
+
+    python -m keras_gans.evaluate --source=runs/pix2pix --reference=pairs:A,B
+
+L1, PSNR and SSIM against the true pictures where they are known, and KID where they are
+not; beside the source itself and the mean of the training pictures.
+
 The column of real pictures says what there is to reach: training pictures against the
 reference; for MS-SSIM, classes and copies the reference itself.
 """
@@ -102,6 +109,7 @@ def define_flags(values: flags.FlagValues) -> None:
         **flag,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its sets.", **flag)
+    flags.DEFINE_bool("backward", False, "Of cyclegan: its way back.", **flag)
     flags.DEFINE_integer(
         "num", 10_000, "Samples; of a folder its first pictures.", **flag
     )
@@ -149,8 +157,15 @@ def _main(values: flags.FlagValues) -> None:
                 f"--{name}: {values.source} is a folder of pictures, which are there "
                 "already; leave it away"
             )
-    sampler = None if folder else sample.load(values.source, values.checkpoint)
+    if folder and values.backward:
+        raise UserError("--backward: only of generators that go back, as cyclegan's")
+    sampler = None
+    if not folder:
+        sampler = sample.load(values.source, values.checkpoint, values.backward)
     import_tensorflow()
+    if sampler is not None and "source_shape" in sampler.info:
+        _measure_translation(values, sampler)
+        return
     dataset, split, held_out = values.dataset, "train", None
     if dataset is None:
         dataset, split, held_out = _trained_on(sampler, values.source)
@@ -334,6 +349,84 @@ def _make_folder(values: flags.FlagValues, folder: bool) -> str:
     return out
 
 
+def _measure_translation(values: flags.FlagValues, sampler) -> None:
+    """Measures a generator from pictures to pictures; see `keras_gans.pairwise`."""
+    from keras_gans import features, pairwise
+    from keras_gans.features.network import RESIZER
+
+    for name in ("seed", "dataset"):
+        if values[name].present:
+            raise UserError(
+                f"--{name}: {values.source} makes pictures from pictures; leave it "
+                "away (--reference names these)"
+            )
+    options = pairwise.options_of(sampler)
+    reference = pairwise.open_reference(values, options)
+    chosen, network, skipped = (
+        values.features or features.suited(options.dataset),
+        None,
+        "",
+    )
+    try:
+        network = features.open_network(chosen)
+    except UserError as error:
+        if values.features or not reference.paired:
+            raise
+        skipped = f"no KID ({error})"
+    out = _make_folder(values, False)
+    found, shown = pairwise.measure(
+        sampler, reference, pairwise.mean_picture(options, values.data_dir), network
+    )
+    label = f"{sampler.info['name']} at step {sampler.info['step']}"
+    label += " backward" * values.backward
+    seen = f"{network.name}, {RESIZER}, " if network else ""
+    name = f"{label}, {seen}{reference.title}, {reference.num}"
+    result = {
+        "name": name,
+        "source": values.source,
+        "step": sampler.info["step"],
+        "num": reference.num,
+        "features": network and {"name": network.name, "about": network.about},
+        "reference": {"name": reference.title, "paired": reference.paired},
+        **found,
+        "versions": _versions(),
+    }
+    path = _write(result, out)
+    sheet = path.replace(".json", ".png")
+    columns = 4 * shown.shape[1]
+    sampler_lib.save(shown.reshape(-1, *shown.shape[2:]), sheet, columns)
+    print(_translation_table(result, reference.note, skipped))
+    print(f"wrote {path} and {os.path.basename(sheet)}")
+
+
+def _translation_table(result: dict, note: str, skipped: str) -> str:
+    """Lays the result out for people."""
+    from keras_gans.pairwise import ROWS as rows
+
+    names = {"samples": "made", "source": "the source", "mean": "mean picture"}
+    names = {key: title for key, title in names.items() if key in result}
+    lines = ["", result["name"], f"  of {result['source']}", f"  reference: {note}", ""]
+    lines.append(f"{'':20}" + "".join(f"{title:>22}" for title in names.values()))
+    for key, title, form in (*rows, ("kid", "KID", "{:.3g}")):
+        cells = [_cell(result[who].get(key), form) for who in names]
+        if set(cells) != {"-"}:
+            lines.append(f"{title:20}" + "".join(f"{cell:>22}" for cell in cells))
+    return "\n".join([*lines, *filter(None, [skipped])])
+
+
+def _write(result: dict, out: str) -> str:
+    """Writes a result under its name; returns the file's path."""
+    slug = re.sub(r"[^\w.]+", "-", result["name"]).strip("-")
+    path = os.path.join(out, f"{slug}.json")
+    sampler_lib.write((json.dumps(result, indent=1) + "\n").encode(), path)
+    return path
+
+
+def _versions() -> dict[str, str]:
+    packages = ("keras_gans", "keras", "tensorflow", "numpy")
+    return {package: metadata.version(package) for package in packages}
+
+
 def _measure(values, samples, train, reference, note, network, sampler, out) -> None:
     from keras_gans import measuring
     from keras_gans.features.network import RESIZER
@@ -383,9 +476,6 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
     name = (
         f"{label}, {network.name}, {RESIZER}, {reference.title}, {len(seen.features)}"
     )
-    slug = re.sub(r"[^\w.]+", "-", name).strip("-")
-    sheet = os.path.join(out, f"{slug}_nearest.png")
-    _write_sheet(samples, train, pairs, sheet)
     result = {
         "name": name,
         "source": values.source,
@@ -408,13 +498,11 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
         "ms_ssim_scales": num_scales(samples.image_shape[0]),
         "most_suspicious": [{"sample": s, "training": t} for s, t in pairs],
         "seconds": round(time.monotonic() - start, 1),
-        "versions": {
-            package: metadata.version(package)
-            for package in ("keras_gans", "keras", "tensorflow", "numpy")
-        },
+        "versions": _versions(),
     }
-    path = os.path.join(out, f"{slug}.json")
-    sampler_lib.write((json.dumps(result, indent=1) + "\n").encode(), path)
+    path = _write(result, out)
+    sheet = path.replace(".json", "_nearest.png")
+    _write_sheet(samples, train, pairs, sheet)
     print(_table(result, note))
     print(f"wrote {path} and {os.path.basename(sheet)}")
 

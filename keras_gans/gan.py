@@ -55,8 +55,7 @@ class BaseGAN(keras.Model):
         self.hparams = hparams or self.Hparams()
         self.generator = generator()
         self.discriminator = discriminator()
-        # What is sampled, evaluated and exported: an average over the steps.
-        self.ema_generator = generator()
+        self.ema_generator = generator()  # what is sampled, evaluated and exported
         self.ema_generator.trainable = False
         self.ema_generator.set_weights(self.generator.get_weights())
         state = partial(self.add_weight, initializer="zeros", trainable=False)

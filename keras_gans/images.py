@@ -9,14 +9,16 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
-from keras_gans.export.sampler import encode, grid, save, to_uint8
+from keras_gans.export.sampler import (
+    encode,
+    grid,
+    open_picture,
+    save,
+    to_float,
+    to_uint8,
+)
 
 __all__ = ["encode", "fit", "grid", "halvings", "read", "save", "to_float", "to_uint8"]
-
-
-def to_float(images: np.ndarray) -> np.ndarray:
-    """Turns uint8 images in 0..255 into float32 in [-1, 1]; inverse of `to_uint8`."""
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def halvings(side: int) -> tuple[int, int]:
@@ -50,23 +52,10 @@ def read(
     Raises:
         OSError: if the file is not a picture, or truncated.
     """
-    try:
-        with Image.open(path) as image:
-            # Lets JPEG decode at a fraction of its size where that is enough.
-            image.draft(None, (2 * image_size, 2 * image_size))
-            image = ImageOps.exif_transpose(image)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            if image.mode.startswith("I;16"):  # Pillow would cut 16 bits off at 255
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            image = image.convert("L" if channels == 1 else "RGB")
-            sides = (*image.size, *image.size)
-            ends = [round(a * b) for a, b in zip(part, sides, strict=True)]
-            image = image.crop(ends)
-    except Exception as error:  # Pillow says "corrupt" in many ways
-        raise OSError(f"{type(error).__name__}: {error}") from None
+    # Twice the size: what is cut out is still resized from more than it.
+    image = open_picture(path, channels, 2 * image_size)
+    sides = (*image.size, *image.size)
+    image = image.crop([round(a * b) for a, b in zip(part, sides, strict=True)])
     return _fit(image, image_size)
 
 

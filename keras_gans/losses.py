@@ -11,6 +11,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_gans import engine
+
 Tensor = Any
 
 
@@ -208,3 +210,71 @@ def relativistic_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         float [batch, ...].
     """
     return ops.softplus(real_logits - fake_logits)
+
+
+def relativistic_average(logits: Tensor, others: Tensor) -> Tensor:
+    """-log D(a, b), where D(a, b) = sigmoid(C(a) - E C(b)): a is to look more real.
+
+    Source: Wang et al. 2018 (arXiv 1809.00219), its equations 1 to 3, after
+    Jolicoeur-Martineau 2018: the discriminator minimises it for (real, fake), and
+    `relativistic_average_below` for (fake, real); the generator the other way round.
+
+    Args:
+        logits: C(a), float [batch, ...].
+        others: C(b), float [batch, ...].
+
+    Returns:
+        float [batch, ...].
+    """
+    return ops.softplus(engine.global_mean(others) - logits)
+
+
+def relativistic_average_below(logits: Tensor, others: Tensor) -> Tensor:
+    """-log(1 - D(a, b)): a is to look less real; see `relativistic_average`.
+
+    Args:
+        logits: C(a), float [batch, ...].
+        others: C(b), float [batch, ...].
+
+    Returns:
+        float [batch, ...].
+    """
+    return ops.softplus(logits - engine.global_mean(others))
+
+
+def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """-log of the share that a patch's own key has among the keys of its picture.
+
+    Source: Park et al. 2020 (arXiv 2007.15651), its equations 1 to 3, for one layer:
+    l(v, v+, v-) = -log [e^(v.v+ / tau) / (e^(v.v+ / tau) + sum e^(v.v- / tau))].
+
+    Args:
+        queries: Features of patches of what was made, of length 1, float [batch,
+            patches, n].
+        keys: Those of the same patches of the source; no gradient flows into them.
+        temperature: tau.
+
+    Returns:
+        float [batch, patches].
+    """
+    keys = ops.transpose(ops.stop_gradient(keys), (0, 2, 1))
+    scores = ops.matmul(queries, keys) / temperature  # [batch, query, key]
+    own = ops.diagonal(scores, axis1=1, axis2=2)
+    return ops.logsumexp(scores, axis=2) - own
+
+
+def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
+    """|real - fake|, of maps inside the discriminator; real ones get no gradient.
+
+    Source: Wang et al. 2018, "pix2pixHD" (arXiv 1711.11585), its equation 4, as used
+    by Park et al. 2019 (arXiv 1903.07291).
+
+    Args:
+        real: Maps of a real picture, float [batch, ...].
+        fake: Those of a generated one.
+
+    Returns:
+        float [batch], the mean over a picture's values.
+    """
+    apart = ops.abs(ops.stop_gradient(real) - fake)
+    return ops.mean(apart, axis=tuple(range(1, len(real.shape))))

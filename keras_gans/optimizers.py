@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
+from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 
@@ -44,3 +46,50 @@ def find(class_name: str) -> type[keras.optimizers.Optimizer]:
     return (
         ScheduledAdam if class_name == "Adam" else getattr(keras.optimizers, class_name)
     )
+
+
+class LinearAfter(LearningRateSchedule):
+    """A rate that stays for a while, then falls to 0 on a line.
+
+    Args:
+        initial_learning_rate: The rate.
+        decay_steps: Updates until it is 0.
+        constant: Share of them in which it stays.
+    """
+
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: int, constant: float = 0.5
+    ):
+        """Keeps the options.
+
+        Raises:
+            ValueError: for a share out of range.
+        """
+        if not 0 <= constant < 1:
+            raise ValueError(f"constant: expected 0 <= share < 1, got {constant}")
+        self._rate, self._steps = initial_learning_rate, decay_steps
+        self._constant = constant
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of an update, counted from 0."""
+        share = ops.cast(step, "float32") / self._steps
+        left = (1.0 - share) / (1.0 - self._constant)
+        return self._rate * ops.clip(left, 0.0, 1.0)
+
+    def get_config(self) -> dict[str, float]:
+        """The keywords it was made with."""
+        return {
+            "initial_learning_rate": self._rate,
+            "decay_steps": self._steps,
+            "constant": self._constant,
+        }
+
+
+SCHEDULES = {
+    **{
+        name: cls
+        for name, cls in vars(keras.optimizers.schedules).items()
+        if inspect.isclass(cls) and cls is not LearningRateSchedule
+    },
+    "LinearAfter": LinearAfter,
+}

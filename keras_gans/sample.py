@@ -12,6 +12,10 @@ gives the same picture from each. Walks, as a grid or frame by frame:
 A continuous code of infogan, a row for each value of its categorical code:
 
     python -m keras_gans.sample --source=runs/infogan --code=0:-1,1 --num=10
+
+A model that makes pictures from pictures, of any size; a folder becomes a folder:
+
+    python -m keras_gans.sample --source=runs/pix2pix --input=photo.png --out=made.png
 """
 
 from __future__ import annotations
@@ -31,7 +35,9 @@ from keras_gans.export.sampler import BaseSampler, Sampler
 CHECKPOINTS = ("newest", "best")
 
 
-def load(source: str, checkpoint: str = "newest") -> BaseSampler:
+def load(
+    source: str, checkpoint: str = "newest", backward: bool = False
+) -> BaseSampler:
     """Opens a trained generator, wherever it is.
 
     Args:
@@ -39,13 +45,17 @@ def load(source: str, checkpoint: str = "newest") -> BaseSampler:
             package writes them.
         checkpoint: Which one of a workdir's: "newest", or "best" (by KID) of a run
             with train.evaluate_every.
+        backward: Of a workdir: the direction from what the model makes to what it is
+            made from (cyclegan).
 
     Returns:
         A sampler: `load(source).sample(16, labels=4, seed=0)` is uint8 [16, height,
-        width, channels].
+        width, channels]; `load(source).translate(picture)`, if the model makes
+        pictures from pictures, is uint8 [height, width, channels].
 
     Raises:
-        UserError: if the source is missing or none of the three.
+        UserError: if the source is missing or none of the three, or has no other
+            direction.
         SamplerError: if a .tflite is truncated or not a generator.
     """
     source = os.path.expanduser(source)
@@ -54,6 +64,11 @@ def load(source: str, checkpoint: str = "newest") -> BaseSampler:
         raise UserError(
             f"--checkpoint={checkpoint}: only a run's workdir has checkpoints, and "
             f"{source} is none"
+        )
+    if backward and not is_run and os.path.exists(source):
+        raise UserError(
+            f"--backward: only a run's workdir has both directions, and {source} is "
+            "none; its other direction is a file of its own (generator_backward.tflite)"
         )
     if source.endswith(".tflite"):
         return Sampler(source)  # without TensorFlow
@@ -66,7 +81,7 @@ def load(source: str, checkpoint: str = "newest") -> BaseSampler:
         import_tensorflow()
         from keras_gans.building import load_workdir
 
-        return load_workdir(source, checkpoint)
+        return load_workdir(source, checkpoint, backward)
     what = "" if os.path.lexists(source) else " (there is nothing there)"
     raise UserError(
         f"{source}: expected a workdir, a SavedModel folder or a .tflite file{what}"
@@ -135,7 +150,29 @@ def define_flags(values: flags.FlagValues) -> None:
         **flag,
     )
     flags.DEFINE_string(
-        "out", "samples.png", "File: .png (a grid), .gif or .webp (frames).", **flag
+        "input", None, "A picture, or a folder of them, to make others from.", **flag
+    )
+    flags.DEFINE_bool(
+        "backward", False, "From B to A, with a model that goes both ways.", **flag
+    )
+    flags.DEFINE_integer(
+        "tile",
+        None,
+        "Pixels on a side of --input that are made at once, 512 if not given; larger "
+        "pictures are made tile by tile.",
+        **flag,
+    )
+    flags.DEFINE_integer(
+        "overlap",
+        None,
+        "Pixels that tiles share at least, and fade into each other; 32 if not given.",
+        **flag,
+    )
+    flags.DEFINE_string(
+        "out",
+        "samples.png",
+        "File: .png (a grid), .gif or .webp (frames); a folder if --input is one.",
+        **flag,
     )
 
 
@@ -147,6 +184,13 @@ def main(argv: list[str] | None = None) -> int:
 def _main(values: flags.FlagValues) -> None:
     if values.source is None:
         raise UserError("say what to draw from: --source=runs/cgan")
+    sampler_lib.check_flags(name for name in values if values[name].present)
+    if values.input is not None:
+        sampler = load(values.source, values.checkpoint, values.backward)
+        sampler_lib.translate_files(
+            sampler, values.input, values.out, values.tile, values.overlap
+        )
+        return
     sampler_lib.check_out(values.out)
     try:
         shift = [float(word) for word in values.shift]
@@ -164,6 +208,7 @@ def _main(values: flags.FlagValues) -> None:
     truncation = sampler_lib.parse_truncation(values.truncation)
     mix = sampler_lib.parse_mix(values.mix)
     sampler = load(values.source, values.checkpoint)
+    sampler.check_takes(pictures=False)
     if any(walks):
         pictures = _walk(sampler, values, shift, codes, truncation, mix)
     else:

@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import layers, ops
 
+from keras_gans import engine
+
 Tensor = Any
 
 
@@ -38,7 +40,7 @@ class PadToMultiple(layers.Layer):
             float [batch, height or more, width or more, channels].
         """
         more = [-side % self._multiple for side in sides(pictures)]
-        if more == [0, 0]:
+        if all(isinstance(n, int) and n == 0 for n in more):
             return pictures
         around = ((0, 0), (0, more[0]), (0, more[1]), (0, 0))
         return ops.pad(pictures, around, mode="symmetric")
@@ -95,7 +97,7 @@ class Double(layers.Layer):
     def call(self, x: Tensor) -> Tensor:
         """Doubles float [batch, height, width, channels]."""
         size = tuple(2 * side for side in sides(x))
-        return ops.image.resize(x, size, interpolation=self._interpolation)
+        return engine.resize(x, size, self._interpolation)
 
     def compute_output_shape(self, shape: tuple) -> tuple:
         """Twice the sides."""

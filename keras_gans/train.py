@@ -166,6 +166,8 @@ def run(
             checkpoint.restore(model, path)
             print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
         workdir.write(config, source.info)
+        if source.info.source_shape:
+            workdir.write_sources(data.first_sources(source))
         for note in source.notes:  # nothing is wrong: now they count
             print(f"{config.data.dataset}: {note}", flush=True)
         return _fit(model, source, config, workdir)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_gans import gan, hparams, layers
+from keras_gans.errors import UserError
 
 Tensor = Any
 
@@ -33,7 +35,9 @@ class TranslationGAN(gan.BaseGAN):
 
     What other variants get as labels are the sources here: `d_losses(real, source)`,
     pictures float [batch, height, width, channels], both. Networks take "source"; a
-    discriminator that does not is shown the pictures alone.
+    discriminator that does not is shown the pictures alone. Both factories take
+    `backward`, for networks from pictures to sources; only a variant that
+    `goes_back` passes it.
     """
 
     Hparams = Hparams
@@ -77,3 +81,32 @@ class TranslationGAN(gan.BaseGAN):
         channels = images.shape[-1]
         inputs = {"images": both[..., :channels], "source": both[..., channels:]}
         return self.discriminator(inputs, training=True)
+
+
+def both_ways(factory: Callable[..., keras.Model]) -> keras.Model:
+    """Two networks as one: "forward", and "backward" with both pictures exchanged.
+
+    Args:
+        factory: Makes a network of one input, "source" or "images"; takes `backward`.
+
+    Returns:
+        From {"source", "images"} to {"forward", "backward"}.
+
+    Raises:
+        UserError: for a network of two inputs.
+    """
+    ways = {"forward": factory(), "backward": factory(backward=True)}
+    if len(ways["forward"].input) > 1:
+        raise UserError(
+            "[discriminator] conditional: expected false where no one knows which "
+            "pictures belong together"
+        )
+    [own] = ways["forward"].input
+    other = "images" if own == "source" else "source"
+    inputs, outputs = {}, {}
+    for (way, network), name in zip(ways.items(), (own, other), strict=True):
+        # the same layers, under a name by which they can be found
+        network = keras.Model(network.input, network.output, name=way)
+        inputs[name] = keras.Input(network.input[own].shape[1:], name=name)
+        outputs[way] = network({own: inputs[name]})
+    return keras.Model(inputs, outputs)

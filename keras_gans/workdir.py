@@ -2,6 +2,7 @@
 
 config.toml           the resolved recipe
 info.json             what the data set says of itself
+sources.npz           of models from pictures to pictures: some to try them on
 metrics.jsonl         one line every `train.log_every` steps
 checkpoints/          step_<step>.npz, the newest few; best.npz, if it was measured
 samples/              step_<step>.png, from the averaged generator
@@ -20,6 +21,8 @@ import shutil
 import tomllib
 from collections.abc import Iterator
 
+import numpy as np
+
 from keras_gans import config as config_lib
 from keras_gans.config import Config
 from keras_gans.data.options import DataInfo
@@ -33,6 +36,7 @@ PARTS = (
     "export",
     "evaluation",
     "metrics.jsonl",
+    "sources.npz",
     "info.json",
     "config.toml",  # last: as long as it is there, the rest is known to be ours
 )
@@ -178,6 +182,13 @@ class Workdir:
             self._write("config.toml", config.to_toml())
         except OSError as error:
             raise UserError(f"--workdir={self.path}: {error.strerror}") from None
+
+    def write_sources(self, pictures: np.ndarray) -> None:
+        """Keeps some source pictures, uint8 [num, height, width, channels]."""
+        temporary = self.join("sources.npz.tmp")
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, pictures=pictures)
+        os.replace(temporary, self.join("sources.npz"))
 
     def read(self) -> tuple[Config, DataInfo]:
         """Reads the recipe and the data's description back.

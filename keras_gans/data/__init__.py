@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_gans import images
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.errors import UserError, did_you_mean
 
@@ -58,6 +59,21 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
     source.options = dataclasses.replace(options, batch_size=size)
     source.notes, source.held_out = tuple(notes), held_out
     return source
+
+
+def first_sources(source, num: int = 64) -> np.ndarray:
+    """Some of what pictures are made from, uint8 [num, height, width, channels].
+
+    Args:
+        source: See `open_source`; those that it held out, if it did.
+        num: How many.
+    """
+    found = []
+    for _, given in (source.held_out or source).stream(0):
+        found.extend(images.to_uint8(given.numpy()))
+        if len(found) >= num:
+            return np.stack(found[:num])
+    raise AssertionError("a stream has no end")
 
 
 def choose_batch_size(info: DataInfo) -> int:

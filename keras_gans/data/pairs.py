@@ -147,7 +147,7 @@ class UnpairedSource:
 
     def __init__(self, made, given):
         """Keeps both."""
-        self._made, self._given = made, given
+        self.made, self.given = made, given
         info = given.info
         prints = (made.info.fingerprint, info.fingerprint)
         self.info = dataclasses.replace(
@@ -166,19 +166,19 @@ class UnpairedSource:
     @property
     def options(self) -> DataOptions:
         """How both are read."""
-        return self._made.options
+        return self.made.options
 
     @options.setter
     def options(self, options: DataOptions) -> None:
-        self._made.options = self._given.options = options
+        self.made.options = self.given.options = options
 
     def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`."""
-        derived = bool(self._given.info.source_shape)
+        derived = bool(self.given.info.source_shape)
         both = tf.data.Dataset.zip(
-            self._made.stream(seed, start_step),
+            self.made.stream(seed, start_step),
             # another order: seeds of runs are below 2^31
-            self._given.stream(seed + 2**31, start_step),
+            self.given.stream(seed + 2**31, start_step),
         )
         return both.map(lambda made, given: (made[0], given[1 if derived else 0]))
 

@@ -12,7 +12,7 @@ from keras import Input, Model, initializers, layers
 
 from keras_gans.errors import check_range
 from keras_gans.layers import SNConv2D
-from keras_gans.size_free import normalize
+from keras_gans.size_free import Double, normalize
 
 Tensor = Any
 Norm = Literal["batch", "instance", "none"]
@@ -30,7 +30,7 @@ def discriminator(
     """A PatchGAN.
 
     Args:
-        image_shape: (height, width, channels) of the pictures; sides may be others.
+        image_shape: (height, width, channels) of the pictures.
         source_shape: Of what they are made from.
         width: Channels of the first convolution; they double up to 8 times as many.
         depth: Convolutions of stride 2: 3 for 70x70 pixels, 2 for 34x34, 1 for 16x16.
@@ -49,15 +49,20 @@ def patch_inputs(
     image_shape: tuple, source_shape: tuple, conditional: bool
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The inputs of a discriminator, and the maps to begin with."""
-    inputs = {"images": Input((None, None, image_shape[-1]), name="images")}
+    inputs = {"images": Input(image_shape, name="images")}
     if not conditional:
         return inputs, inputs["images"]
-    inputs["source"] = Input((None, None, source_shape[-1]), name="source")
+    inputs["source"] = Input(source_shape, name="source")
     return inputs, layers.Concatenate()([*inputs.values()])
 
 
 def patch_features(
-    x: Tensor, width: int, depth: int, norm: Norm, spectral_norm: bool
+    x: Tensor,
+    width: int,
+    depth: int,
+    norm: Norm,
+    spectral_norm: bool,
+    name: str = "logits",
 ) -> list[Tensor]:
     """Maps after each convolution of a PatchGAN; the last ones are the logits."""
     check_range(1, width=width, depth=depth)
@@ -70,7 +75,9 @@ def patch_features(
             4,
             strides=2 if level < depth else 1,
             spectral_norm=spectral_norm,
+            use_bias=norm == "none" or last or not level,  # a norm takes it away
             dtype="float32" if last else None,
+            name=name if last else None,
         )(x)
         if 0 < level and not last:
             x = normalize(x, norm)
@@ -99,3 +106,30 @@ def convolution(
         kernel_initializer=small,
         **options,
     )
+
+
+def enlarged(
+    x: Tensor, channels: int, kernel_size: int, upsampling: str, use_bias: bool
+) -> Tensor:
+    """Maps of twice the size: by a transposed convolution, or "resize" and one of 3x3.
+
+    Args:
+        x: float [batch, height, width, any].
+        channels: Of what comes out.
+        kernel_size: Of the transposed convolution.
+        upsampling: "transposed" or "resize".
+        use_bias: Whether there is a bias.
+
+    Returns:
+        float [batch, 2 * height, 2 * width, channels].
+    """
+    if upsampling == "resize":
+        return convolution(channels, 3, padding="same", use_bias=use_bias)(Double()(x))
+    return layers.Conv2DTranspose(
+        channels,
+        kernel_size,
+        2,
+        "same",
+        use_bias=use_bias,
+        kernel_initializer=initializers.RandomNormal(stddev=0.02),
+    )(x)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from keras import Input, Model, initializers, layers
+from keras import Input, Model, layers
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.networks.patchgan import convolution, discriminator
-from keras_gans.size_free import CropLike, Double, PadToMultiple, normalize
+from keras_gans.networks.patchgan import convolution, discriminator, enlarged
+from keras_gans.size_free import CropLike, PadToMultiple, normalize
 
 __all__ = ["discriminator", "generator"]
 
@@ -66,25 +66,19 @@ def generator(
         if level:
             x = layers.LeakyReLU(0.2)(x)
         channels = min(max_width, width * 2**level)
-        x = convolution(channels, 4, 2, "same")(x)
-        if 0 < level < depth - 1:
-            x = normalize(x, norm)
+        kind = norm if 0 < level < depth - 1 else "none"
+        x = convolution(channels, 4, 2, "same", use_bias=kind == "none")(x)
+        x = normalize(x, kind)
         skips.append(x)
     skips.pop()
     for level in reversed(range(depth)):
         channels = (
             min(max_width, width * 2 ** (level - 1)) if level else image_shape[-1]
         )
-        x = layers.ReLU()(x)
-        if upsampling == "resize":
-            x = convolution(channels, 3, padding="same")(Double()(x))
-        else:
-            small = initializers.RandomNormal(stddev=0.02)
-            x = layers.Conv2DTranspose(
-                channels, 4, 2, "same", kernel_initializer=small
-            )(x)
+        kind = norm if level else "none"
+        x = enlarged(layers.ReLU()(x), channels, 4, upsampling, kind == "none")
         if level:
-            x = normalize(x, norm)
+            x = normalize(x, kind)
             if dropout and level >= depth - 3:
                 x = layers.Dropout(dropout)(x)
             x = layers.Concatenate()([x, skips.pop()])

@@ -1,0 +1,120 @@
+"""CycleGAN: two generators, there and back again, need no pairs of pictures.
+
+Paper: Zhu, Park, Isola and Efros, "Unpaired Image-to-Image Translation using
+Cycle-Consistent Adversarial Networks", 2017, arXiv 1703.10593: G from sources to
+pictures, F back; least squares games of both with a discriminator each, that sees a
+pool of earlier fakes, and lambda (|F(G(x)) - x| + |G(F(y)) - y|), equations 1 to 3.
+
+Differences from the paper:
+- The identity term |G(y) - y| + |F(x) - x| is on if both kinds of pictures have the
+  same channels, as in the authors' code (in the paper: for paintings only).
+- Discriminators go first; samples come from averages of the generators.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_gans import losses, translation
+from keras_gans.pool import PicturePool
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Hparams(translation.Hparams):
+    """Options of CycleGAN.
+
+    Attributes:
+        cycle_weight: lambda, of the distances after going there and back.
+        identity_weight: Share of it, of pictures that are there already.
+        pool_size: Earlier fakes of each kind that are kept for the discriminators.
+    """
+
+    cycle_weight: float = 10.0
+    identity_weight: float = 0.5
+    pool_size: int = 50
+
+    def __post_init__(self) -> None:
+        """Checks ranges; a UserError for a value out of range."""
+        super().__post_init__()
+        for name in ("cycle_weight", "identity_weight", "pool_size"):
+            self.check(name, "at least 0", getattr(self, name) >= 0)
+
+
+class CycleGAN(translation.TranslationGAN):
+    """Both directions at once; networks are pairs of "forward" and "backward"."""
+
+    Hparams = Hparams
+    goes_back = True
+
+    def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):
+        """Builds two networks of each kind; see `translation.both_ways`."""
+        both = translation.both_ways
+        super().__init__(
+            partial(both, generator), partial(both, discriminator), *args, **kw
+        )
+        self.image_pool, self.source_pool = (
+            PicturePool(self.hparams.pool_size, x.shape[1:], self.seeds, f"{name}_pool")
+            for name, x in sorted(self.discriminator.input.items())
+        )
+
+    def translator(self, backward: bool = False) -> keras.Model:
+        """The averaged generator of one direction; see TranslationGAN."""
+        return self.ema_generator.get_layer("backward" if backward else "forward")
+
+    def examine(self, images: Tensor, source: Tensor | None) -> Tensor:
+        """What the discriminator of pictures says of them; see BaseGAN."""
+        return self.judge("forward", images)
+
+    def judge(self, way: str, images: Tensor) -> Tensor:
+        """Raw logits of the discriminator behind one direction's generator."""
+        inputs = {"images": self.augment(images)}
+        return self.discriminator.get_layer(way)(inputs, training=True)
+
+    def deceive(self, way: str, fake: Tensor) -> Tensor:
+        """(D(G(x)) - 1)^2, without the half of the least squares GAN's paper."""
+        return 2.0 * losses.least_squares_generator(self.judge(way, fake))
+
+    def run_both(self, source: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """(G(source), F(real)), in training."""
+        made = self.generator({"source": source, "images": real}, training=True)
+        return made["forward"], made["backward"]
+
+    def d_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+        """(D(y) - 1)^2 and D(G(x))^2, halved, for both discriminators."""
+        made, made_source = self.run_both(source, real)
+        real_logits = self.judge("forward", real)
+        fake_logits = self.judge("forward", self.image_pool(made))
+        self.watch(real_logits - 0.5, fake_logits - 0.5)
+        return {
+            "real": losses.least_squares_real(real_logits),
+            "fake": losses.least_squares_fake(fake_logits),
+            "real_source": losses.least_squares_real(self.judge("backward", source)),
+            "fake_source": losses.least_squares_fake(
+                self.judge("backward", self.source_pool(made_source))
+            ),
+        }
+
+    def g_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+        """(D(G(x)) - 1)^2 of both, and the distances after the cycles."""
+        weight = self.hparams.cycle_weight  # lambda
+        made, made_source = self.run_both(source, real)
+        again, again_source = self.run_both(made_source, made)
+        terms = {
+            "adversarial": self.deceive("forward", made),
+            "adversarial_source": self.deceive("backward", made_source),
+            "cycle": weight * ops.abs(again - real),
+            "cycle_source": weight * ops.abs(again_source - source),
+        }
+        if self.hparams.identity_weight and real.shape[-1] == source.shape[-1]:
+            weight *= self.hparams.identity_weight
+            same, same_source = self.run_both(real, source)
+            terms["identity"] = weight * ops.abs(same - real)
+            terms["identity_source"] = weight * ops.abs(same_source - source)
+        return terms

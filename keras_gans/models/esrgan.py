@@ -1,0 +1,78 @@
+"""ESRGAN: dense residual blocks and a relativistic game make small pictures large.
+
+Paper: Wang, Yu, Wu, Gu, Liu, Dong, Qiao and Loy, "ESRGAN: Enhanced Super-Resolution
+Generative Adversarial Networks", 2018, arXiv 1809.00219: after a training for the
+distance to the true picture alone, the relativistic average losses (equations 1 to 3)
+and L1. `keras_gans.networks.rrdb`.
+
+Differences from the paper:
+- There is no loss on features of a VGG network: L1 has weight 1 in both phases, and
+  the adversarial loss the paper's 5e-3.
+- Both phases are one run; the discriminator learns in the first one already.
+- A PatchGAN takes the place of the discriminator of whole pictures.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from keras import ops
+
+from keras_gans import losses, translation
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Hparams(translation.Hparams):
+    """Options of ESRGAN.
+
+    Attributes:
+        pretraining: Steps for L1 alone.
+        l1_weight: eta, of the distance to the true picture.
+        adversarial_weight: lambda, after the pre-training.
+    """
+
+    pretraining: int = 0
+    l1_weight: float = 1.0
+    adversarial_weight: float = 5e-3
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: for a value out of range.
+        """
+        super().__post_init__()
+        for name in ("pretraining", "l1_weight", "adversarial_weight"):
+            self.check(name, "at least 0", getattr(self, name) >= 0)
+
+
+class ESRGAN(translation.TranslationGAN):
+    """L1 first, then the relativistic average game beside it; see the module."""
+
+    Hparams = Hparams
+
+    def d_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+        """-log D(real, fake) - log(1 - D(fake, real))."""
+        real_logits = self.score(real, source)
+        fake_logits = self.score(self.fakes(real, source), source)
+        self.watch(real_logits, fake_logits)
+        return {
+            "real": losses.relativistic_average(real_logits, fake_logits),
+            "fake": losses.relativistic_average_below(fake_logits, real_logits),
+        }
+
+    def g_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+        """-log D(fake, real) - log(1 - D(real, fake)), and L1."""
+        fake = self.fakes(real, source)
+        real_logits, fake_logits = (self.score(x, source) for x in (real, fake))
+        begun = ops.cast(self.step.value >= self.hparams.pretraining, "float32")
+        weight = begun * self.hparams.adversarial_weight
+        return {
+            "above": weight * losses.relativistic_average(fake_logits, real_logits),
+            "below": weight
+            * losses.relativistic_average_below(real_logits, fake_logits),
+            "l1": self.hparams.l1_weight * ops.abs(real - fake),
+        }

@@ -1,0 +1,270 @@
+"""What `keras_gans.evaluate` measures of generators from pictures to pictures.
+
+Where the true picture is known, each one that was made is held against it, in 8 bits:
+
+- L1: mean distance of the values, of 0..1;
+- PSNR: 10 log10(1 / mean squared distance) of each picture, in dB; the mean;
+- SSIM: Wang et al. 2004, window of 11 pixels, mean of channels and pictures.
+
+Beside them stand what costs nothing: the source itself (enlarged bicubically, if it is
+smaller), and one picture for all, the mean of the training pictures. KID compares what
+was made with the true pictures as two sets, and needs no pairs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from keras_gans import data, measuring
+from keras_gans.data import pairs, sources
+from keras_gans.errors import UserError
+from keras_gans.export.sampler import BaseSampler, to_float, to_uint8
+from keras_gans.features.network import FeatureNetwork
+from keras_gans.metrics.kid import kid
+
+CHUNK = 32  # pictures made at once
+SHOWN = 16  # pictures of the sheet
+ROWS = (
+    ("l1", "L1", "{:.4f}"),
+    ("psnr", "PSNR, dB", "{:.2f}"),
+    ("ssim", "SSIM", "{:.4f}"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """Pictures to make, and what to make them from.
+
+    Attributes:
+        stream: Yields (true pictures, sources), float32 in [-1, 1].
+        num: How many there are.
+        paired: Whether the sources are those of the pictures beside them.
+        title: What to call them.
+        note: What the user should know of them.
+    """
+
+    stream: Iterator
+    num: int
+    paired: bool
+    title: str
+    note: str
+
+
+def options_of(sampler: BaseSampler) -> data.DataOptions:
+    """How a generator's training pictures were read, less what was random."""
+    recipe = tomllib.loads(sampler.info["recipe"])["data"]
+    known = {f.name for f in dataclasses.fields(data.DataOptions)}
+    options = data.DataOptions(**{k: v for k, v in recipe.items() if k in known})
+    return dataclasses.replace(
+        options, horizontal_flip=False, random_crop=0, batch_size=CHUNK
+    )
+
+
+def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Reference:
+    """Opens the pictures that a generator is measured on.
+
+    Args:
+        values: `reference`, `reference_split`, `data_dir`, `num` and `source`.
+        options: Of the training pictures.
+
+    Returns:
+        The pictures: those of --reference, those held out of training, or (said so)
+        the training pictures.
+
+    Raises:
+        UserError: if they are of other shapes, or have no sources.
+    """
+    chosen, split = values.reference, values.reference_split
+    if chosen or split:
+        chosen = chosen or options.dataset
+        kind = chosen.partition(":")[0]
+        if split and kind != "tfds":
+            raise UserError(
+                f"--reference_split: only TFDS sets have splits, and {chosen} is none"
+            )
+        own = kind in ("pairs", "unpaired") or chosen.startswith("tfds:cycle_gan/")
+        split = (split or "test") if kind == "tfds" else "train"
+        wanted = dataclasses.replace(
+            options,
+            dataset=chosen,
+            split=split,
+            held_out=0,
+            source="" if own else options.source,
+            unpaired=False,
+            direction=options.direction if own else "a_to_b",
+        )
+        note = "taken for such that the generator has not seen"
+    else:
+        wanted = dataclasses.replace(options, unpaired=False)
+        note = "the training pictures themselves; --reference names others"
+        if options.held_out:
+            note = "held out of training"
+    source = data.open_source(wanted, values.data_dir)
+    title = wanted.dataset + (f"[{wanted.split}]" if wanted.split != "train" else "")
+    if wanted.held_out:
+        source, title = source.held_out, f"{title} held out"
+    if not source.info.source_shape:
+        raise UserError(
+            f"--reference={wanted.dataset}: has no sources; expected pairs:A,B"
+        )
+    paired = not isinstance(source, pairs.UnpairedSource)
+    total = source.info.num_examples
+    num = min(values.num, total) if total else values.num
+    return Reference(
+        _paired(source, num) if paired else _unpaired(source, num),
+        num,
+        paired,
+        title,
+        f"{num} pictures{'' if paired else ' without pairs'}, {note}",
+    )
+
+
+def _paired(source, num: int) -> Iterator:
+    left = num
+    for stored, _ in source.chunks(CHUNK):
+        stored = tf.constant(to_float(stored[:left]))
+        yield tuple(
+            x.numpy() for x in sources.split(stored, source.info, source.options.source)
+        )
+        left -= len(stored)
+        if left <= 0:
+            return
+
+
+def _unpaired(source, num: int) -> Iterator:
+    left = num
+    for batch in source.stream(0):
+        yield tuple(x.numpy()[:left] for x in batch)
+        left -= CHUNK
+        if left <= 0:
+            return
+
+
+def mean_picture(options: data.DataOptions, data_dir: str | None) -> np.ndarray | None:
+    """The mean of the training pictures: float32 [height, width, channels].
+
+    None if they are not there any more.
+    """
+    options = dataclasses.replace(options, unpaired=False)
+    try:
+        source = data.open_source(options, data_dir)
+    except UserError:
+        return None
+    if isinstance(source, pairs.UnpairedSource):
+        source = source.made
+    channels = source.info.image_shape[-1]
+    total, num = 0.0, 0
+    for stored, _ in source.chunks(measuring.CHUNK):
+        total = total + stored[..., :channels].sum(axis=0, dtype=np.float64)
+        num += len(stored)
+    return to_float(total / num).astype(np.float32)
+
+
+def enlarged(source: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The source as a picture of a shape, or None if it has more channels."""
+    height, width, channels = shape
+    if source.shape[-1] > channels:
+        return None
+    if source.shape[1:3] != (height, width):
+        source = tf.image.resize(source, (height, width), "bicubic").numpy()
+    return np.broadcast_to(source, (len(source), height, width, channels))
+
+
+class Comparison:
+    """Sums of L1, PSNR and SSIM over pictures that come in chunks."""
+
+    def __init__(self):
+        """Has seen none."""
+        self._sums = dict.fromkeys(("l1", "psnr", "ssim"), 0.0)
+        self.num = 0
+
+    def add(self, real: np.ndarray, fake: np.ndarray) -> None:
+        """Compares pictures, both uint8 [num, height, width, channels]."""
+        apart = np.abs(real.astype(np.float64) - fake) / 255.0
+        found = {
+            "l1": apart.mean(axis=(1, 2, 3)),
+            # a perfect picture would have infinity: one of 8 bits cannot have more
+            "psnr": -10.0
+            * np.log10(np.maximum((apart**2).mean(axis=(1, 2, 3)), 1e-10)),
+        }
+        if min(real.shape[1:3]) >= 11:
+            found["ssim"] = tf.image.ssim(real, fake, 255).numpy()
+        for name, values in found.items():
+            self._sums[name] += float(values.sum())
+        self.num += len(real)
+
+    def result(self, height: int) -> dict[str, float]:
+        """The means; without SSIM of pictures below its window of 11 pixels."""
+        names = [n for n in self._sums if n != "ssim" or height >= 11]
+        return {name: self._sums[name] / self.num for name in names}
+
+
+def measure(
+    sampler: BaseSampler,
+    reference: Reference,
+    mean: np.ndarray | None,
+    network: FeatureNetwork | None,
+) -> tuple[dict, np.ndarray]:
+    """Makes a picture of every source, and compares.
+
+    Args:
+        sampler: The generator.
+        reference: The pictures.
+        mean: `mean_picture`, where there are pairs.
+        network: What KID looks through; None leaves it out.
+
+    Returns:
+        ({"samples", "source", "mean": {"l1", "psnr", "ssim", "kid"}, as far as they
+        can be had}, a sheet of the first: source, made, true).
+    """
+    compared = {"samples": Comparison(), "source": Comparison(), "mean": Comparison()}
+    seen: dict[str, list] = {"real": [], "samples": [], "source": []}
+    shown: list[np.ndarray] = []
+    progress = measuring.Progress(reference.title, reference.num)
+    done = 0
+    for real, given in reference.stream:
+        made = to_uint8(sampler.run({"source": given}))
+        copy = enlarged(given, made.shape[1:])
+        real = to_uint8(real)
+        pictures = {"samples": made}
+        if copy is not None:
+            pictures["source"] = to_uint8(copy)
+        if reference.paired:
+            constant = {}
+            if mean is not None:
+                constant["mean"] = to_uint8(np.broadcast_to(mean, real.shape))
+            for name, values in (pictures | constant).items():
+                compared[name].add(real, values)
+        if network is not None:
+            for name, values in (pictures | {"real": real}).items():
+                seen[name].append(network(values)[0])
+        if len(shown) < SHOWN:
+            columns = [_shown(to_uint8(given), made.shape[1]), _shown(made)]
+            columns += [_shown(real)] * reference.paired
+            shown.extend(np.stack(columns, axis=1))
+        done += len(real)
+        progress.show(done)
+    progress.end(done)
+    height, found = made.shape[1], {}
+    for name in compared:
+        if compared[name].num:
+            found[name] = compared[name].result(height)
+        if seen.get(name):
+            size = min(1000, done // 2)
+            values = kid(*(np.concatenate(seen[k]) for k in ("real", name)), 100, size)
+            both = dict(zip(("mean", "standard_deviation"), values, strict=True))
+            found.setdefault(name, {})["kid"] = both
+    return found, np.concatenate(shown[:SHOWN])
+
+
+def _shown(pictures: np.ndarray, height: int | None = None) -> np.ndarray:
+    """In colour, and each pixel as a square up to a height."""
+    times = (height or pictures.shape[1]) // pictures.shape[1]
+    pictures = pictures.repeat(times, axis=1).repeat(times, axis=2)
+    return np.broadcast_to(pictures, (*pictures.shape[:3], 3))

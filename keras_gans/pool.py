@@ -1,0 +1,85 @@
+"""A pool of pictures that a generator made in earlier steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from keras_gans import engine
+
+Tensor = Any
+
+
+class PicturePool(layers.Layer):
+    """Shows a discriminator pictures of now and of earlier, half and half.
+
+    Source: Shrivastava et al. 2017 (arXiv 1612.07828), as used by Zhu et al. 2017
+    (arXiv 1703.10593): until the pool is full each picture goes in and is shown; then,
+    with probability 1/2, it takes the place of a random one, which is shown instead.
+
+    It is part of the checkpoint. The pictures of a batch meet different places.
+
+    Args:
+        size: Pictures that it holds; 0 shows those of now.
+        shape: (height, width, channels) of one.
+        seeds: Where the draws come from.
+        name: The layer's name.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        shape: tuple[int, int, int],
+        seeds: keras.random.SeedGenerator,
+        name: str,
+    ):
+        """Makes an empty pool."""
+        super().__init__(dtype="float32", name=name)
+        self._size, self._seeds = size, seeds
+        if size:
+            one = {"trainable": False, "aggregation": "only_first_replica"}
+            self.pictures = self.add_weight((size, *shape), "zeros", **one)
+            self.count = self.add_weight((), "zeros", dtype="int32", **one)
+        self.built = True
+
+    def call(self, made: Tensor) -> Tensor:
+        """Swaps some pictures for earlier ones.
+
+        Args:
+            made: float [batch, height, width, channels].
+
+        Returns:
+            float [batch, height, width, channels], without a gradient.
+        """
+        made = ops.stop_gradient(made)
+        if not self._size:
+            return made
+        return engine.replica_slice(
+            # every device keeps the same pool, of the pictures of all of them
+            lambda num: self._swap(ops.cast(engine.global_batch(made), "float32")),
+            ops.shape(made)[0],
+        )
+
+    def _swap(self, made: Tensor) -> Tensor:
+        num = made.shape[0]
+        order = keras.random.shuffle(ops.arange(self._size), seed=self._seeds)
+        swap = keras.random.uniform((num,), seed=self._seeds) < 0.5
+        filling = self.count.value < self._size
+        next_ones = (self.count.value + ops.arange(num)) % self._size
+        places = ops.where(filling, next_ones, _first(order, num))
+        earlier = ops.take(self.pictures.value, places, axis=0)
+        shows_earlier = ops.logical_and(swap, ops.logical_not(filling))
+        stays_out = ops.logical_not(ops.logical_or(swap, filling))
+        put = ops.where(stays_out[:, None, None, None], earlier, made)
+        self.pictures.assign(
+            ops.scatter_update(self.pictures.value, places[:, None], put)
+        )
+        self.count.assign(ops.minimum(self.count.value + num, self._size))
+        return ops.where(shows_earlier[:, None, None, None], earlier, made)
+
+
+def _first(order: Tensor, num: int) -> Tensor:
+    """The first places of an order; again from its start, if there are too few."""
+    return ops.take(order, ops.arange(num) % order.shape[0])
