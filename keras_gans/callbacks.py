@@ -482,6 +482,10 @@ def training_callbacks(
 
 def _shown(source: Any) -> tuple[np.ndarray | None, np.ndarray]:
     """What a `TranslationGrid` shows: pictures that the model does not learn from."""
-    shown = source.held_out or source
-    pictures, given = (x.numpy() for x in next(iter(shown.stream(0))))
+    shown, batches = source.held_out or source, []
+    for batch in shown.stream(0):
+        batches.append([x.numpy() for x in batch])
+        if sum(len(given) for _, given in batches) >= TranslationGrid.NUM:
+            break
+    pictures, given = (np.concatenate(part) for part in zip(*batches, strict=True))
     return None if isinstance(shown, UnpairedSource) else pictures, given

@@ -374,9 +374,10 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
             raise
         skipped = f"no KID ({error})"
     out = _make_folder(values, False)
-    found, shown = pairwise.measure(
-        sampler, reference, pairwise.mean_picture(options, values.data_dir), network
-    )
+    mean = None
+    if not values.backward:
+        mean = pairwise.mean_picture(options, values.data_dir)
+    found, shown = pairwise.measure(sampler, reference, mean, network)
     label = f"{sampler.info['name']} at step {sampler.info['step']}"
     label += " backward" * values.backward
     seen = f"{network.name}, {RESIZER}, " if network else ""
@@ -403,7 +404,7 @@ def _translation_table(result: dict, note: str, skipped: str) -> str:
     """Lays the result out for people."""
     from keras_gans.pairwise import ROWS as rows
 
-    names = {"samples": "made", "source": "the source", "mean": "mean picture"}
+    names = {"samples": "made", "copies": "the source", "mean": "mean picture"}
     names = {key: title for key, title in names.items() if key in result}
     lines = ["", result["name"], f"  of {result['source']}", f"  reference: {note}", ""]
     lines.append(f"{'':20}" + "".join(f"{title:>22}" for title in names.values()))

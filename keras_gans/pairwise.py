@@ -14,6 +14,7 @@ was made with the true pictures as two sets, and needs no pairs.
 from __future__ import annotations
 
 import dataclasses
+import os
 import tomllib
 from collections.abc import Iterator
 
@@ -70,7 +71,7 @@ def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Refer
     """Opens the pictures that a generator is measured on.
 
     Args:
-        values: `reference`, `reference_split`, `data_dir`, `num` and `source`.
+        values: `reference`, `reference_split`, `data_dir`, `num` and `backward`.
         options: Of the training pictures.
 
     Returns:
@@ -106,7 +107,7 @@ def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Refer
         if options.held_out:
             note = "held out of training"
     source = data.open_source(wanted, values.data_dir)
-    title = wanted.dataset + (f"[{wanted.split}]" if wanted.split != "train" else "")
+    title = _title(wanted)
     if wanted.held_out:
         source, title = source.held_out, f"{title} held out"
     if not source.info.source_shape:
@@ -116,13 +117,25 @@ def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Refer
     paired = not isinstance(source, pairs.UnpairedSource)
     total = source.info.num_examples
     num = min(values.num, total) if total else values.num
+    stream = _paired(source, num) if paired else _unpaired(source, num)
+    if values.backward:
+        stream = ((given, real) for real, given in stream)
     return Reference(
-        _paired(source, num) if paired else _unpaired(source, num),
+        stream,
         num,
         paired,
         title,
         f"{num} pictures{'' if paired else ' without pairs'}, {note}",
     )
+
+
+def _title(options: data.DataOptions) -> str:
+    """A data set's name and split; of folders, the last part of their paths."""
+    kind, colon, rest = options.dataset.partition(":")
+    if kind == "tfds":
+        return f"{options.dataset}[{options.split}]"
+    paths = [os.path.abspath(path) for path in rest.split(",")]
+    return kind + colon + ",".join(map(os.path.basename, paths)) * bool(rest)
 
 
 def _paired(source, num: int) -> Iterator:
@@ -220,21 +233,23 @@ def measure(
         network: What KID looks through; None leaves it out.
 
     Returns:
-        ({"samples", "source", "mean": {"l1", "psnr", "ssim", "kid"}, as far as they
-        can be had}, a sheet of the first: source, made, true).
+        ({"samples", "copies", "mean": {"l1", "psnr", "ssim", "kid"}, as far as they
+        can be had}, some of them: uint8 [num, columns, height, width, 3], source, made
+        and, where it is known, true).
     """
-    compared = {"samples": Comparison(), "source": Comparison(), "mean": Comparison()}
-    seen: dict[str, list] = {"real": [], "samples": [], "source": []}
+    compared = {name: Comparison() for name in ("samples", "copies", "mean")}
+    seen: dict[str, list] = {"real": [], "samples": [], "copies": []}
     shown: list[np.ndarray] = []
     progress = measuring.Progress(reference.title, reference.num)
-    done = 0
+    done, last = 0, reference.num - 1
+    wanted = np.linspace(0, last, min(SHOWN, reference.num)).astype(int)
     for real, given in reference.stream:
         made = to_uint8(sampler.run({"source": given}))
         copy = enlarged(given, made.shape[1:])
         real = to_uint8(real)
         pictures = {"samples": made}
         if copy is not None:
-            pictures["source"] = to_uint8(copy)
+            pictures["copies"] = to_uint8(copy)
         if reference.paired:
             constant = {}
             if mean is not None:
@@ -244,10 +259,10 @@ def measure(
         if network is not None:
             for name, values in (pictures | {"real": real}).items():
                 seen[name].append(network(values)[0])
-        if len(shown) < SHOWN:
-            columns = [_shown(to_uint8(given), made.shape[1]), _shown(made)]
-            columns += [_shown(real)] * reference.paired
-            shown.extend(np.stack(columns, axis=1))
+        some = [i - done for i in wanted if done <= i < done + len(real)]
+        columns = [_shown(to_uint8(given), made.shape[1]), _shown(made)]
+        columns += [_shown(real)] * reference.paired
+        shown.extend(np.stack(columns, axis=1)[some])
         done += len(real)
         progress.show(done)
     progress.end(done)
@@ -260,7 +275,7 @@ def measure(
             values = kid(*(np.concatenate(seen[k]) for k in ("real", name)), 100, size)
             both = dict(zip(("mean", "standard_deviation"), values, strict=True))
             found.setdefault(name, {})["kid"] = both
-    return found, np.concatenate(shown[:SHOWN])
+    return found, np.stack(shown)
 
 
 def _shown(pictures: np.ndarray, height: int | None = None) -> np.ndarray:

@@ -9,7 +9,8 @@ Differences from the paper:
 - There is no loss on features of a VGG network: L1 has weight 1 in both phases, and
   the adversarial loss the paper's 5e-3.
 - Both phases are one run; the discriminator learns in the first one already.
-- A PatchGAN takes the place of the discriminator of whole pictures.
+- A PatchGAN takes the place of the discriminator of whole pictures; the generator adds
+  to the enlarged source.
 """
 
 from __future__ import annotations
