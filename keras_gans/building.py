@@ -83,13 +83,13 @@ def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> No
     if variant.takes_pictures and not info.source_shape:
         raise UserError(
             f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
-            'has no sources; expected data.dataset="pairs:A,B" (or "unpaired:A,B"), or '
-            "data.source beside it: outline, grey, small2 or small4"
+            "has no sources; expected pairs:A,B or unpaired:A,B, or outline:, grey:, "
+            "small2: or small4: before it"
         )
     if info.source_shape and not variant.takes_pictures:
         raise UserError(
-            f"{config.name} makes pictures from noise; expected a data set without "
-            "sources (data.source, pairs and unpaired are for models as pix2pix)"
+            f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "
+            "sources, as for pix2pix; expected a data set without"
         )
 
 

@@ -363,7 +363,7 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
     options = pairwise.options_of(sampler)
     reference = pairwise.open_reference(values, options)
     chosen, network, skipped = (
-        values.features or features.suited(options.dataset),
+        values.features or features.suited(options.pictures),
         None,
         "",
     )

@@ -83,23 +83,18 @@ def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Refer
     """
     chosen, split = values.reference, values.reference_split
     if chosen or split:
-        chosen = chosen or options.dataset
-        kind = chosen.partition(":")[0]
-        if split and kind != "tfds":
-            raise UserError(
-                f"--reference_split: only TFDS sets have splits, and {chosen} is none"
-            )
-        own = kind in ("pairs", "unpaired") or chosen.startswith("tfds:cycle_gan/")
-        split = (split or "test") if kind == "tfds" else "train"
         wanted = dataclasses.replace(
-            options,
-            dataset=chosen,
-            split=split,
-            held_out=0,
-            source="" if own else options.source,
-            unpaired=False,
-            direction=options.direction if own else "a_to_b",
+            options, dataset=chosen or options.dataset, held_out=0, unpaired=False
         )
+        if chosen and not wanted.source and options.source:
+            wanted = dataclasses.replace(wanted, dataset=f"{options.source}:{chosen}")
+        if wanted.pictures.startswith("tfds:"):
+            wanted = dataclasses.replace(wanted, split=split or "test")
+        elif split:
+            raise UserError(
+                f"--reference_split: only TFDS sets have splits, and {wanted.dataset} "
+                "is none; leave it away"
+            )
         note = "taken for such that the generator has not seen"
     else:
         wanted = dataclasses.replace(options, unpaired=False)
@@ -132,8 +127,10 @@ def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Refer
 def _title(options: data.DataOptions) -> str:
     """A data set's name and split; of folders, the last part of their paths."""
     kind, colon, rest = options.dataset.partition(":")
-    if kind == "tfds":
+    if options.pictures.startswith("tfds:"):
         return f"{options.dataset}[{options.split}]"
+    if options.pictures == rest:  # of what is derived
+        return kind + colon + _title(dataclasses.replace(options, dataset=rest))
     paths = [os.path.abspath(path) for path in rest.split(",")]
     return kind + colon + ",".join(map(os.path.basename, paths)) * bool(rest)
 

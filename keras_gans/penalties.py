@@ -35,16 +35,27 @@ def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> 
     return scored(score, images)[1]
 
 
-def scored(score: Callable[[Tensor], Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+def scored(
+    score: Callable[[Tensor], Tensor],
+    images: Tensor,
+    step: Variable | None = None,
+    every: int = 1,
+) -> tuple[Tensor, Tensor]:
     """The scores themselves, and `squared_gradient_norm`, from one pass.
 
     Args:
         score: From images to logits.
         images: float [batch, ...], where the gradient is taken.
+        step: The number of the step, from 0; read if the norms are lazy.
+        every: Steps from one norm to the next, which then counts for all of them.
 
     Returns:
         (logits [batch, 1], float [batch]).
     """
+    if every > 1:
+        zeros = ops.zeros(ops.shape(images)[:1])
+        norms = lazy(lambda: squared_gradient_norm(score, images), step, every, zeros)
+        return score(images), every * norms
     logits, gradient = engine.value_and_gradient(score, images)
     axes = tuple(range(1, len(images.shape)))
     return logits, ops.sum(ops.square(gradient), axis=axes)

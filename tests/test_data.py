@@ -123,7 +123,7 @@ def test_corrupt_pictures_are_named_and_left_out(pictures, cache_mib, caplog):
 @pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
 def test_folder_of_corrupt_pictures_only(tmp_path, cache_mib):
     (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(UserError, match="none of the 1 pictures in .* can be read"):
+    with pytest.raises(UserError, match="none of the 1 pictures of .* can be read"):
         data.load_data(f"folder:{tmp_path}", **OPTIONS, cache_mib=cache_mib)
 
 

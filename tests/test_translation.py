@@ -134,7 +134,7 @@ def test_derived_sources():
 
 
 def test_derived_and_unpaired(tmp_path):
-    options = DataOptions("fashion", 32, image_size=32, source="outline", held_out=40)
+    options = DataOptions("outline:fashion", 32, image_size=32, held_out=40)
     source = data.open_source(options)
     assert source.info.num_classes == 0 and source.info.num_examples == 4960
     made, given = first(source)
@@ -169,13 +169,13 @@ def test_real_pairs_side_by_side(tmp_path):
         ({"dataset": "pairs:{0}/a"}, "image_size: say the side of one half"),
         ({"dataset": "pairs:a,b,c"}, "expected two folders, or one"),
         ({"dataset": "unpaired:{0}/a"}, "expected two folders: A,B"),
-        ({"dataset": "pairs:{0}/a,{0}/b", "source": "grey"}, "has sources of its own"),
-        ({"dataset": "fashion", "unpaired": True}, "expected data.source beside it"),
+        ({"dataset": "grey:pairs:{0}/a,{0}/b"}, "has sources of its own"),
+        ({"dataset": "fashion", "unpaired": True}, "'fashion' has no sources"),
         ({"dataset": "fashion", "direction": "b_to_a"}, "has no A and B"),
-        ({"dataset": "fashion", "source": "grey"}, "are grey already"),
-        ({"dataset": "ring", "source": "outline"}, "has points"),
+        ({"dataset": "grey:fashion"}, "are grey already"),
+        ({"dataset": "outline:ring"}, "has points"),
         (
-            {"dataset": "fashion", "source": "small4", "image_size": 30},
+            {"dataset": "small4:fashion", "image_size": 30},
             "image_size: expected a multiple of 4",
         ),
     ],
@@ -193,11 +193,11 @@ def test_mistakes_in_data_are_one_line(two_folders, options, line):
 @pytest.mark.parametrize(
     "arguments, line",
     [
-        (["--model=pix2pix", "--set=data.source="], "'fashion' has no sources"),
-        (["--model=dcgan", "--set=data.source=outline"], "makes pictures from noise"),
+        (["--model=pix2pix", "--set=data.dataset=fashion"], "'fashion' has no sources"),
+        (["--model=dcgan", "--set=data.dataset=outline:fashion"], "from noise"),
         (["--model=pix2pix", "--set=hparams.latents=uniform"], "latents: expected its"),
-        (["--model=pix2pix", "--set=data.source=small4"], "--model=esrgan"),
-        (["--model=esrgan", "--set=data.source=outline"], None),
+        (["--model=pix2pix", "--set=data.dataset=small4:fashion"], "--model=esrgan"),
+        (["--model=esrgan", "--set=data.dataset=outline:fashion"], None),
         (["--model=cyclegan", "--set=discriminator.conditional=true"], "conditional:"),
         (["--model=spade", "--set=generator.palette=[3]"], "two or more colours"),
         (["--model=cut", "--set=hparams.temperature=0"], "temperature: expected more"),
@@ -580,7 +580,7 @@ def test_evaluate_a_run(smoke_run, capsys):
     capsys.readouterr()
     assert evaluate.main([f"--source={workdir}", "--num=64"]) == 0
     out = capsys.readouterr().out
-    assert "held out of training" in out
+    assert "the training pictures themselves" in out
     for word in ("L1", "PSNR, dB", "SSIM", "KID", "the source", "mean picture"):
         assert word in out
     files = sorted(p.suffix for p in (workdir / "evaluation").iterdir())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 from keras_gans import images
-from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.data.options import DERIVED, DataInfo, DataOptions
 from keras_gans.errors import UserError, did_you_mean
 
 __all__ = ["DataInfo", "DataOptions", "load_data", "open_source"]
@@ -30,7 +31,8 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
     Raises:
         UserError: if there is no such set, or it has no pictures.
     """
-    source, held_out = _open(options, data_dir), None
+    inner = dataclasses.replace(options, dataset=options.pictures, unpaired=False)
+    source, held_out = _open(inner, data_dir), None
     if options.source:
         from keras_gans.data import sources
 
@@ -44,7 +46,8 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
     if options.unpaired:
         from keras_gans.data.pairs import UnpairedSource
 
-        source = UnpairedSource(source, source)
+        if not isinstance(source, UnpairedSource):
+            source = UnpairedSource(source, source)
     if not options.batch_size:
         size = choose_batch_size(source.info)
         side, number = source.info.image_shape[0], source.info.num_examples
@@ -61,7 +64,7 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
     return source
 
 
-def first_sources(source, num: int = 64) -> np.ndarray:
+def first_sources(source: Any, num: int = 64) -> np.ndarray:
     """Some of what pictures are made from, uint8 [num, height, width, channels].
 
     Args:
@@ -131,7 +134,8 @@ def _open(options: DataOptions, data_dir: str | None):
     if options.dataset in points.MIXTURES:
         return points.PointsSource(options)
     if options.dataset not in embedded.EMBEDDED:
-        kinds = "tfds:NAME", "folder:PATH", "pairs:A,B", "unpaired:A,B"
+        kinds = ["tfds:NAME", "folder:PATH", "pairs:A,B", "unpaired:A,B"]
+        kinds += [f"{kind}:..." for kind in DERIVED]
         known = (*embedded.EMBEDDED, *points.MIXTURES, *kinds)
         hint = did_you_mean(options.dataset, known)
         raise UserError(f"[data] dataset: no set '{options.dataset}'{hint}")
@@ -151,7 +155,7 @@ def load_data(
 
     Args:
         dataset: "digits", "fashion", "ring", "grid25", "tfds:NAME", "folder:PATH",
-            "pairs:A,B" or "unpaired:A,B".
+            "pairs:A,B" or "unpaired:A,B"; or "outline:..." etc., see `DataOptions`.
         batch_size: Pictures in a batch.
         seed: Seeds the order. The stream is a function of (seed, step) alone.
         start_step: Batch to begin with, to go on where another stream ended.

@@ -7,6 +7,9 @@ from typing import Literal
 
 from keras_gans.errors import UserError
 
+# What pictures can be made from, that is made of each of them: see `sources.derive`.
+DERIVED = ("outline", "grey", "small2", "small4")
+
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions:
@@ -18,8 +21,10 @@ class DataOptions:
             or "folder:PATH" (PNG, JPEG or WebP files, flat or with one sub-folder a
             class). For models that make pictures from pictures: "pairs:A,B" (two
             folders, files of equal names), "pairs:PATH" (A and B side by side in each
-            file), "unpaired:A,B" (two folders), "tfds:cycle_gan/NAME", or any of the
-            others with `source`.
+            file), "unpaired:A,B" (two folders), "tfds:cycle_gan/NAME", or any other
+            set of pictures behind what they are to be made from: "outline:digits",
+            "grey:tfds:NAME", "small2:..." or "small4:folder:PATH" (of a half or a
+            quarter of the side).
         batch_size: Pictures in an update of the discriminator, over all devices
             together; a step takes hparams.d_steps of them. 0 chooses by the number
             of pictures and their size.
@@ -31,11 +36,8 @@ class DataOptions:
         horizontal_flip: Whether each picture is mirrored with probability 1/2.
         random_crop: Pictures are made this many pixels larger on both sides, and cut
             out at a place that is drawn each time.
-        source: What pictures are to be made from, where the set does not say: "grey",
-            "outline", "small2" or "small4" (of a half or a quarter of the side), made
-            of each picture. "" for models that make pictures from noise.
-        unpaired: With `source`: sources come from other pictures than those beside
-            them, as if no one knew which belong together.
+        unpaired: Whether sources come from other pairs than the pictures beside them,
+            as if no one knew which belong together.
         direction: Of sets with two kinds of pictures, A and B: which is made from
             which.
         held_out: How many pictures are kept out of training, so that the log can say
@@ -52,7 +54,6 @@ class DataOptions:
     channels: int = 0
     horizontal_flip: bool = False
     random_crop: int = 0
-    source: Literal["", "grey", "outline", "small2", "small4"] = ""
     unpaired: bool = False
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
     held_out: int = 0
@@ -69,7 +70,7 @@ class DataOptions:
                 f"[data] batch_size: expected at least 1, or 0 to have it chosen, got "
                 f"{self.batch_size}"
             )
-        if self.split != "train" and not self.dataset.startswith("tfds:"):
+        if self.split != "train" and not self.pictures.startswith("tfds:"):
             raise UserError(
                 f"[data] split: only TFDS sets have splits, got '{self.split}' for "
                 f"'{self.dataset}'"
@@ -81,17 +82,32 @@ class DataOptions:
                 )
         if self.channels not in (0, 1, 3):
             raise UserError(f"[data] channels: expected 0, 1 or 3, got {self.channels}")
-        two_kinds = self.dataset.startswith(("pairs:", "unpaired:", "tfds:cycle_gan/"))
+        two_kinds = self.pictures.startswith(("pairs:", "unpaired:", "tfds:cycle_gan/"))
         if self.source and two_kinds:
             raise UserError(
-                f"[data] source: '{self.dataset}' has sources of its own; leave it away"
+                f"[data] dataset: '{self.pictures}' has sources of its own; leave "
+                f"'{self.source}:' away"
             )
-        if self.unpaired and not self.source:
-            raise UserError("[data] unpaired: expected data.source beside it")
+        if self.unpaired and not (self.source or two_kinds):
+            raise UserError(
+                f"[data] unpaired: '{self.dataset}' has no sources; expected pairs:A,B "
+                "or outline:..., grey:..., small2:..., small4:..."
+            )
         if self.direction != "a_to_b" and not two_kinds:
             raise UserError(
                 f"[data] direction: '{self.dataset}' has no A and B; leave it away"
             )
+
+    @property
+    def source(self) -> str:
+        """What each picture's source is made by, one of `DERIVED`; "" for others."""
+        kind, colon, _ = self.dataset.partition(":")
+        return kind if colon and kind in DERIVED else ""
+
+    @property
+    def pictures(self) -> str:
+        """`dataset`, without what its sources are made by."""
+        return self.dataset[len(self.source) + 1 :] if self.source else self.dataset
 
     def stored_size(self, side: int) -> int:
         """The side in pixels that pictures of a side are kept at, to be cut."""

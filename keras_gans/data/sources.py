@@ -25,13 +25,13 @@ def derived_shape(options: DataOptions, shape: tuple[int, int, int]) -> tuple:
     height, width, channels = shape
     if height == 1:
         raise UserError(
-            f"[data] source: '{options.source}' is made of pictures, and "
-            f"{options.dataset} has points; leave it away"
+            f"[data] dataset: '{options.source}:' is made of pictures, and "
+            f"'{options.pictures}' has points"
         )
     if options.source == "grey" and channels == 1:
         raise UserError(
-            f"[data] source: the pictures of {options.dataset} are grey already; "
-            "expected pictures in colour"
+            f"[data] dataset: the pictures of {options.pictures} are grey already; "
+            "'grey:' expects pictures in colour"
         )
     times = SHRINKS.get(options.source, 1)
     if height % times:

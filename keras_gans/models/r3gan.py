@@ -36,7 +36,7 @@ class Hparams(hparams.Hparams):
             grows from 0.
         r1_weight: gamma at the start, of R1 and of R2; 0 for the rule
             2 (side / 64)^3 (256 / pictures in a batch), which the paper's settings for
-            faces at 64 and 256 pixels follow.
+            faces at 64 and 256 pixels follow. In the paper, r1_every is 1.
         r1_final: What gamma falls to, as a share of the start.
         augment_probability: What the probability of "ada" rises to, whatever
             `ada_target` says; 0 lets it adapt.
@@ -75,25 +75,11 @@ class R3GAN(RSGAN):
         """Minimises softplus(D(G(z)) - D(x)), R1 and R2."""
         self.schedule_augmentation()
         fake = self.fakes(real, labels)
-        every = self.hparams.r1_every
-        if every == 1:
-            (real_logits, r1), (fake_logits, r2) = (
-                penalties.scored(lambda x: self.score(x, labels), x)
-                for x in (real, fake)
-            )
-        else:
-            real_logits, fake_logits = (self.score(x, labels) for x in (real, fake))
-            zeros = ops.zeros(ops.shape(real)[:1])
-
-            def both(x):
-                return lambda: penalties.squared_gradient_norm(
-                    lambda x: self.score(x, labels), x
-                )
-
-            r1, r2 = (
-                every * penalties.lazy(both(x), self.step, every, zeros)
-                for x in (real, fake)
-            )
+        lazily = self.step, self.hparams.r1_every
+        (real_logits, r1), (fake_logits, r2) = (
+            penalties.scored(lambda x: self.score(x, labels), x, *lazily)
+            for x in (real, fake)
+        )
         self.watch(real_logits - fake_logits, fake_logits - real_logits)
         self.schedule_augmentation()  # again: `watch` steers it
         half = self.gamma(real) / 2

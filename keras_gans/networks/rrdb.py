@@ -53,7 +53,7 @@ def generator(
         raise UserError(
             "networks.rrdb: expected sources whose sides are a half, a quarter, ... of "
             f"the pictures' {image_shape[0]}x{image_shape[1]}, got "
-            f"{source_shape[0]}x{source_shape[1]}; --set=data.source=small4"
+            f"{source_shape[0]}x{source_shape[1]}; data.dataset=small4:..."
         )
     source = Input((None, None, source_shape[-1]), name="source")
     first = x = layers.Conv2D(width, 3, padding="same")(source)
