@@ -37,6 +37,11 @@ def check(source: Any) -> None:
             f"{where}: '{dataset}' holds points, and every grid counts the modes; "
             "leave it away"
         )
+    if source.info.source_shape:
+        raise UserError(
+            f"{where}: of models that make pictures from noise; leave it away "
+            "(python -m keras_gans.evaluate measures what this one makes of pictures)"
+        )
     try:
         features.check_name(features.suited(dataset))
     except UserError as error:

@@ -39,11 +39,15 @@ class PadToMultiple(layers.Layer):
         Returns:
             float [batch, height or more, width or more, channels].
         """
-        more = [-side % self._multiple for side in sides(pictures)]
-        if all(isinstance(n, int) and n == 0 for n in more):
-            return pictures
-        around = ((0, 0), (0, more[0]), (0, more[1]), (0, 0))
-        return ops.pad(pictures, around, mode="symmetric")
+        for axis, side in zip((1, 2), sides(pictures), strict=True):
+            more = -side % self._multiple
+            if isinstance(more, int) and more == 0:
+                continue
+            # ops.pad forgets the channels where amounts are tensors
+            places = ops.arange(side + more)
+            mirrored = ops.minimum(places, 2 * side - 1 - places)
+            pictures = ops.take(pictures, mirrored, axis=axis)
+        return pictures
 
     def compute_output_shape(self, shape: tuple) -> tuple:
         """Whatever the sides become."""

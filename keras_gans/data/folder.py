@@ -18,8 +18,8 @@ from keras_gans.data import sources, survey
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.data.pipeline import ArraySource, random_access_stream
 from keras_gans.errors import UserError
+from keras_gans.export.sampler import ENDINGS
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 THREADS = 2 * (os.cpu_count() or 1)  # Pillow decodes outside of Python's lock
 
 

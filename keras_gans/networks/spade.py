@@ -131,7 +131,7 @@ class Labels(layers.Layer):
         distances = np.sum(self._colours**2, axis=1) - 2.0 * ops.matmul(
             pictures, ops.convert_to_tensor(self._colours.T, pictures.dtype)
         )
-        nearest = ops.argmin(distances, axis=-1)
+        nearest = ops.top_k(-distances, 1)[1][..., 0]  # TFLite has no Keras's argmin
         return ops.one_hot(nearest, len(self._colours), dtype=self.compute_dtype)
 
     def compute_output_shape(self, shape: tuple) -> tuple:
