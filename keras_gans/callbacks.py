@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gans import checkpoint
+from keras_gans import checkpoint, images
 from keras_gans.config import TrainOptions
 from keras_gans.data.pairs import UnpairedSource
 from keras_gans.data.points import Mixture
@@ -273,16 +273,9 @@ class TranslationGrid(SampleGrid):
         elif self.model.goes_back:
             again = self.model.translate(made, backward=True)
             columns.append(keras.ops.convert_to_numpy(again))
-        shown = [_like(sampler_lib.to_uint8(c), made.shape[1]) for c in columns]
+        shown = [images.beside(images.to_uint8(c), made.shape[1]) for c in columns]
         pictures = np.stack(shown, axis=1).reshape(-1, *shown[0].shape[1:])
         return sampler_lib.sheet(pictures, 4 * len(columns))
-
-
-def _like(pictures: np.ndarray, height: int) -> np.ndarray:
-    """In colour, and each pixel as a square, so that they can stand beside others."""
-    times = height // pictures.shape[1]
-    pictures = pictures.repeat(times, axis=1).repeat(times, axis=2)
-    return np.broadcast_to(pictures, (*pictures.shape[:3], 3))
 
 
 class HeldOut(StepCallback):

@@ -188,8 +188,8 @@ def load_config(
 
     Args:
         model: A name of the zoo (see `zoo_names`) or the path of a .toml file.
-        overrides: Words "table.key=value", the value as in TOML; text may go without
-            quotes.
+        overrides: Words "table.key=value" (or of a schedule "table.key.key=value"),
+            the value as in TOML; text may go without quotes.
         smoke: Whether to shrink the recipe to its test size.
 
     Returns:
@@ -224,6 +224,15 @@ def load_config(
             raw[table].update(values)
     for word in overrides:
         table, key, value = _parse_override(word)
+        key, dot, inner = key.partition(".")
+        if dot:  # of a schedule
+            schedule = raw[table].get(key)
+            if not isinstance(schedule, dict):
+                raise UserError(
+                    f"--set={word}: {table}.{key} is no table in {file}; expected "
+                    f"{table}.{key}=..."
+                )
+            value = {**schedule, inner: value}
         raw[table][key] = value
     return _resolve(file, raw)
 

@@ -18,7 +18,17 @@ from keras_gans.export.sampler import (
     to_uint8,
 )
 
-__all__ = ["encode", "fit", "grid", "halvings", "read", "save", "to_float", "to_uint8"]
+__all__ = [
+    "beside",
+    "encode",
+    "fit",
+    "grid",
+    "halvings",
+    "read",
+    "save",
+    "to_float",
+    "to_uint8",
+]
 
 
 def halvings(side: int) -> tuple[int, int]:
@@ -57,6 +67,21 @@ def read(
     sides = (*image.size, *image.size)
     image = image.crop([round(a * b) for a, b in zip(part, sides, strict=True)])
     return _fit(image, image_size)
+
+
+def beside(pictures: np.ndarray, height: int) -> np.ndarray:
+    """Brings pictures to where they can stand beside others, without a change.
+
+    Args:
+        pictures: uint8 [num, rows, columns, 1 or 3].
+        height: Of the others, a multiple of the rows.
+
+    Returns:
+        uint8 [num, height, ..., 3]: each pixel a square, grey as colour.
+    """
+    times = height // pictures.shape[1]
+    pictures = pictures.repeat(times, axis=1).repeat(times, axis=2)
+    return np.broadcast_to(pictures, (*pictures.shape[:3], 3))
 
 
 def fit(image: np.ndarray, image_size: int, channels: int) -> np.ndarray:

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from keras_gans import data, measuring
+from keras_gans import data, images, measuring
 from keras_gans.data import pairs, sources
 from keras_gans.errors import UserError
 from keras_gans.export.sampler import BaseSampler, to_float, to_uint8
@@ -257,8 +257,8 @@ def measure(
             for name, values in (pictures | {"real": real}).items():
                 seen[name].append(network(values)[0])
         some = [i - done for i in wanted if done <= i < done + len(real)]
-        columns = [_shown(to_uint8(given), made.shape[1]), _shown(made)]
-        columns += [_shown(real)] * reference.paired
+        columns = [to_uint8(given), made] + [real] * reference.paired
+        columns = [images.beside(column, made.shape[1]) for column in columns]
         shown.extend(np.stack(columns, axis=1)[some])
         done += len(real)
         progress.show(done)
@@ -273,10 +273,3 @@ def measure(
             both = dict(zip(("mean", "standard_deviation"), values, strict=True))
             found.setdefault(name, {})["kid"] = both
     return found, np.stack(shown)
-
-
-def _shown(pictures: np.ndarray, height: int | None = None) -> np.ndarray:
-    """In colour, and each pixel as a square up to a height."""
-    times = (height or pictures.shape[1]) // pictures.shape[1]
-    pictures = pictures.repeat(times, axis=1).repeat(times, axis=2)
-    return np.broadcast_to(pictures, (*pictures.shape[:3], 3))

@@ -7,6 +7,7 @@ from typing import Any
 from keras import layers, ops
 
 from keras_gans import engine
+from keras_gans.errors import UserError
 
 Tensor = Any
 
@@ -15,6 +16,20 @@ def sides(x: Tensor) -> tuple:
     """Height and width of maps: numbers where they are known, else tensors."""
     known, shape = x.shape[1:3], ops.shape(x)[1:3]
     return tuple(k or s for k, s in zip(known, shape, strict=True))
+
+
+def check_same_size(image_shape: tuple, source_shape: tuple) -> None:
+    """Checks that sources have the sides of the pictures.
+
+    Raises:
+        UserError: if not.
+    """
+    (height, width), given = image_shape[:2], source_shape[:2]
+    if (height, width) != given:
+        raise UserError(
+            f"[generator]: expected sources of the pictures' size, {height}x{width}, "
+            f"got {given[0]}x{given[1]}; --model=esrgan makes pictures larger"
+        )
 
 
 class PadToMultiple(layers.Layer):

@@ -41,6 +41,7 @@ from keras_gans.errors import UserError
             'g_optimizer.learning_rate={class_name="CosineDecay", decay_step=3}',
             "[g_optimizer] learning_rate: no key 'decay_step'; did you mean 'decay_s",
         ),
+        ("generator.width.a=3", "generator.width is no table in cgan.toml; expected"),
         ("generator.image_shape=3", "[generator]: no key 'image_shape'"),
         ("discriminator.widht=3", "[discriminator]: no key 'widht'; did you mean 'wid"),
     ],
@@ -148,3 +149,8 @@ def test_learning_rate_may_be_a_schedule(tmp_path):
     # it ends with the run, unless the recipe says otherwise
     whole = config.load_config("cgan", ["train.steps=77"])
     assert whole.g_optimizer["learning_rate"]["decay_steps"] == 77
+    # one of its numbers may be changed alone
+    alone = ["g_optimizer.learning_rate.initial_learning_rate=0.5", "train.steps=77"]
+    changed = config.load_config("cgan", alone).g_optimizer["learning_rate"]
+    expected = whole.g_optimizer["learning_rate"] | {"initial_learning_rate": 0.5}
+    assert changed == expected

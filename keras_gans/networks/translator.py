@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from keras import Input, Model, layers
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import check_range
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
 from keras_gans.size_free import (
     CropLike,
     PadToMultiple,
+    check_same_size,
     normalize,
     reflected,
 )
@@ -55,12 +56,7 @@ def generator(
         UserError: for sides that differ.
     """
     check_range(1, width=width, blocks=blocks)
-    if source_shape[:2] != image_shape[:2]:
-        raise UserError(
-            f"networks.translator: expected sources of the pictures' size, "
-            f"{image_shape[0]}x{image_shape[1]}, got {source_shape[0]}x"
-            f"{source_shape[1]}; --model=esrgan makes pictures larger"
-        )
+    check_same_size(image_shape, source_shape)
     taps = iter(TAPS)
 
     def tap(x: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from typing import Literal
 
 from keras import Input, Model, layers
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import check_range
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
-from keras_gans.size_free import CropLike, PadToMultiple, normalize
+from keras_gans.size_free import CropLike, PadToMultiple, check_same_size, normalize
 
 __all__ = ["discriminator", "generator"]
 
@@ -52,12 +52,7 @@ def generator(
     side = min(source_shape[:2])
     most = side.bit_length() - 1
     check_range(0, most + 1, depth=depth)
-    if source_shape[:2] != image_shape[:2]:
-        raise UserError(
-            f"networks.unet: expected sources of the pictures' size, "
-            f"{image_shape[0]}x{image_shape[1]}, got {source_shape[0]}x"
-            f"{source_shape[1]}; --model=esrgan makes pictures larger"
-        )
+    check_same_size(image_shape, source_shape)
     depth = depth or most
     source = Input((None, None, source_shape[-1]), name="source")
     x = PadToMultiple(2**depth)(source)
