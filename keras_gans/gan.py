@@ -66,8 +66,7 @@ class BaseGAN(keras.Model):
         if self.per_picture or self.hparams.r1_weight:
             penalties.check_network(self.discriminator)
         self.g_optimizer = self.d_optimizer = None
-        # fit() must not call the model on a batch of images to build it.
-        self.built = True
+        self.built = True  # fit() must not call it on a batch of images
 
     @property
     def latent_dim(self) -> int:

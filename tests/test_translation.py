@@ -115,6 +115,29 @@ def test_unpaired_pictures_come_in_orders_of_their_own(two_folders):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
+def test_cycle_gan_sets_of_tfds(direction, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    asked = []
+    with tfds.testing.mock_data(num_examples=9):
+        whole = tfds.core.DatasetBuilder.as_dataset
+
+        def noted(self, split, **kwargs):
+            asked.append(split)
+            return whole(self, split=split, **kwargs)
+
+        monkeypatch.setattr(tfds.core.DatasetBuilder, "as_dataset", noted)
+        name = "tfds:cycle_gan/horse2zebra"
+        options = DataOptions(name, 4, image_size=16, direction=direction)
+        source = data.open_source(options)
+        made, given = first(source)
+    assert made.shape == given.shape == (4, 16, 16, 3)
+    assert source.info.source_shape == (16, 16, 3) and source.info.num_classes == 0
+    order = ["trainA", "trainB"] if direction == "a_to_b" else ["trainB", "trainA"]
+    assert list(dict.fromkeys(asked)) == order  # the second is what is made
+
+
 def test_derived_sources():
     picture = np.full((1, 16, 16, 3), -1.0, np.float32)
     picture[:, :, 8:] = 1.0
