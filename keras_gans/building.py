@@ -86,6 +86,11 @@ def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> No
             "has no sources; expected pairs:A,B or unpaired:A,B, or outline:, grey:, "
             "small2: or small4: before it"
         )
+    if variant.takes_pictures and variant.needs_pairs and info.unpaired:
+        raise UserError(
+            f"{config.name} needs to know which pictures belong together; expected "
+            "pairs:A,B and data.unpaired=false, or --model=cyclegan or cut"
+        )
     if info.source_shape and not variant.takes_pictures:
         raise UserError(
             f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "

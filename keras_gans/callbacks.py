@@ -21,7 +21,6 @@ import tensorflow as tf
 
 from keras_gans import checkpoint, images
 from keras_gans.config import TrainOptions
-from keras_gans.data.pairs import UnpairedSource
 from keras_gans.data.points import Mixture
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler
@@ -481,4 +480,4 @@ def _shown(source: Any) -> tuple[np.ndarray | None, np.ndarray]:
         if sum(len(given) for _, given in batches) >= TranslationGrid.NUM:
             break
     pictures, given = (np.concatenate(part) for part in zip(*batches, strict=True))
-    return None if isinstance(shown, UnpairedSource) else pictures, given
+    return None if shown.info.unpaired else pictures, given

@@ -361,7 +361,7 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
                 "away (--reference names these)"
             )
     options = pairwise.options_of(sampler)
-    reference = pairwise.open_reference(values, options)
+    reference = pairwise.open_reference(values, sampler, options)
     chosen, network, skipped = (
         values.features or features.suited(options.pictures),
         None,
@@ -378,15 +378,16 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
     if not values.backward:
         mean = pairwise.mean_picture(options, values.data_dir)
     found, shown = pairwise.measure(sampler, reference, mean, network)
+    num = found.pop("num")
     label = f"{sampler.info['name']} at step {sampler.info['step']}"
     label += " backward" * values.backward
     seen = f"{network.name}, {RESIZER}, " if network else ""
-    name = f"{label}, {seen}{reference.title}, {reference.num}"
+    name = f"{label}, {seen}{reference.title}, {num}"
     result = {
         "name": name,
         "source": values.source,
         "step": sampler.info["step"],
-        "num": reference.num,
+        "num": num,
         "features": network and {"name": network.name, "about": network.about},
         "reference": {"name": reference.title, "paired": reference.paired},
         **found,

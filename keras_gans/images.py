@@ -47,6 +47,7 @@ def read(
     image_size: int,
     channels: int,
     part: tuple[float, float, float, float] = (0, 0, 1, 1),
+    nearest: bool = False,
 ) -> np.ndarray:
     """Reads a picture file, upright, at the size asked for.
 
@@ -55,6 +56,7 @@ def read(
         image_size: Side in pixels, see `fit`.
         channels: 1 for grey, 3 for colour; transparency is laid on white.
         part: What of it: left, upper, right and lower end, as shares of the sides.
+        nearest: Whether to resize by nearest neighbours, so that colours do not mix.
 
     Returns:
         uint8 [image_size, image_size, channels].
@@ -63,10 +65,10 @@ def read(
         OSError: if the file is not a picture, or truncated.
     """
     # Twice the size: what is cut out is still resized from more than it.
-    image = open_picture(path, channels, 2 * image_size)
+    image = open_picture(path, channels, None if nearest else 2 * image_size)
     sides = (*image.size, *image.size)
     image = image.crop([round(a * b) for a, b in zip(part, sides, strict=True)])
-    return _fit(image, image_size)
+    return _fit(image, image_size, nearest)
 
 
 def beside(pictures: np.ndarray, height: int) -> np.ndarray:
@@ -101,8 +103,8 @@ def fit(image: np.ndarray, image_size: int, channels: int) -> np.ndarray:
     return _fit(pillow.convert(mode), image_size)
 
 
-def _fit(image: Image.Image, image_size: int) -> np.ndarray:
-    size = (image_size, image_size)
+def _fit(image: Image.Image, image_size: int, nearest: bool = False) -> np.ndarray:
+    size, way = (image_size, image_size), Image.Resampling
     if image.size != size:
-        image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+        image = ImageOps.fit(image, size, way.NEAREST if nearest else way.LANCZOS)
     return np.asarray(image).reshape(*size, -1)

@@ -23,7 +23,7 @@ import tensorflow as tf
 from absl import flags
 
 from keras_gans import data, images, measuring
-from keras_gans.data import pairs, sources
+from keras_gans.data import sources
 from keras_gans.errors import UserError
 from keras_gans.export.sampler import BaseSampler, to_float, to_uint8
 from keras_gans.features.network import FeatureNetwork
@@ -62,16 +62,25 @@ def options_of(sampler: BaseSampler) -> data.DataOptions:
     recipe = tomllib.loads(sampler.info["recipe"])["data"]
     known = {f.name for f in dataclasses.fields(data.DataOptions)}
     options = data.DataOptions(**{k: v for k, v in recipe.items() if k in known})
-    return dataclasses.replace(
-        options, horizontal_flip=False, random_crop=0, batch_size=CHUNK
-    )
+    (side, _, channels), _ = shapes_of(sampler)
+    chosen = {"image_size": side, "channels": channels, "batch_size": CHUNK}
+    return dataclasses.replace(options, horizontal_flip=False, random_crop=0, **chosen)
 
 
-def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Reference:
+def shapes_of(sampler: BaseSampler) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes of what is made and of what from, as the training set has them."""
+    shapes = (tuple(sampler.info[k]) for k in ("image_shape", "source_shape"))
+    return tuple(shapes)[:: -1 if sampler.info.get("backward") else 1]
+
+
+def open_reference(
+    values: flags.FlagValues, sampler: BaseSampler, options: data.DataOptions
+) -> Reference:
     """Opens the pictures that a generator is measured on.
 
     Args:
         values: `reference`, `reference_split`, `data_dir`, `num` and `backward`.
+        sampler: The generator.
         options: Of the training pictures.
 
     Returns:
@@ -83,11 +92,16 @@ def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Refer
     """
     chosen, split = values.reference, values.reference_split
     if chosen or split:
-        wanted = dataclasses.replace(
-            options, dataset=chosen or options.dataset, held_out=0, unpaired=False
-        )
-        if chosen and not wanted.source and options.source:
-            wanted = dataclasses.replace(wanted, dataset=f"{options.source}:{chosen}")
+        wanted = dataclasses.replace(options, held_out=0, unpaired=False)
+        if chosen:
+            plain = {"split": "train", "direction": "a_to_b", "label_maps": False}
+            own = data.DataOptions(chosen, CHUNK)
+            if own.two_kinds:
+                plain["direction"] = options.direction
+                plain["label_maps"] = options.label_maps and chosen.startswith("pairs:")
+            elif options.source and not own.source:
+                chosen = f"{options.source}:{chosen}"
+            wanted = dataclasses.replace(wanted, dataset=chosen, **plain)
         if wanted.pictures.startswith("tfds:"):
             wanted = dataclasses.replace(wanted, split=split or "test")
         elif split:
@@ -105,11 +119,14 @@ def open_reference(values: flags.FlagValues, options: data.DataOptions) -> Refer
     title = _title(wanted)
     if wanted.held_out:
         source, title = source.held_out, f"{title} held out"
-    if not source.info.source_shape:
+    shapes = source.info.image_shape, source.info.source_shape
+    if shapes != (options_shapes := shapes_of(sampler)):
         raise UserError(
-            f"--reference={wanted.dataset}: has no sources; expected pairs:A,B"
+            f"--reference={wanted.dataset}: expected pictures of {options_shapes[0]} "
+            f"made from {options_shapes[1]}, got {shapes[0]} from "
+            f"{shapes[1] or 'noise (pairs:A,B has sources)'}"
         )
-    paired = not isinstance(source, pairs.UnpairedSource)
+    paired = not source.info.unpaired
     total = source.info.num_examples
     num = min(values.num, total) if total else values.num
     stream = _paired(source, num) if paired else _unpaired(source, num)
@@ -166,7 +183,7 @@ def mean_picture(options: data.DataOptions, data_dir: str | None) -> np.ndarray 
         source = data.open_source(options, data_dir)
     except UserError:
         return None
-    if isinstance(source, pairs.UnpairedSource):
+    if source.info.unpaired:
         source = source.made
     channels = source.info.image_shape[-1]
     total, num = 0.0, 0
@@ -230,9 +247,9 @@ def measure(
         network: What KID looks through; None leaves it out.
 
     Returns:
-        ({"samples", "copies", "mean": {"l1", "psnr", "ssim", "kid"}, as far as they
-        can be had}, some of them: uint8 [num, columns, height, width, 3], source, made
-        and, where it is known, true).
+        ({"num", "samples", "copies", "mean": {"l1", "psnr", "ssim", "kid"}, as far as
+        they can be had}, some of them: uint8 [num, columns, height, width, 3]: source,
+        made and, where it is known, true).
     """
     compared = {name: Comparison() for name in ("samples", "copies", "mean")}
     seen: dict[str, list] = {"real": [], "samples": [], "copies": []}
@@ -263,7 +280,7 @@ def measure(
         done += len(real)
         progress.show(done)
     progress.end(done)
-    height, found = made.shape[1], {}
+    height, found = made.shape[1], {"num": done}
     for name in compared:
         if compared[name].num:
             found[name] = compared[name].result(height)

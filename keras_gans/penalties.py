@@ -41,7 +41,7 @@ def scored(
     step: Variable | None = None,
     every: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """The scores themselves, and `squared_gradient_norm`, from one pass.
+    """The scores themselves, and `squared_gradient_norm`; from one pass, if not lazy.
 
     Args:
         score: From images to logits.

@@ -8,6 +8,7 @@ import keras
 from keras import layers, ops
 
 from keras_gans import engine
+from keras_gans.errors import UserError
 
 Tensor = Any
 
@@ -63,12 +64,21 @@ class PicturePool(layers.Layer):
         )
 
     def _swap(self, made: Tensor) -> Tensor:
-        num = made.shape[0]
+        num, count = made.shape[0], self.count.value
+        if num > self._size:
+            raise UserError(
+                f"[hparams] pool_size: expected 0, or at least the {num} pictures of a "
+                f"batch, got {self._size}"
+            )
         order = keras.random.shuffle(ops.arange(self._size), seed=self._seeds)
         swap = keras.random.uniform((num,), seed=self._seeds) < 0.5
-        filling = self.count.value < self._size
-        next_ones = (self.count.value + ops.arange(num)) % self._size
-        places = ops.where(filling, next_ones, _first(order, num))
+        # The first ones fill the pool up; the others meet what was in it before.
+        new = count + ops.arange(num)
+        filling = new < self._size
+        order = ops.take(order, ops.argsort(ops.cast(order >= count, "int32")))
+        others = ops.maximum(ops.arange(num) - (self._size - count), 0)
+        others = ops.where(count < self._size, others, ops.arange(num))
+        places = ops.where(filling, new, ops.take(order, others))
         earlier = ops.take(self.pictures.value, places, axis=0)
         shows_earlier = ops.logical_and(swap, ops.logical_not(filling))
         stays_out = ops.logical_not(ops.logical_or(swap, filling))
@@ -76,10 +86,5 @@ class PicturePool(layers.Layer):
         self.pictures.assign(
             ops.scatter_update(self.pictures.value, places[:, None], put)
         )
-        self.count.assign(ops.minimum(self.count.value + num, self._size))
+        self.count.assign(ops.minimum(count + num, self._size))
         return ops.where(shows_earlier[:, None, None, None], earlier, made)
-
-
-def _first(order: Tensor, num: int) -> Tensor:
-    """The first places of an order; again from its start, if there are too few."""
-    return ops.take(order, ops.arange(num) % order.shape[0])

@@ -48,8 +48,7 @@ class PadToMultiple(layers.Layer):
         """Pads.
 
         Args:
-            pictures: float [batch, height, width, channels], sides of at least half of
-                the multiple.
+            pictures: float [batch, height, width, channels].
 
         Returns:
             float [batch, height or more, width or more, channels].
@@ -59,7 +58,7 @@ class PadToMultiple(layers.Layer):
             if isinstance(more, int) and more == 0:
                 continue
             # ops.pad forgets the channels where amounts are tensors
-            places = ops.arange(side + more)
+            places = ops.arange(side + more) % (2 * side)
             mirrored = ops.minimum(places, 2 * side - 1 - places)
             pictures = ops.take(pictures, mirrored, axis=axis)
         return pictures

@@ -28,6 +28,8 @@ class Hparams(hparams.Hparams):
         super().__post_init__()
         there = "its default: pictures are made from pictures"
         self.check("latents", there, self.latents == "normal")
+        # The papers have none, and a patch's gradient is no picture's.
+        self.check("r1_weight", "0: not of these models", self.r1_weight == 0)
 
 
 class TranslationGAN(gan.BaseGAN):
@@ -42,7 +44,23 @@ class TranslationGAN(gan.BaseGAN):
 
     Hparams = Hparams
     takes_pictures = True
+    needs_pairs = True  # whether each source has to be that of the picture beside it
     goes_back = False  # whether it makes sources of pictures, too
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        """Builds the networks; see BaseGAN.
+
+        Raises:
+            UserError: for an augmentation that does not fit.
+        """
+        super().__init__(*args, **kwargs)
+        words = set(self.hparams.augment.split(","))
+        if "source" in self.discriminator.input and words & {"color", "ada"}:
+            raise UserError(
+                '[hparams] augment: expected "translation,cutout" where the '
+                "discriminator sees the source, whose colours would mix with the "
+                f"picture's, got '{self.hparams.augment}'"
+            )
 
     def translator(self, backward: bool = False) -> keras.Model:
         """The averaged generator of one direction: from {"source"} to pictures.
@@ -83,6 +101,19 @@ class TranslationGAN(gan.BaseGAN):
         return self.discriminator(inputs, training=True)
 
 
+def check_unconditional(network: keras.Model) -> None:
+    """Checks that a discriminator sees pictures alone.
+
+    Raises:
+        UserError: if it sees the source, too.
+    """
+    if len(network.input) > 1:
+        raise UserError(
+            "[discriminator] conditional: expected false where no one knows which "
+            "pictures belong together"
+        )
+
+
 def both_ways(factory: Callable[..., keras.Model]) -> keras.Model:
     """Two networks as one: "forward", and "backward" with both pictures exchanged.
 
@@ -96,11 +127,7 @@ def both_ways(factory: Callable[..., keras.Model]) -> keras.Model:
         UserError: for a network of two inputs.
     """
     ways = {"forward": factory(), "backward": factory(backward=True)}
-    if len(ways["forward"].input) > 1:
-        raise UserError(
-            "[discriminator] conditional: expected false where no one knows which "
-            "pictures belong together"
-        )
+    check_unconditional(ways["forward"])
     [own] = ways["forward"].input
     other = "images" if own == "source" else "source"
     inputs, outputs = {}, {}

@@ -115,8 +115,9 @@ def test_unpaired_pictures_come_in_orders_of_their_own(two_folders):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
 @pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
-def test_cycle_gan_sets_of_tfds(direction, monkeypatch):
+def test_cycle_gan_sets_of_tfds(direction, cache_mib, monkeypatch):
     import tensorflow_datasets as tfds
 
     asked = []
@@ -129,13 +130,15 @@ def test_cycle_gan_sets_of_tfds(direction, monkeypatch):
 
         monkeypatch.setattr(tfds.core.DatasetBuilder, "as_dataset", noted)
         name = "tfds:cycle_gan/horse2zebra"
-        options = DataOptions(name, 4, image_size=16, direction=direction)
+        how = {"direction": direction, "cache_mib": cache_mib}
+        options = DataOptions(name, 4, image_size=16, **how)
         source = data.open_source(options)
         made, given = first(source)
     assert made.shape == given.shape == (4, 16, 16, 3)
     assert source.info.source_shape == (16, 16, 3) and source.info.num_classes == 0
     order = ["trainA", "trainB"] if direction == "a_to_b" else ["trainB", "trainA"]
     assert list(dict.fromkeys(asked)) == order  # the second is what is made
+    assert set(asked) == {"trainA", "trainB"}
 
 
 def test_derived_sources():
@@ -197,6 +200,12 @@ def test_real_pairs_side_by_side(tmp_path):
         ({"dataset": "fashion", "direction": "b_to_a"}, "has no A and B"),
         ({"dataset": "grey:fashion"}, "are grey already"),
         ({"dataset": "outline:ring"}, "has points"),
+        ({"dataset": "pairs:{0}/a,{0}/a"}, "expected two different folders"),
+        ({"dataset": "pairs:{0}/twice,{0}/b"}, "have the same name; rename one"),
+        ({"dataset": "folder:cycle_gan/x"}, "no folder 'cycle_gan/x'"),
+        ({"dataset": "digits", "label_maps": True}, "label_maps: expected pairs"),
+        ({"dataset": "tfds:cycle_gan/x", "split": "all"}, "expected train or test"),
+        ({"dataset": "unpaired:{0}/a,{0}/b", "held_out": 2}, "has no pairs; keep"),
         (
             {"dataset": "small4:fashion", "image_size": 30},
             "image_size: expected a multiple of 4",
@@ -205,6 +214,8 @@ def test_real_pairs_side_by_side(tmp_path):
 )
 def test_mistakes_in_data_are_one_line(two_folders, options, line):
     numbered(two_folders / "other", "xyz")
+    numbered(two_folders / "twice", "p")
+    shutil.copy(two_folders / "twice/p.png", two_folders / "twice/p.jpg")
     options = {"batch_size": 2} | options
     options["dataset"] = options["dataset"].format(two_folders)
     with pytest.raises(UserError) as caught:
@@ -225,6 +236,12 @@ def test_mistakes_in_data_are_one_line(two_folders, options, line):
         (["--model=spade", "--set=generator.palette=[3]"], "two or more colours"),
         (["--model=cut", "--set=hparams.temperature=0"], "temperature: expected more"),
         (["--model=cut", "--set=train.evaluate_every=5"], "evaluate_every: of models"),
+        (["--model=pix2pix", "--set=data.unpaired=true"], "which pictures belong"),
+        (["--model=cut", "--set=discriminator.conditional=true"], "conditional: expec"),
+        (["--model=esrgan", "--set=discriminator.conditional=true"], "of another size"),
+        (["--model=pix2pix", "--set=hparams.augment=color"], "augment: expected"),
+        (["--model=spade", "--set=hparams.augment=cutout"], 'expected "" for spade'),
+        (["--model=cyclegan", "--set=hparams.r1_weight=1"], "r1_weight: expected 0"),
     ],
 )
 def test_mistakes_in_recipes_are_one_line(arguments, line, tmp_path, capsys):
@@ -299,29 +316,35 @@ def seeds_of(step):
     return engine.StepSeed(0, step)
 
 
-def test_pool_is_the_buffer_of_the_paper():
+@pytest.mark.parametrize("size, batch", [(6, 2), (5, 2), (7, 3), (4, 4)])
+def test_pool_is_the_buffer_of_the_paper(size, batch):
     """Against a list that is worked through picture by picture."""
     step = keras.Variable(0, dtype="int32")
-    pool = PicturePool(6, (1, 1, 1), seeds_of(step), "pool")
+    pool = PicturePool(size, (1, 1, 1), seeds_of(step), "pool")
     rng = np.random.default_rng(0)
     kept, shown_now, shown_earlier = [], 0, 0
     for n in range(300):
         step.assign(n)
         pool._seeds.begin_step()
-        made = rng.normal(size=(2, 1, 1, 1)).astype("f")
+        made = rng.normal(size=(batch, 1, 1, 1)).astype("f")
         shown = pool(made).numpy()
-        if len(kept) < 6:  # until it is full all go in and are shown
-            np.testing.assert_array_equal(shown, made)
-            kept += list(made.ravel())
-        else:
-            for new, seen in zip(made.ravel(), shown.ravel(), strict=True):
-                if seen == new:
-                    shown_now += 1
-                else:  # an earlier one is shown, and the new one takes its place
-                    shown_earlier += 1
-                    kept[kept.index(seen)] = new
+        for new, seen in zip(made.ravel(), shown.ravel(), strict=True):
+            if len(kept) < size:  # until it is full all go in and are shown
+                assert seen == new
+                kept.append(new)
+            elif seen == new:
+                shown_now += 1
+            else:  # an earlier one is shown, and the new one takes its place
+                shown_earlier += 1
+                kept[kept.index(seen)] = new
         assert sorted(kept) == sorted(pool.pictures.numpy().ravel()[: len(kept)])
     assert shown_earlier / (shown_now + shown_earlier) == pytest.approx(0.5, abs=0.08)
+
+
+def test_pool_below_a_batch_is_refused():
+    pool = PicturePool(2, (1, 1, 1), seeds_of(keras.Variable(0, dtype="int32")), "p")
+    with pytest.raises(UserError, match="pool_size: expected 0, or at least the 3"):
+        pool(np.ones((3, 1, 1, 1), "f"))
 
 
 def test_pool_of_nothing_shows_what_comes_and_keeps_gradients_out():
@@ -347,7 +370,7 @@ def test_resume_is_exact_with_the_pool(tmp_path):
         for name in ("whole", "parts")
     ]
     assert {"image_pool/000", "source_pool/000", "image_pool/001"} <= set(ends[0].files)
-    assert np.abs(ends[0]["image_pool/000"]).min(axis=(1, 2, 3)).shape == (3,)
+    assert np.abs(ends[0]["image_pool/000"]).max(axis=(1, 2, 3)).min() > 0  # full
     for name in ends[0].files:
         assert ends[0][name].tobytes() == ends[1][name].tobytes(), name
 
@@ -442,7 +465,10 @@ def test_padding_mirrors_and_leaves_what_fits():
     found = PadToMultiple(4)(x).numpy()[0, :, :, 0]
     expected = np.pad(x[0, :, :, 0], ((0, 1), (0, 3)), mode="symmetric")
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(PadToMultiple(5)(x[:, :, :, :]).shape, (1, 5, 5, 1))
+    far = PadToMultiple(16)(x).numpy()[0, :, :, 0]  # several times its own size
+    expected = np.pad(x[0, :, :, 0], ((0, 13), (0, 11)), mode="symmetric")
+    np.testing.assert_array_equal(far, expected)
+    np.testing.assert_array_equal(PadToMultiple(1)(x), x)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -539,9 +565,11 @@ def test_cuts_small_network_learns_and_keys_stay():
     after = variables_of(model)
     moved = {k.split("/")[0] for k in after if (after[k] != before[k]).any()}
     assert {"generator", "projector", "discriminator"} <= moved
-    # an untrained generator does not tell patches apart
-    patches = min(256, 8 * 8)
-    assert float(tf.reduce_mean(model.nce(given, given))) < np.log(patches)
+    # what is made must be at its place: patches of a turned picture are not
+    at_place, turned = (
+        float(tf.reduce_mean(model.nce(given, x))) for x in (given, given[:, ::-1])
+    )
+    assert at_place < turned
 
 
 @pytest.mark.parametrize(
@@ -554,7 +582,7 @@ def test_cuts_small_network_learns_and_keys_stay():
             ["hparams.pool_size=12", "generator.norm=none", "discriminator.norm=none"],
         ),
         ("cut", []),
-        ("esrgan", []),
+        ("esrgan", ["hparams.pretraining=0", "hparams.adversarial_weight=1.0"]),
     ],
 )
 def test_two_replicas_equal_one(name, overrides):
@@ -564,6 +592,124 @@ def test_two_replicas_equal_one(name, overrides):
     two = trained(name, overrides, train.make_strategy("mirrored"), 0.005)
     for key in one:
         np.testing.assert_allclose(one[key], two[key], atol=1e-5, err_msg=key)
+
+
+def terms_of(model, player, real, given):
+    """The means of a player's terms."""
+    found = getattr(model, f"{player}_losses")(tf.constant(real), tf.constant(given))
+    return {name: float(tf.reduce_mean(term)) for name, term in found.items()}
+
+
+def two_pictures(model):
+    rng = np.random.default_rng(0)
+    shapes = [(3, *model.discriminator.input["images"].shape[1:])] * 2
+    return [rng.uniform(-1, 1, shape).astype("f") for shape in shapes]
+
+
+def test_losses_of_cyclegan():
+    """G halves pictures, F makes a quarter of them, and D shows what it is shown."""
+    model, _ = smoke_model("cyclegan")
+    real, given = two_pictures(model)
+    model.run_both = lambda source, images: (source / 2, images / 4)
+    model.judge = lambda way, x: x * (2.0 if way == "forward" else 3.0)
+    found = terms_of(model, "d", real, given)
+    assert found == pytest.approx(
+        {
+            "real": np.mean((2 * real - 1) ** 2) / 2,
+            "fake": np.mean((2 * given / 2) ** 2) / 2,
+            "real_source": np.mean((3 * given - 1) ** 2) / 2,
+            "fake_source": np.mean((3 * real / 4) ** 2) / 2,
+        },
+        rel=1e-4,
+    )
+    found = terms_of(model, "g", real, given)
+    assert found == pytest.approx(
+        {
+            "adversarial": np.mean((2 * given / 2 - 1) ** 2),
+            "adversarial_source": np.mean((3 * real / 4 - 1) ** 2),
+            "cycle": 10 * np.mean(np.abs(real / 8 - real)),
+            "cycle_source": 10 * np.mean(np.abs(given / 8 - given)),
+            "identity": 5 * np.mean(np.abs(real / 2 - real)),
+            "identity_source": 5 * np.mean(np.abs(given / 4 - given)),
+        },
+        rel=1e-4,
+    )
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "esrgan", "cut", "spade"])
+def test_losses_of_one_generator(name):
+    """G halves its source, and D shows the picture that it is shown."""
+    model, _ = smoke_model(name)
+    model.step.assign(10)
+    real, given = two_pictures(model)
+    fake = given / 2
+
+    def softplus(x):
+        return np.log1p(np.exp(x))
+
+    model.fakes = lambda images, source: source / 2
+    model.score = lambda images, source: images
+    model.examine = lambda images, source: {
+        "logits": images,
+        "logits_half": images[:, ::2, ::2],
+        "features_1": 3.0 * images,
+        "features_2": images[:, :4],
+    }
+    small, small_fake = real[:, ::2, ::2], fake[:, ::2, ::2]
+    l1 = np.mean(np.abs(real - fake))
+    if name == "pix2pix":
+        d = {"real": softplus(-real).mean() / 2, "fake": softplus(fake).mean() / 2}
+        g = {"adversarial": softplus(-fake).mean(), "l1": 100 * l1}
+    elif name == "esrgan":
+        above, below = fake.mean() - real, real.mean() - fake
+        d = {"real": softplus(above).mean(), "fake": softplus(-below).mean()}
+        g = {"above": 5e-3 * softplus(below).mean(), "l1": 10 * l1}
+        g["below"] = 5e-3 * softplus(-above).mean()
+    elif name == "cut":
+        model.nce = lambda pictures, made: tf.stack(
+            [tf.reduce_sum(pictures), tf.reduce_sum(made)]
+        )
+        d = {"real": np.mean((real - 1) ** 2) / 2, "fake": np.mean(fake**2) / 2}
+        both = real.sum() + given.sum()  # the sources first, then what is there already
+        g = {"adversarial": np.mean((fake - 1) ** 2), "nce": (both + both / 2) / 2}
+    else:
+        d = {
+            "real": (np.maximum(0, 1 - real).mean() + np.maximum(0, 1 - small).mean())
+            / 2,
+            "fake": (
+                np.maximum(0, 1 + fake).mean() + np.maximum(0, 1 + small_fake).mean()
+            )
+            / 2,
+        }
+        part = np.mean(np.abs(real[:, :4] - fake[:, :4]))
+        g = {
+            "adversarial": -(fake.mean() + small_fake.mean()) / 2,
+            "matching": 10 * (3 * l1 + part) / 2,
+        }
+    assert terms_of(model, "d", real, given) == pytest.approx(d, rel=1e-4)
+    assert terms_of(model, "g", real, given) == pytest.approx(g, rel=1e-4)
+
+
+def test_label_maps_keep_their_colours(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.choice([0, 255], (24, 24)).astype(np.uint8)
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        Image.fromarray(labels).save(tmp_path / kind / "x.png")
+    options = DataOptions(
+        f"pairs:{tmp_path}/a,{tmp_path}/b", 1, image_size=16, label_maps=True
+    )
+    made, given = first(data.open_source(options))
+    assert set(given.ravel()) == {-1.0, 1.0} and len(set(made.ravel())) > 2
+
+
+def test_chunks_are_of_the_pictures_size():
+    options = DataOptions("digits", 4, random_crop=4)
+    source = data.open_source(options)
+    whole = data.open_source(DataOptions("digits", 4, image_size=32))
+    pictures, _ = next(source.chunks(3))
+    assert pictures.shape == (3, 28, 28, 1)
+    np.testing.assert_array_equal(pictures, next(whole.chunks(3))[0][:, 2:30, 2:30])
 
 
 def test_comparison_is_the_formulas():

@@ -40,6 +40,7 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
         source.info = dataclasses.replace(
             source.info, num_classes=0, class_names=(), source_shape=shape
         )
+        source.options = dataclasses.replace(source.options, dataset=options.dataset)
     notes = list(getattr(source, "notes", ()))
     if options.held_out:
         source, held_out = _hold_out(source, options.held_out)
@@ -97,6 +98,11 @@ def choose_batch_size(info: DataInfo) -> int:
 def _hold_out(source, number: int):
     """Splits a source that can be looked up by number: (the rest, the held-out)."""
     total, dataset = source.info.num_examples, source.options.dataset
+    if source.info.unpaired:
+        raise UserError(
+            f"[data] held_out: '{dataset}' has no pairs; keep some files in other "
+            "folders"
+        )
     if not hasattr(source, "take"):
         raise UserError(
             f"[data] held_out: '{dataset}' is not read by number, so that nothing can "
@@ -117,7 +123,7 @@ def _open(options: DataOptions, data_dir: str | None):
 
         opened = pairs.open_pairs if kind == "pairs" else pairs.open_unpaired
         return opened(rest, options)
-    if rest.startswith("cycle_gan/"):
+    if kind == "tfds" and rest.startswith("cycle_gan/"):
         from keras_gans.data.pairs import open_cycle_gan
 
         return open_cycle_gan(rest, options, data_dir)

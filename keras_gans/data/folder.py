@@ -192,7 +192,8 @@ class FolderSource:
                 _report([p for i, p in enumerate(paths) if read[i] is None], len(paths))
                 if good:
                     labels = self.labels[start + np.array(good)]
-                    yield np.stack([read[i] for i in good]), labels
+                    pictures = np.stack([read[i] for i in good])
+                    yield sources.centre(pictures, self.info, self.options), labels
 
     def _batch(self, pool, numbers):
         found = list(pool.map(self._one, numbers))

@@ -28,16 +28,20 @@ class DataOptions:
         batch_size: Pictures in an update of the discriminator, over all devices
             together; a step takes hparams.d_steps of them. 0 chooses by the number
             of pictures and their size.
-        split: Which split of a TFDS set, in TFDS's own words ("train", "train[:80%]").
+        split: Which split of a TFDS set, in TFDS's own words ("train", "train[:80%]");
+            of tfds:cycle_gan "train" or "test", each of A and of B.
         image_size: Height and width in pixels; pictures are resized (antialiased) so
             that the shorter side fits, then cut at the centre. 0 keeps the size of a
             set whose pictures are square and all alike; for a folder it is chosen.
-        channels: 1 for grey, 3 for colour, 0 as the set has them.
+        channels: 1 for grey, 3 for colour, 0 as the set has them. Of two folders those
+            of what is made; sources have their own.
         horizontal_flip: Whether each picture is mirrored with probability 1/2.
         random_crop: Pictures are made this many pixels larger on both sides, and cut
             out at a place that is drawn each time.
         unpaired: Whether sources come from other pairs than the pictures beside them,
             as if no one knew which belong together.
+        label_maps: Whether the sources of pairs are label maps, whose colours must not
+            mix when they are resized.
         direction: Of sets with two kinds of pictures, A and B: which is made from
             which.
         held_out: How many pictures are kept out of training, so that the log can say
@@ -55,6 +59,7 @@ class DataOptions:
     horizontal_flip: bool = False
     random_crop: int = 0
     unpaired: bool = False
+    label_maps: bool = False
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
     held_out: int = 0
     cache_mib: int = 1024
@@ -82,18 +87,21 @@ class DataOptions:
                 )
         if self.channels not in (0, 1, 3):
             raise UserError(f"[data] channels: expected 0, 1 or 3, got {self.channels}")
-        two_kinds = self.pictures.startswith(("pairs:", "unpaired:", "tfds:cycle_gan/"))
-        if self.source and two_kinds:
+        if self.label_maps and not self.pictures.startswith("pairs:"):
+            raise UserError(
+                f"[data] label_maps: expected pairs:A,B, got '{self.dataset}'"
+            )
+        if self.source and self.two_kinds:
             raise UserError(
                 f"[data] dataset: '{self.pictures}' has sources of its own; leave "
                 f"'{self.source}:' away"
             )
-        if self.unpaired and not (self.source or two_kinds):
+        if self.unpaired and not (self.source or self.two_kinds):
             raise UserError(
                 f"[data] unpaired: '{self.dataset}' has no sources; expected pairs:A,B "
                 "or outline:..., grey:..., small2:..., small4:..."
             )
-        if self.direction != "a_to_b" and not two_kinds:
+        if self.direction != "a_to_b" and not self.two_kinds:
             raise UserError(
                 f"[data] direction: '{self.dataset}' has no A and B; leave it away"
             )
@@ -103,6 +111,12 @@ class DataOptions:
         """What each picture's source is made by, one of `DERIVED`; "" for others."""
         kind, colon, _ = self.dataset.partition(":")
         return kind if colon and kind in DERIVED else ""
+
+    @property
+    def two_kinds(self) -> bool:
+        """Whether it is a set of two kinds of pictures, A and B."""
+        kinds = "pairs:", "unpaired:", "tfds:cycle_gan/"
+        return self.pictures.startswith(kinds)
 
     @property
     def pictures(self) -> str:
@@ -127,6 +141,7 @@ class DataInfo:
         fingerprint: Changes if a folder's files are others; else empty.
         source_shape: (height, width, channels) of what its pictures are to be made
             from; () if that is noise.
+        unpaired: Whether no one knows which source belongs to which picture.
     """
 
     image_shape: tuple[int, int, int]
@@ -136,3 +151,4 @@ class DataInfo:
     num_examples: int = 0
     fingerprint: str = ""
     source_shape: tuple[int, ...] = ()
+    unpaired: bool = False

@@ -36,6 +36,8 @@ def open_pairs(rest: str, options: DataOptions):
             f"[data] dataset: pairs:{rest}: expected two folders, or one of pictures "
             "with both halves side by side"
         )
+    if len(parts) == 2 and len({*map(os.path.realpath, parts)}) == 1:
+        raise UserError(f"[data] dataset: pairs:{rest}: expected two different folders")
     found = [_files(part) for part in parts]
     if len(parts) == 2:
         names = [name for name in found[0] if name in found[1]]
@@ -52,6 +54,7 @@ def open_pairs(rest: str, options: DataOptions):
     if options.direction == "b_to_a":
         a, b = b, a
     size, channels, source_channels, notes = _choose(a, b, options)
+    nearest = options.label_maps
     if alone:
         notes = (
             *notes,
@@ -59,7 +62,9 @@ def open_pairs(rest: str, options: DataOptions):
         )
     stored = options.stored_size(size)
     made = functools.partial(images.read, image_size=stored, channels=channels)
-    given = functools.partial(images.read, image_size=stored, channels=source_channels)
+    given = functools.partial(
+        images.read, image_size=stored, channels=source_channels, nearest=nearest
+    )
     if len(parts) == 1:
         left, right = (0, 0, 0.5, 1), (0.5, 0, 1, 1)
         if options.direction == "b_to_a":
@@ -101,11 +106,24 @@ def open_unpaired(rest: str, options: DataOptions):
         raise UserError(f"[data] dataset: unpaired:{rest}: expected two folders: A,B")
     if options.direction == "b_to_a":
         parts = parts[::-1]
-    size, *_ = _choose(*(list(_files(part).values()) for part in parts), options)
-    options = dataclasses.replace(options, image_size=size)
-    given = folder.open_folder(parts[0], dataclasses.replace(options, channels=0))
-    made = folder.open_folder(parts[1], options)
-    return UnpairedSource(made, given)
+    found = [_files(part) for part in parts]
+    paths = [list(files.values()) for files in found]
+    size, channels, given_channels, notes = _choose(*paths, options)
+    sources = []
+    for files, depth in zip(found, (given_channels, channels), strict=True):
+        stored = options.stored_size(size)
+        read = functools.partial(images.read, image_size=stored, channels=depth)
+        info = DataInfo(
+            (size, size, depth),
+            num_examples=len(files),
+            fingerprint=_fingerprint(files),
+        )
+        none, listed = np.zeros(len(files), np.int32), list(files.values())
+        sources.append(folder.open_files(listed, none, info, options, read, ()))
+    given, made = sources
+    source = UnpairedSource(made, given)
+    source.notes = notes
+    return source
 
 
 def open_cycle_gan(name: str, options: DataOptions, data_dir: str | None):
@@ -124,6 +142,10 @@ def open_cycle_gan(name: str, options: DataOptions, data_dir: str | None):
     """
     from keras_gans.data.tfds import open_tfds
 
+    if options.split not in ("train", "test"):
+        raise UserError(
+            f"[data] split: of cycle_gan expected train or test, got '{options.split}'"
+        )
     letters = "AB" if options.direction == "a_to_b" else "BA"
     given, made = (
         open_tfds(
@@ -155,6 +177,7 @@ class UnpairedSource:
             num_classes=0,
             class_names=(),
             source_shape=info.source_shape or info.image_shape,
+            unpaired=True,
             fingerprint=_fingerprint(prints) if any(prints) else "",
         )
         own = [
@@ -170,7 +193,10 @@ class UnpairedSource:
 
     @options.setter
     def options(self, options: DataOptions) -> None:
-        self.made.options = self.given.options = options
+        for source in (self.made, self.given):  # each has its own dataset and split
+            source.options = dataclasses.replace(
+                source.options, batch_size=options.batch_size
+            )
 
     def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`."""
@@ -191,7 +217,16 @@ def _files(root: str) -> dict[str, str]:
     paths = folder.list_files(root)
     if not paths:
         raise UserError(f"[data] dataset: no pictures in '{root}'")
-    return {os.path.splitext(os.path.relpath(p, root))[0]: p for p in paths}
+    found = {}
+    for path in paths:
+        name = os.path.splitext(os.path.relpath(path, root))[0]
+        if name in found:
+            raise UserError(
+                f"[data] dataset: {found[name]} and {path} have the same name; rename "
+                "one"
+            )
+        found[name] = path
+    return found
 
 
 def _choose(a: list[str], b: list[str], options: DataOptions) -> tuple:
@@ -204,10 +239,9 @@ def _choose(a: list[str], b: list[str], options: DataOptions) -> tuple:
             )
         channels = options.channels or 3
         return options.image_size, channels, channels, ()
-    made = survey.choose(b, options.image_size, options.channels)
-    given = survey.choose(a, made.image_size, 0)
-    notes = [n for n in made.notes if "learn them by heart" not in n]
-    return made.image_size, made.channels, given.channels, tuple(notes)
+    made = survey.choose(b, options.image_size, options.channels, noise=False)
+    given = survey.choose(a, made.image_size, 0, noise=False)
+    return made.image_size, made.channels, given.channels, made.notes
 
 
 def _fingerprint(words) -> str:

@@ -149,4 +149,5 @@ class ArraySource:
         """Yields each example once, in order: uint8 pictures and int32 labels."""
         for start in range(0, len(self.images), size):
             part = slice(start, start + size)
-            yield self.images[part], self.labels[part].astype(np.int32)
+            images = sources.centre(self.images[part], self.info, self.options)
+            yield images, self.labels[part].astype(np.int32)

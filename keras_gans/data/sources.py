@@ -6,6 +6,7 @@ channels] in [-1, 1]: what is to be made, and what it is made from.
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from keras_gans.data.options import DataInfo, DataOptions
@@ -83,6 +84,22 @@ def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
     if info.source_shape and not options.source:
         channels += info.source_shape[-1]
     return options.stored_size(height), options.stored_size(width), channels
+
+
+def centre(stored: np.ndarray, info: DataInfo, options: DataOptions) -> np.ndarray:
+    """Cuts what is stored to the size of the pictures, at the centre.
+
+    Args:
+        stored: [num, height, width, any], of `stored_shape`.
+        info: What the set says of itself.
+        options: How it is read.
+
+    Returns:
+        [num, *info.image_shape[:2], any].
+    """
+    start = options.random_crop // 2
+    height, width = info.image_shape[:2]
+    return stored[:, start : start + height, start : start + width]
 
 
 def split(

@@ -32,7 +32,9 @@ class Choice:
     notes: tuple[str, ...]
 
 
-def choose(paths: Sequence[str], image_size: int = 0, channels: int = 0) -> Choice:
+def choose(
+    paths: Sequence[str], image_size: int = 0, channels: int = 0, noise: bool = True
+) -> Choice:
     """Looks at pictures and chooses what is not given.
 
     Args:
@@ -41,6 +43,7 @@ def choose(paths: Sequence[str], image_size: int = 0, channels: int = 0) -> Choi
             alike, and of a side up to 128 that networks reach; else the largest of
             `SIDES` that nine of ten pictures have.
         channels: 1 or 3; 0 to choose: 1 if no picture has colours.
+        noise: Whether pictures are to be made from noise, which needs more of them.
 
     Returns:
         The choice.
@@ -77,7 +80,7 @@ def choose(paths: Sequence[str], image_size: int = 0, channels: int = 0) -> Choi
             f"{cut} of {len(sizes)} pictures lose more than a quarter: they are not "
             "square and are cut at the centre"
         )
-    if len(paths) < FEW:
+    if noise and len(paths) < FEW:
         notes.append(
             f"{len(paths)} pictures are few, and the discriminator may learn them by "
             "heart; --model=fastgan is made for that, and "

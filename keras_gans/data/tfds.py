@@ -149,6 +149,7 @@ class TFDSSource:
         """Yields each example once, in order: uint8 pictures and int32 labels."""
         decoded = self._examples().map(self._decode, tf.data.AUTOTUNE)
         for pictures, labels in decoded.batch(size).prefetch(1).as_numpy_iterator():
+            pictures = sources.centre(pictures, self.info, self.options)
             yield pictures, labels.astype(np.int32)
 
     def _examples(self) -> tf.data.Dataset:

@@ -8,7 +8,7 @@ G(x) must be told apart from other places of x by what it sees at the same place
 Differences from the paper:
 - Layers, places and both PatchNCE terms are averaged, as in the authors' code; the
   paper's equations are sums.
-- Down and up without the code's low-pass filters; "resize" has nearest neighbours.
+- Down and up without the code's low-pass filters; weights begin with N(0, 0.02).
 - The small network is trained by the generator's Adam; samples come from an average of
   the generator over the steps.
 """
@@ -31,7 +31,7 @@ Tensor = Any
 
 @dataclasses.dataclass(frozen=True)
 class Hparams(translation.Hparams):
-    """Options of CUT; its variant FastCUT has nce_weight 10 and identity = false.
+    """Options of CUT; FastCUT, but for its flips: nce_weight 10, identity = false.
 
     Attributes:
         nce_weight: lambda_X (and lambda_Y), of PatchNCE.
@@ -64,10 +64,12 @@ class CUT(translation.TranslationGAN, LSGAN):
     """The least squares game, and PatchNCE; see the module."""
 
     Hparams = Hparams
+    needs_pairs = False
 
     def __init__(self, *args: Any, **kwargs: Any):
         """Builds the networks; see TranslationGAN."""
         super().__init__(*args, **kwargs)
+        translation.check_unconditional(self.discriminator)
         image, source = self.generator.outputs[0], self.generator.inputs[0]
         if self.hparams.identity and image.shape[-1] != source.shape[-1]:
             raise UserError(
@@ -99,7 +101,8 @@ class CUT(translation.TranslationGAN, LSGAN):
         encoder = translator.encoder(self.generator)
         found = []
         for maps in zip(
-            *(encoder({"source": x}) for x in (pictures, made)), strict=True
+            *(encoder({"source": x}, training=True) for x in (pictures, made)),
+            strict=True,
         ):
             places = maps[0].shape[1] * maps[0].shape[2]
             order = keras.random.shuffle(ops.arange(places), seed=self.seeds)

@@ -51,7 +51,7 @@ class CycleGAN(translation.TranslationGAN):
     """Both directions at once; networks are pairs of "forward" and "backward"."""
 
     Hparams = Hparams
-    goes_back = True
+    needs_pairs, goes_back = False, True
 
     def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):
         """Builds two networks of each kind; see `translation.both_ways`."""

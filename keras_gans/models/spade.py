@@ -9,7 +9,8 @@ Differences from the paper:
 - There is no loss on features of a VGG network, and no encoder of styles: the smallest
   map is made of the label map, so that the same map gives the same picture.
 - One residual block at each size; the paper's network has two more in the middle.
-- Batch normalisation is of each device's own pictures.
+- Batch normalisation is of each device's own pictures; spectral normalisation is of
+  all convolutions of the discriminator.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class SPADE(translation.TranslationGAN):
         super().__init__(*args, **kwargs)
         if not {"logits", "logits_half"} <= layers.heads(self.discriminator):
             raise UserError("spade: expected the networks of keras_gans.networks.spade")
+        if self.hparams.augment:  # differently of both pictures whose maps are matched
+            raise UserError('[hparams] augment: expected "" for spade')
 
     def score(self, images: Tensor, source: Tensor | None) -> Tensor:
         """The mean of the patches' logits, of both sizes alike: float [batch, 1]."""

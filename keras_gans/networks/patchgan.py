@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from keras import Input, Model, initializers, layers
 
-from keras_gans.errors import check_range
+from keras_gans.errors import UserError, check_range
 from keras_gans.layers import SNConv2D
 from keras_gans.size_free import Double, normalize
 
@@ -52,6 +52,11 @@ def patch_inputs(
     inputs = {"images": Input(image_shape, name="images")}
     if not conditional:
         return inputs, inputs["images"]
+    if image_shape[:2] != source_shape[:2]:
+        raise UserError(
+            "[discriminator] conditional: expected false where sources are of another "
+            "size than the pictures"
+        )
     inputs["source"] = Input(source_shape, name="source")
     return inputs, layers.Concatenate()([*inputs.values()])
 

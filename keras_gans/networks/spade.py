@@ -82,7 +82,7 @@ def discriminator(
 
     Returns:
         From {"images", "source"} to {"logits", "logits_half": [batch, rows, columns,
-        1], "features_0", ...: the maps before them}.
+        1], "features_...": the maps before them}.
     """
     inputs = {
         "images": Input(image_shape, name="images"),
