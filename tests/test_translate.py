@@ -453,7 +453,6 @@ def test_export_of_pictures_says_mistakes_and_measures(smoke_run, tmp_path, caps
     for args, message in (
         (["--quantize=int8"], "--quantize=int8 is fitted to pictures"),
         (["--size=-1"], "--size=-1: pix2pix cannot take pictures of that side"),
-        (["--size=1"], "--size=1: pix2pix cannot take pictures of that side"),
         (["--to=saved_model", "--size=0"], "--size is of .tflite files"),
     ):
         assert export_main([f"--workdir={run}", *args]) == 2
