@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gans import checkpoint, images
+from keras_gans import checkpoint, data, images
 from keras_gans.config import TrainOptions
 from keras_gans.data.points import Mixture
 from keras_gans.export import sampler as sampler_lib
@@ -260,9 +260,7 @@ class TranslationGrid(SampleGrid):
     def __init__(self, pictures: tuple[np.ndarray | None, np.ndarray], *args: Any):
         """Keeps the pictures."""
         super().__init__(*args)
-        real, source = pictures
-        self._real = None if real is None else real[: self.NUM]
-        self._source = source[: self.NUM]
+        self._real, self._source = pictures
 
     def _sheet(self, step: int) -> np.ndarray:
         made = self._sampler.run({"source": self._source})
@@ -474,10 +472,6 @@ def training_callbacks(
 
 def _shown(source: Any) -> tuple[np.ndarray | None, np.ndarray]:
     """What a `TranslationGrid` shows: pictures that the model does not learn from."""
-    shown, batches = source.held_out or source, []
-    for batch in shown.stream(0):
-        batches.append([x.numpy() for x in batch])
-        if sum(len(given) for _, given in batches) >= TranslationGrid.NUM:
-            break
-    pictures, given = (np.concatenate(part) for part in zip(*batches, strict=True))
+    shown = source.held_out or source
+    pictures, given = data.first_examples(shown, TranslationGrid.NUM)
     return None if shown.info.unpaired else pictures, given

@@ -362,11 +362,8 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
             )
     options = pairwise.options_of(sampler)
     reference = pairwise.open_reference(values, sampler, options)
-    chosen, network, skipped = (
-        values.features or features.suited(options.pictures),
-        None,
-        "",
-    )
+    chosen = values.features or features.suited(options.pictures)
+    network, skipped = None, ""
     try:
         network = features.open_network(chosen)
     except UserError as error:

@@ -77,7 +77,6 @@ class PicturePool(layers.Layer):
         filling = new < self._size
         order = ops.take(order, ops.argsort(ops.cast(order >= count, "int32")))
         others = ops.maximum(ops.arange(num) - (self._size - count), 0)
-        others = ops.where(count < self._size, others, ops.arange(num))
         places = ops.where(filling, new, ops.take(order, others))
         earlier = ops.take(self.pictures.value, places, axis=0)
         shows_earlier = ops.logical_and(swap, ops.logical_not(filling))

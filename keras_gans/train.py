@@ -136,7 +136,7 @@ def run(
     Raises:
         UserError: for data that are missing or do not fit.
     """
-    from keras_gans import building, checkpoint, data, transfer
+    from keras_gans import building, checkpoint, data, images, transfer
 
     every = config.hparams.d_steps
     source = data.open_source(config.data, data_dir, every)
@@ -167,7 +167,8 @@ def run(
             print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
         workdir.write(config, source.info)
         if source.info.source_shape:
-            workdir.write_sources(data.first_sources(source))
+            _, given = data.first_examples(source.held_out or source, 64)
+            workdir.write_sources(images.to_uint8(given))
         for note in source.notes:  # nothing is wrong: now they count
             print(f"{config.data.dataset}: {note}", flush=True)
         return _fit(model, source, config, workdir)

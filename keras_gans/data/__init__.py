@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_gans import images
 from keras_gans.data.options import DERIVED, DataInfo, DataOptions
 from keras_gans.errors import UserError, did_you_mean
 
@@ -65,19 +64,23 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
     return source
 
 
-def first_sources(source: Any, num: int = 64) -> np.ndarray:
-    """Some of what pictures are made from, uint8 [num, height, width, channels].
+def first_examples(source: Any, num: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first of a stream of seed 0.
 
     Args:
-        source: See `open_source`; those that it held out, if it did.
+        source: See `open_source`.
         num: How many.
+
+    Returns:
+        (pictures, their labels or sources), the first `num` of each.
     """
-    found = []
-    for _, given in (source.held_out or source).stream(0):
-        found.extend(images.to_uint8(given.numpy()))
-        if len(found) >= num:
-            return np.stack(found[:num])
-    raise AssertionError("a stream has no end")
+    batches, have = [], 0
+    for pictures, others in source.stream(0):
+        batches.append((pictures.numpy(), others.numpy()))
+        have += len(batches[-1][0])
+        if have >= num:
+            break
+    return tuple(np.concatenate(part)[:num] for part in zip(*batches, strict=True))
 
 
 def choose_batch_size(info: DataInfo) -> int:

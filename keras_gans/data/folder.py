@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -51,13 +51,12 @@ def open_folder(root: str, options: DataOptions):
         )
     choice = survey.choose(paths, options.image_size, options.channels)
     size, channels = choice.image_size, choice.channels
-    names = "\n".join(os.path.relpath(path, root) for path in paths)
     info = DataInfo(
         (size, size, channels),
         len(class_names),
         class_names,
         num_examples=len(paths),
-        fingerprint=hashlib.sha256(names.encode("utf-8", "replace")).hexdigest(),
+        fingerprint=fingerprint(os.path.relpath(path, root) for path in paths),
     )
     read = functools.partial(
         images.read, image_size=options.stored_size(size), channels=channels
@@ -218,6 +217,12 @@ class FolderSource:
                 )
             number = (number + 1) % len(self.paths)
         raise OSError(f"none of {len(self.paths)} pictures can be read, as {path}")
+
+
+def fingerprint(words: Iterable[str]) -> str:
+    """What changes if any of some words does, as the names of a folder's files."""
+    text = "\n".join(words)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def list_files(root: str) -> list[str]:

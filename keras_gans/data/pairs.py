@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import os
 
 import numpy as np
@@ -82,7 +81,7 @@ def open_pairs(rest: str, options: DataOptions):
     info = DataInfo(
         (size, size, channels),
         num_examples=len(names),
-        fingerprint=_fingerprint(names),
+        fingerprint=folder.fingerprint(names),
         source_shape=(size, size, source_channels),
     )
     return folder.open_files(b, np.zeros(len(b), np.int32), info, options, read, notes)
@@ -116,7 +115,7 @@ def open_unpaired(rest: str, options: DataOptions):
         info = DataInfo(
             (size, size, depth),
             num_examples=len(files),
-            fingerprint=_fingerprint(files),
+            fingerprint=folder.fingerprint(files),
         )
         none, listed = np.zeros(len(files), np.int32), list(files.values())
         sources.append(folder.open_files(listed, none, info, options, read, ()))
@@ -178,7 +177,7 @@ class UnpairedSource:
             class_names=(),
             source_shape=info.source_shape or info.image_shape,
             unpaired=True,
-            fingerprint=_fingerprint(prints) if any(prints) else "",
+            fingerprint=folder.fingerprint(prints) if any(prints) else "",
         )
         own = [
             getattr(s, "notes", ())
@@ -242,8 +241,3 @@ def _choose(a: list[str], b: list[str], options: DataOptions) -> tuple:
     made = survey.choose(b, options.image_size, options.channels, noise=False)
     given = survey.choose(a, made.image_size, 0, noise=False)
     return made.image_size, made.channels, given.channels, made.notes
-
-
-def _fingerprint(words) -> str:
-    text = "\n".join(words)
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
