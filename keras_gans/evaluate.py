@@ -121,6 +121,19 @@ def define_flags(values: flags.FlagValues) -> None:
         "inception_v3; if not given, the classifier of the data or efficientnet_lite0.",
         **flag,
     )
+    flags.DEFINE_bool(
+        "cache",
+        True,
+        "Keeps the features of real pictures in the user's folder of caches (~/.cache/"
+        "keras_gans), and takes them from there.",
+        **flag,
+    )
+    flags.DEFINE_bool(
+        "cross_check",
+        False,
+        "Also runs torch-fidelity, if it is installed, on the same pictures.",
+        **flag,
+    )
     flags.DEFINE_string(
         "out",
         None,
@@ -135,7 +148,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(values: flags.FlagValues) -> None:
-    from keras_gans import features  # needs TensorFlow, but only when one is opened
+    from keras_gans import (
+        cross_check,
+        features,
+    )  # needs TensorFlow, but only when one is opened
 
     if values.source is None:
         raise UserError("say what to measure: --source=runs/cgan")
@@ -143,6 +159,8 @@ def _main(values: flags.FlagValues) -> None:
         raise UserError(f"--num={values.num}: expected at least {LEAST} pictures")
     if values.features is not None:
         features.check_name(values.features)
+    if values.cross_check:
+        cross_check.check()
     folder = _is_folder_of_pictures(values.source)
     if folder and values.dataset is None:
         raise UserError(
@@ -354,7 +372,7 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
     from keras_gans import features, pairwise
     from keras_gans.features.network import RESIZER
 
-    for name in ("seed", "dataset"):
+    for name in ("seed", "dataset", "cross_check"):
         if values[name].present:
             raise UserError(
                 f"--{name}: {values.source} makes pictures from pictures; leave it "
@@ -427,7 +445,7 @@ def _versions() -> dict[str, str]:
 
 
 def _measure(values, samples, train, reference, note, network, sampler, out) -> None:
-    from keras_gans import measuring
+    from keras_gans import cross_check, measuring, remembered
     from keras_gans.features.network import RESIZER
     from keras_gans.metrics.ms_ssim import num_scales
 
@@ -435,9 +453,12 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
     held_out = reference is not train
     sets = samples, reference, train
     by_class = all(pictures.class_names for pictures in sets)
-    seen_reference = _look(reference, network, by_class)
-    seen_train = _look(train, network, by_class) if held_out else seen_reference
-    seen = _look(samples, network, by_class)
+    of_real = remembered.look if values.cache else measuring.look
+    seen_reference = _look(of_real, reference, network, by_class)
+    seen_train = seen_reference
+    if held_out:
+        seen_train = _look(of_real, train, network, by_class)
+    seen = _look(measuring.look, samples, network, by_class)
     real, skipped = {}, {}
     print("comparing", flush=True)
     found = measuring.compare(seen_reference.features, seen.features)
@@ -503,13 +524,16 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
     sheet = path.replace(".json", "_nearest.png")
     _write_sheet(samples, train, pairs, sheet)
     print(_table(result, note))
-    print(f"wrote {path} and {os.path.basename(sheet)}")
+    print(f"wrote {path} and {os.path.basename(sheet)}", flush=True)
+    if values.cross_check:
+        print("cross-checking", flush=True)
+        result["cross_check"] = cross_check.run(samples, reference)
+        _write(result, out)
+        print(*(f"  {k}: {v}" for k, v in result["cross_check"].items()), sep="\n")
 
 
-def _look(pictures, network, by_class: bool):
+def _look(look, pictures, network, by_class: bool):
     """Looks at pictures; a UserError if too few of them can be read."""
-    from keras_gans.measuring import look
-
     seen = look(pictures, network, by_class)
     if len(seen.features) < LEAST:
         raise UserError(

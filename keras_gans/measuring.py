@@ -55,6 +55,10 @@ class DataPictures:
         self.image_shape = source.info.image_shape
         self.class_names = source.info.class_names
 
+    def identity(self) -> str:
+        """Tells these pictures from any others; their number and shape apart."""
+        return self._source.identity()
+
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yields uint8 pictures and int32 labels; None without classes."""
         left = self.num

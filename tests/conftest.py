@@ -23,6 +23,12 @@ ROOT = pathlib.Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def caches(tmp_path_factory):
+    """Keeps the user's folder of caches out of the tests."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("caches"))
+
+
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
     """Trains and exports a recipe at its smoke size, once; returns its workdir."""

@@ -13,7 +13,16 @@ from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image, ImageFilter
 
-from keras_gans import data, evaluate, evaluator, features, measuring, sample, train
+from keras_gans import (
+    data,
+    evaluate,
+    evaluator,
+    features,
+    measuring,
+    remembered,
+    sample,
+    train,
+)
 from keras_gans.measuring import DataPictures, SampledPictures, compare, look
 from keras_gans.metrics.prdc import prdc as prdc_of
 
@@ -251,6 +260,95 @@ def test_folders_of_pictures(tmp_path, capsys):
     assert "(the source takes no labels)" in out and result["seed"] is None
     assert result["ms_ssim_pairs"] == "of any classes"
     assert result["ms_ssim_scales"] == 2  # of 28 pixels
+
+
+def evaluate_folder(tmp_path, out, *more):
+    """Measures tmp_path/made against tmp_path/real; returns the result."""
+    args = [f"--source={tmp_path / 'made'}", f"--dataset=folder:{tmp_path / 'real'}"]
+    args += [f"--out={tmp_path / out}", "--features=classifier:digits", *more]
+    assert evaluate.main(args) == 0
+    return result_in(tmp_path / out)[0]
+
+
+def test_real_pictures_are_looked_at_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    pictures = embedded("digits").images[::50]
+    write_pictures(tmp_path / "made", pictures[:30])
+    write_pictures(tmp_path / "real", pictures[30:])
+    first = evaluate_folder(tmp_path, "first")
+    assert "folder:real: 70 in" in capsys.readouterr().out
+    again = evaluate_folder(tmp_path, "again")
+    out = capsys.readouterr().out
+    assert "folder:real: 70 looked at before" in out and "samples: 30 in" in out
+    for key in ("samples", "real", "skipped"):
+        assert again[key] == first[key]
+    evaluate_folder(tmp_path, "anew", "--nocache")
+    assert "folder:real: 70 in" in capsys.readouterr().out
+    # another network, or another file of the same name
+    evaluate_folder(tmp_path, "other", "--features=classifier:fashion")
+    assert "folder:real: 70 in" in capsys.readouterr().out
+    write_pictures(tmp_path / "real", 255 - pictures[30:31])
+    changed = evaluate_folder(tmp_path, "changed")
+    assert "folder:real: 70 in" in capsys.readouterr().out
+    assert changed["samples"]["kid"] != first["samples"]["kid"]
+    # a file that is cut off is no reason to fail; what is too much goes, oldest first
+    folder = tmp_path / "caches" / "keras_gans" / "features"
+    assert len(list(folder.iterdir())) == 3
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes()[:100])
+    monkeypatch.setattr(remembered, "MOST", 1)
+    assert evaluate_folder(tmp_path, "cut")["samples"] == changed["samples"]
+    assert len(list(folder.iterdir())) == 1
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "real" / "00000.png"))
+    assert evaluate_folder(tmp_path, "no_room")["samples"] == changed["samples"]
+
+
+SECOND_OPINION = """
+import os
+import numpy as np
+from PIL import Image
+
+def calculate_metrics(input1, input2, feature_extractor, kid_subset_size, **options):
+    assert feature_extractor == "inception-v3-compat" and not options["cuda"]
+    folders = [
+        [np.asarray(Image.open(f"{folder}/{name}")) for name in os.listdir(folder)]
+        for folder in (input1, input2)
+    ]
+    if len(folders[0]) == 25:
+        raise OSError("cannot\\ndownload")
+    return {
+        "kernel_inception_distance_mean": np.float64(kid_subset_size),
+        "frechet_inception_distance": np.mean(folders[0]),
+        "inception_score_mean": np.mean(folders[1]),
+    }
+"""
+
+
+def test_torch_fidelity_gets_the_same_pictures(tmp_path, capsys, monkeypatch):
+    (tmp_path / "site" / "torch_fidelity-9.dist-info").mkdir(parents=True)
+    about = tmp_path / "site" / "torch_fidelity-9.dist-info" / "METADATA"
+    about.write_text("Metadata-Version: 2.1\nName: torch-fidelity\nVersion: 9\n")
+    (tmp_path / "site" / "torch_fidelity.py").write_text(SECOND_OPINION)
+    pictures = embedded("digits").images[::50]
+    write_pictures(tmp_path / "made", pictures[:30])
+    write_pictures(tmp_path / "real", pictures[30:])
+    args = ["--source=made", "--dataset=digits", "--cross_check"]
+    assert "pip install torch-fidelity" in fails(capsys, *args)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    found = evaluate_folder(tmp_path, "out", "--cross_check")["cross_check"]
+    assert "  by: torch-fidelity 9, inception-v3-compat" in capsys.readouterr().out
+    assert found == {
+        "by": "torch-fidelity 9, inception-v3-compat",
+        "KID": 30,
+        "Frechet distance": pytest.approx(pictures[:30].mean()),
+        "Inception score": pytest.approx(pictures[30:].mean()),
+    }
+    args = [f"--source={tmp_path / 'made'}", f"--dataset=folder:{tmp_path / 'real'}"]
+    args += ["--features=classifier:digits", f"--out={tmp_path / 'failed'}"]
+    assert evaluate.main([*args, "--num=25", "--cross_check"]) == 2
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and "torch-fidelity failed: cannot" in err
+    assert "cross_check" not in result_in(tmp_path / "failed")[0]  # and it is there
 
 
 def test_unconditional_generators_and_codes(smoke_run, tmp_path):

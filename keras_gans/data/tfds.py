@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 
 from keras_gans import images
 from keras_gans.data import sources
+from keras_gans.data.folder import fingerprint_of_files
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.data.pipeline import ArraySource, finish
 from keras_gans.errors import UserError, did_you_mean
@@ -115,6 +116,14 @@ class TFDSSource:
         return ArraySource(
             np.stack(pictures), np.array(labels, np.int32), self.info, self.options
         )
+
+    def identity(self) -> str:
+        """Tells these pictures from any others: the split, and the prepared files."""
+        root = self._builder.data_path
+        files = fingerprint_of_files(
+            os.path.join(root, name) for name in sorted(os.listdir(root))
+        )
+        return f"{self.options.split} {files}"
 
     def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`.

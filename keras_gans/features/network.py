@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -36,6 +38,7 @@ class FeatureNetwork:
         about: str = "",
     ):
         """Keeps the model; compiles nothing yet."""
+        self._model = model
         self.name, self.class_names, self.about = name, class_names, about
         self.side, _, self.channels = model.input.shape[1:]
         self.dim = model.output[0].shape[-1]
@@ -48,6 +51,13 @@ class FeatureNetwork:
             return features, tf.nn.softmax(logits)
 
         self._run = run
+
+    def identity(self) -> str:
+        """Tells this network from any other: its name and weights."""
+        weights = hashlib.sha256()
+        for weight in self._model.weights:
+            weights.update(np.ascontiguousarray(weight.numpy()))
+        return f"{self.name} {weights.hexdigest()}"
 
     def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Looks at pictures.
