@@ -17,11 +17,14 @@ CHILD = """
 import json, sys
 from keras_gans import sample
 from keras_gans.export import sampler
+from keras_gans.export.sampler import BATCH
 path, threads = sys.argv[1], int(sys.argv[2])
 if path.endswith(".tflite"):
     found = sampler.Sampler(path, threads)
 else:
     found = sample.load(path)
+    if getattr(found, "model", None) and not found.model.takes_pictures:
+        found.run = lambda inputs: found.model.predict(inputs, BATCH, verbose=0)
 print(json.dumps(sampler.speed(found)))
 """
 
@@ -47,19 +50,32 @@ def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
         sources = sampler.examples(NUM_FROM_PICTURES, exported.info.get("tile"))
         batches = [{"source": one[None]} for one in sources]
     else:
-        latents = sampler.latents(range(NUM), seed=1)
-        batches = [sampler.inputs(latents, sampler.labels(NUM, None))]
-    apart = [np.abs(exported.run(b) - sampler.run(b)) for b in batches]
+        latents, labels = sampler.latents(range(NUM), seed=1), sampler.labels(NUM, None)
+        parts = np.split(np.arange(NUM), range(sampler.at_once, NUM, sampler.at_once))
+        batches = [
+            sampler.inputs(latents[part], None if labels is None else labels[part])
+            for part in parts
+        ]
+    apart = np.concatenate([np.abs(exported.run(b) - sampler.run(b)) for b in batches])
     row = {
         "file": os.path.basename(path),
         "bytes": size_of(path),
-        "largest_deviation": float(np.max(apart)),
-        "mean_deviation": float(np.mean(apart)),
+        "largest_deviation": float(apart.max()),
+        "mean_deviation": float(apart.mean()),
     }
-    if speed:
-        numbers = sorted({1, os.cpu_count() or 1})
-        row["threads"] = {str(n): _speed(path, n) for n in numbers}
-    return row
+    return row | _speeds(path) if speed else row
+
+
+def measure_keras(workdir: str) -> dict:
+    """Measures the speed of a run's own generator, by `Model.predict`.
+
+    Args:
+        workdir: The run's folder; its newest checkpoint is taken.
+
+    Returns:
+        {"file": "Keras", "threads": as of `measure`}.
+    """
+    return {"file": "Keras", **_speeds(workdir)}
 
 
 def size_of(path: str) -> int:
@@ -74,26 +90,47 @@ def size_of(path: str) -> int:
 
 
 def table(rows: list[dict]) -> str:
-    """The measured rows as a Markdown table; sizes against the first .tflite."""
+    """The measured rows as a Markdown table.
+
+    Sizes are against the first .tflite, milliseconds against the SavedModel, if there
+    is one.
+    """
     threads = sorted({n for row in rows for n in row.get("threads", ())}, key=int)
     heads = ["file", "KiB", "share", "largest deviation", "mean deviation"]
     for n in threads:
-        heads += [f"ms ({n} thr.)", f"pictures/s ({n} thr.)", f"MiB ({n} thr.)"]
+        heads += [
+            f"ms ({n} thr.)",
+            "times",
+            f"pictures/s ({n} thr.)",
+            f"MiB ({n} thr.)",
+        ]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     first = next((r["bytes"] for r in rows if r["file"].endswith(".tflite")), None)
+    servers = [r["threads"] for r in rows if threads and r["file"] == "saved_model"]
     for row in rows:
-        share = row["bytes"] / (first or row["bytes"])
-        cells = [row["file"], f"{row['bytes'] / 1024:.0f}", f"{share:.2f}"]
-        cells += [f"{row[f'{k}_deviation']:.1e}" for k in ("largest", "mean")]
+        cells = [row["file"], *[""] * 4]
+        if "bytes" in row:
+            share = row["bytes"] / (first or row["bytes"])
+            cells[1:3] = f"{row['bytes'] / 1024:.0f}", f"{share:.2f}"
+            cells[3:] = (f"{row[f'{k}_deviation']:.1e}" for k in ("largest", "mean"))
         for n in threads:
-            found = row["threads"][n]
+            found, times = row["threads"][n], ""
+            if servers:
+                times = found["milliseconds"] / servers[0][n]["milliseconds"]
+                times = f"{times:.2f}"
             cells += [
                 f"{found['milliseconds']:.2f}",
+                times,
                 f"{found['pictures_per_second']:.0f}",
                 f"{found.get('peak_mib', float('nan')):.0f}",
             ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _speeds(path: str) -> dict:
+    numbers = sorted({1, os.cpu_count() or 1})
+    return {"threads": {str(n): _speed(path, n) for n in numbers}}
 
 
 def _speed(path: str, threads: int) -> dict:

@@ -32,7 +32,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 INFO_NAME = "keras_gans.json"  # the file inside a .tflite that describes the generator
-BATCH = 64  # pictures made at once
+BATCH, PIXELS = 64, 2**18  # at most so many are made at once
 TILE, OVERLAP = 512, 32  # pixels of a picture that are translated at once; see there
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # of the picture files in a folder
 # What chooses latents; a generator that makes pictures from pictures has none.
@@ -492,6 +492,12 @@ class BaseSampler:
 
     info: dict
 
+    @property
+    def at_once(self) -> int:
+        """How many pictures to make at once: the maps of large ones fill the memory."""
+        height, width, _ = self.info["image_shape"]
+        return max(1, min(BATCH, PIXELS // (height * width)))
+
     def check_takes(self, pictures: bool) -> None:
         """Checks what the generator makes pictures from.
 
@@ -691,8 +697,8 @@ class BaseSampler:
             raise SamplerError(f"shift: expected a finite number, got {shift}")
         pictures = []
         classes = self.labels(num, labels)
-        for start in range(0, num, BATCH):
-            chosen = range(start, min(start + BATCH, num))
+        for start in range(0, num, self.at_once):
+            chosen = range(start, min(start + self.at_once, num))
             latents = self.latents(chosen, seed, truncation, threshold)
             latents = self.set_codes(latents + np.float32(shift), codes or {})
             batch_labels = None if classes is None else classes[start : chosen.stop]
@@ -898,10 +904,10 @@ def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
 
     Returns:
         {"milliseconds": median for one picture, "pictures_per_second": in batches of
-        BATCH (one by one, if it makes pictures from pictures), "peak_mib": the most
+        `at_once` (one by one, if it makes pictures from pictures), "peak_mib": the most
         memory that the process ever held, if the system says}.
     """
-    medians, batch = [], 1 if "source_shape" in sampler.info else BATCH
+    medians, batch = [], 1 if "source_shape" in sampler.info else sampler.at_once
     for num in (1, batch):
         if "source_shape" in sampler.info:
             inputs = {"source": sampler.examples(num)}

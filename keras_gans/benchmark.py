@@ -21,6 +21,12 @@ trains each model for as many steps as fill the budget of seconds on this machin
 several seeds, measures each run by `keras_gans.evaluate`, and prints means and standard
 deviations; runs that are in the folder already are not made again. `report` writes the
 table and a plot of KID against time.
+
+    python -m keras_gans.benchmark exports --model=dcgan --model=r3gan --steps=100 \
+        --out=runs/exports --docs=docs
+
+trains each model for some steps, exports it in every quantization, and writes sizes and
+deviations of all that are in the folder to docs/exports.md.
 """
 
 from __future__ import annotations
@@ -41,7 +47,7 @@ from keras_gans.command import import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
 
-KINDS = ("throughput", "models", "quality", "report")
+KINDS = ("throughput", "models", "quality", "report", "exports")
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -60,7 +66,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "steps",
         None,
         "Steps in a measurement; the recipe's checkpoint_every if not given, so that "
-        "grids and checkpoints count in their true share.",
+        "grids and checkpoints count in their true share. exports: of training, 100.",
         **flag,
         lower_bound=1,
     )
@@ -70,8 +76,8 @@ def define_flags(values: flags.FlagValues) -> None:
     number("budget", 600, "quality: seconds of training.", **flag, lower_bound=1)
     number("seeds", 3, "quality: runs of each model.", **flag, lower_bound=1)
     number("num", 10_000, "quality: samples to measure.", **flag, lower_bound=20)
-    text("out", "runs/board", "quality, report: the board's folder.", **flag)
-    text("docs", "docs", "report: where board.md and board.svg go.", **flag)
+    text("out", "runs/board", "quality, report, exports: a folder for it.", **flag)
+    text("docs", "docs", "report, exports: where their pages go.", **flag)
     text("readme", None, "report: a page with the marks of the board.", **flag)
 
 
@@ -90,6 +96,9 @@ def main(argv: list[str] | None = None) -> int:
             return
         if kind == "quality":
             quality(values)
+            return
+        if kind == "exports":
+            exports(values)
             return
         if kind == "throughput" and len(values.model) > 1:
             raise UserError("throughput: expected one --model")
@@ -119,6 +128,17 @@ def quality(values: flags.FlagValues) -> None:
     configs = {name: load_config(name, overrides) for name in values.model}
     rows = board.run(configs, contest, values.out, _steps_per_second, _machine())
     print(board.table(rows))
+
+
+def exports(values: flags.FlagValues) -> None:
+    """Exports models and writes the page; the flags are those of the command."""
+    import_tensorflow()
+    from keras_gans import export_table
+
+    configs = {name: load_config(name, values.set) for name in values.model}
+    export_table.run(configs, values.set, values.steps or 100, values.out)
+    print(export_table.table(values.out))
+    print(f"wrote {export_table.write_page(values.out, values.docs, _machine())}")
 
 
 def _steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:

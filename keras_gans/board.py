@@ -324,7 +324,7 @@ def _run_one(
     ]
     command = ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
     command += ["--overwrite", *(f"--set={word}" for word in settings), *where]
-    status, peak, said = _child(command)
+    status, peak, said = run_command(command)
     if status == 1:  # its values were not finite
         return {"failed": said}
     result = os.path.join(workdir, "evaluation")
@@ -332,7 +332,7 @@ def _run_one(
     command += [f"--out={result}", *where]
     if contest.reference:
         command.append(f"--reference={contest.reference}")
-    _child(command)
+    run_command(command)
     [file] = [name for name in os.listdir(result) if name.endswith(".json")]
     with open(os.path.join(result, file), encoding="utf-8") as opened:
         found = json.load(opened)
@@ -375,7 +375,7 @@ def _curve(path: str) -> tuple[list, float]:
     return curve, seconds
 
 
-def _child(words: list[str]) -> tuple[int, float, str]:
+def run_command(words: list[str]) -> tuple[int, float, str]:
     """Runs a command of this package.
 
     Returns:

@@ -26,7 +26,7 @@ from keras_gans.metrics.matching import best_matching
 from keras_gans.metrics.ms_ssim import ms_ssim, num_scales
 from keras_gans.metrics.prdc import prdc
 
-CHUNK = 256  # real pictures looked at at once; a generator makes sampler_lib.BATCH
+CHUNK = 256  # real pictures looked at at once; a generator makes `at_once`
 PAIRS = 1000  # compared by MS-SSIM, over all classes together
 SUBSETS, SUBSET_SIZE = 100, 1000  # of KID
 PRDC_NUM, PRDC_K = 10_000, 5  # at most this many of each; their time is quadratic
@@ -103,8 +103,9 @@ class SampledPictures:
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yields uint8 pictures and int32 labels; None without classes."""
-        for start in range(0, self.num, sampler_lib.BATCH):
-            yield self._make(range(start, min(start + sampler_lib.BATCH, self.num)))
+        size = self._sampler.at_once
+        for start in range(0, self.num, size):
+            yield self._make(range(start, min(start + size, self.num)))
 
     def pick(self, numbers: Sequence[int]) -> np.ndarray:
         """Makes some pictures again: uint8 [len(numbers), height, width, channels]."""

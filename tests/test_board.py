@@ -208,4 +208,4 @@ def test_board_trains_measures_and_goes_on(tmp_path, capsys):
 
 def test_failing_run_says_why(tmp_path):
     with pytest.raises(UserError, match=r"train --model=nothing: train: no model"):
-        board._child(["train", "--model=nothing"])
+        board.run_command(["train", "--model=nothing"])

@@ -144,7 +144,7 @@ def test_samples_come_in_small_chunks(smoke_run, monkeypatch):
     )
     pictures = SampledPictures(sampler, 150, seed=3)
     chunks = list(pictures.chunks())
-    assert max(sizes) == sampler_lib.BATCH and sum(sizes) == 150
+    assert max(sizes) == sampler.at_once == 64 and sum(sizes) == 150
     np.testing.assert_array_equal(np.concatenate([c for c, _ in chunks]), expected)
     labels = np.concatenate([labels for _, labels in chunks])
     np.testing.assert_array_equal(labels, np.arange(150) % 10)

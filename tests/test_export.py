@@ -341,9 +341,10 @@ def test_export_command_measures_speed_and_says_mistakes(smoke_run, tmp_path, ca
     shutil.rmtree(run / "export")
     assert main([f"--workdir={run}", "--to=tflite", "--benchmark"]) == 0
     assert sorted(os.listdir(run / "export")) == ["generator.tflite", "report.json"]
-    [row] = json.loads((run / "export" / "report.json").read_text())
-    found = row["threads"]["1"]
-    assert found["milliseconds"] > 0 and found["pictures_per_second"] > 0
+    keras, row = json.loads((run / "export" / "report.json").read_text())
+    assert (keras["file"], row["file"]) == ("Keras", "generator.tflite")
+    for found in keras["threads"]["1"], row["threads"]["1"]:
+        assert found["milliseconds"] > 0 and found["pictures_per_second"] > 0
     assert 10 < found["peak_mib"] < 300  # of a process without TensorFlow
     for args, message in (
         ([], "say which run"),
