@@ -18,6 +18,7 @@ def export_workdir(
     quantizations: Sequence[str] = ("float32",),
     checkpoint: str = "newest",
     size: int | None = None,
+    watermark: str | None = None,
 ) -> list[tuple[KerasSampler, str]]:
     """Exports a run, and says where to.
 
@@ -31,13 +32,16 @@ def export_workdir(
         checkpoint: "newest" or "best", see `sample.load`.
         size: Of a model that makes pictures from pictures: the side in pixels of those
             that its .tflite files take, 0 for any; that of training if not given.
+        watermark: The key of an invisible mark in what the exports make; none if not
+            given.
 
     Returns:
         (what was exported, the path that was written) of each export.
 
     Raises:
         UserError: if the folder holds no trained model, or cannot be written to; for a
-            size that the model does not take, or no pictures to fit int8 to.
+            size that the model does not take, or no pictures to fit int8 to; for a
+            watermark where there can be none.
     """
     from keras_gans.command import import_tensorflow
 
@@ -48,6 +52,10 @@ def export_workdir(
     from keras_gans.errors import UserError
 
     sampler, written = load_workdir(workdir.path, checkpoint), []
+    if watermark is not None:
+        from keras_gans.export import marking
+
+        sampler = marking.marked(sampler, watermark)
     if "tflite" in kinds:
         size = tflite.check(sampler, workdir.path, quantizations, size)
 

@@ -44,6 +44,8 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_list("quantize", ["float32"], kinds, **flag)
     size = "Of .tflite files from pictures to pictures: their side; 0 for any."
     flags.DEFINE_integer("size", None, size, **flag)
+    mark = "A word: marks all pictures invisibly, see keras_gans.watermark."
+    flags.DEFINE_string("watermark", None, mark, **flag)
     flags.DEFINE_bool("benchmark", False, "Measures speed and memory, too.", **flag)
 
 
@@ -70,7 +72,12 @@ def _main(values: flags.FlagValues) -> None:
             raise UserError(f"--{name} is of .tflite files; add tflite to --to")
     workdir = Workdir(values.workdir)
     exported = export_workdir(
-        workdir, values.to, values.quantize, values.checkpoint, values.size
+        workdir,
+        values.to,
+        values.quantize,
+        values.checkpoint,
+        values.size,
+        values.watermark,
     )
     rows = [report.measure_keras(workdir.path)] if values.benchmark else []
     rows += [report.measure(*each, values.benchmark) for each in exported]

@@ -90,7 +90,7 @@ def _add_from_noise(archive, sampler: KerasSampler) -> None:
 
     def generate(*inputs):
         named = dict(zip(specs, inputs, strict=True))
-        return {"images": model.call(named)}
+        return {"images": sampler.pictures(named)}
 
     archive.track(model.ema_generator)
     for endpoint in ("generate", "serving_default"):
@@ -101,7 +101,7 @@ def _add_from_noise(archive, sampler: KerasSampler) -> None:
     ]
     if model.conditional:
         asked.append(tf.TensorSpec((), tf.int32, name="label"))
-    sample = functools.partial(_sample, model, info)
+    sample = functools.partial(_sample, sampler)
     archive.add_endpoint("sample", lambda *a: {"images": sample(*a)}, asked)
     if info["image_shape"][-1] in (1, 3):  # points are no pictures
 
@@ -175,10 +175,11 @@ def _to_uint8(images):
     return tf.cast(tf.clip_by_value(images, 0.0, 255.0), tf.uint8)
 
 
-def _sample(model, info: dict, num, seed, label=None):
+def _sample(sampler: KerasSampler, num, seed, label=None):
     """Draws uint8 pictures in the graph; see the top of this file."""
     import tensorflow as tf
 
+    info = sampler.info
     shape, indices = (info["latent_dim"],), tf.range(tf.cast(num, tf.int64))
 
     def draw(index):
@@ -195,7 +196,7 @@ def _sample(model, info: dict, num, seed, label=None):
         with tf.control_dependencies([tf.debugging.Assert(known, [message, label])]):
             turns = tf.cast(indices % classes, tf.int32)
             inputs["labels"] = tf.where(label < 0, turns, label)
-    return _to_uint8(model.call(inputs))
+    return _to_uint8(sampler.pictures(inputs))
 
 
 def model_card(info: dict) -> str:
@@ -219,6 +220,11 @@ def model_card(info: dict) -> str:
         classes = ", ".join(map(str, info["class_names"]))
         takes = f"latents ({info['latents']}, {info['latent_dim']} numbers)"
         takes += f" and a label: {classes}" if classes else "; no label"
+    marked = ""
+    if "watermark" in info:
+        marked = f"""
+- **Marked:** its pictures hold an invisible mark (version {info["watermark"]}), which
+  `python -m keras_gans.watermark picture.png --key=...` finds."""
     credit = info["data_credit"] or "pictures of whoever trained it; ask them"
     versions = ", ".join(f"{k} {v}" for k, v in info["versions"].items())
     return f"""# {info["name"]}
@@ -230,7 +236,7 @@ The generator of a generative adversarial network, trained by keras_gans for
 - **Takes:** {takes}.
 - **Trained on:** {credit}.
 - **Meant for:** {meant}. Say that
-  they were generated.
+  they were generated.{marked}
 - **Not for:** what needs true pictures, as evidence, diagnosis or measurements.
 - **Limits:** it knows nothing but its training pictures, with their gaps and biases; it
   leaves out some of their variety, makes some bad pictures, and may repeat those of a

@@ -192,6 +192,7 @@ class KerasSampler(BaseSampler):
         sources: Some pictures that the model makes others from, uint8 [num, height,
             width, channels], if there are any.
         backward: Whether to make sources of pictures; `info` is of that direction.
+        mark: What marks pictures that are made from noise, see `export.marking`.
     """
 
     def __init__(
@@ -200,10 +201,11 @@ class KerasSampler(BaseSampler):
         info: dict,
         sources: np.ndarray | None = None,
         backward: bool = False,
+        mark: Callable | None = None,
     ):
         """Keeps the model; its weights may go on training."""
         self.model, self.info = model, info
-        self.sources, self.backward = sources, backward
+        self.sources, self.backward, self._mark = sources, backward, mark
 
     def turned(self) -> KerasSampler:
         """The sampler of the other direction.
@@ -228,8 +230,13 @@ class KerasSampler(BaseSampler):
         if self.model.takes_pictures:
             made = self.model.translate(inputs["source"], self.backward)
         else:
-            made = self.model(inputs)
+            made = self.pictures(inputs)
         return keras.ops.convert_to_numpy(made)
+
+    def pictures(self, inputs: dict):
+        """What is exported: the model's pictures, marked if they are to be."""
+        made = self.model(inputs)
+        return self._mark(made) if self._mark else made
 
     def examples(self, num: int, side: int | None = None) -> np.ndarray:
         """See BaseSampler; the first of the model's own, `num` at most, if it has some.

@@ -1,0 +1,233 @@
+r"""Looks for the invisible mark of `keras_gans.export --watermark` in pictures.
+
+    python -m keras_gans.watermark picture.png --key=my-product
+    python -m keras_gans.watermark folder --key=my-product --size=28
+
+Prints for each picture, and for all of them together, the probability p that a picture
+which does not know the key looks as marked as this one, or more; below 1e-6 it says
+"marked". --size is the side of the generator's pictures, if these were resized since,
+or are laid out in sheets as `keras_gans.sample` does.
+
+The mark is a spread-transform dither modulation (Chen and Wornell 2001, "Quantization
+index modulation"): the key chooses signs, and dithers u in [0, 1); the picture's
+luminance is projected on 64 mixtures of its low frequencies, and each projection moved
+to the nearest (k + u) * step. A picture that does not know the dithers has projections
+with uniform phases, whatever it shows. So the sum of cos(2 pi (projection / step - u)),
+or for several pictures that of their mean phases A, exceeds t with a probability of at
+most exp(-t^2 / sum |A|^2), by Chernoff's bound with E exp(x cos) = I_0(x) <=
+exp(x^2 / 4). The p that is shown is this bound.
+
+It withstands JPEG and moderate resizing, not cuts, turns, or who knows the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import os
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from absl import flags
+from PIL import Image
+
+from keras_gans.command import run_command
+from keras_gans.errors import UserError
+from keras_gans.export.sampler import ENDINGS, SamplerError, read
+
+VERSION = 1  # of what a key makes; exports name theirs
+ALPHA = 1e-6  # below it a picture counts as marked
+PROJECTIONS = 64
+LEAST = 16  # pixels: smaller pictures have not enough low frequencies
+# Grey levels of 255. A mark adds DISTORTION to the mean squared error on average; pure
+# black and white give way by MARGIN, so that less of the mark is cut off there.
+DISTORTION, MARGIN = 5.0, 1.5
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, as JPEG's
+
+
+@dataclasses.dataclass(frozen=True)
+class Scheme:
+    """What a key makes for pictures of one side.
+
+    Attributes:
+        basis: float [m, side], rows of the orthonormal DCT-II: the frequencies that are
+            marked, both ways.
+        signs: float [PROJECTIONS, m * m / PROJECTIONS], the mixtures, of length 1, of
+            the m * m coefficients, column by column.
+        dither: float [PROJECTIONS] in [0, 1).
+        step: Grey levels between two values that a marked projection can have.
+    """
+
+    basis: np.ndarray
+    signs: np.ndarray
+    dither: np.ndarray
+    step: float
+
+
+def scheme(side: int, key: str) -> Scheme:
+    """Makes a key's scheme for pictures of a side.
+
+    Args:
+        side: Height and width in pixels.
+        key: Any word.
+
+    Raises:
+        UserError: for an empty key, or a side below `LEAST`.
+    """
+    if not key:
+        raise UserError(
+            "the watermark's key is empty; expected any word, as my-product"
+        )
+    if side < LEAST:
+        raise UserError(
+            f"watermark: expected pictures of {LEAST} pixels or more, got {side}"
+        )
+    # 8 of 32 frequencies, from the third on; the lowest are what resizing scales most.
+    m = 8 * max(1, round(side / 32))
+    k, x = np.arange(m // 4, m // 4 + m)[:, None], np.arange(side)
+    basis = math.sqrt(2 / side) * np.cos(np.pi * k * (2 * x + 1) / (2 * side))
+    digest = hashlib.sha256(f"keras_gans {VERSION} {key}".encode()).digest()
+    random = np.random.Generator(np.random.Philox(key=np.frombuffer(digest[:16], "u8")))
+    dither = random.random(PROJECTIONS)
+    signs = random.integers(0, 2, (PROJECTIONS, m * m // PROJECTIONS)) * 2.0 - 1.0
+    # An error uniform in a step has a variance of step^2 / 12, in each projection.
+    step = math.sqrt(12 * DISTORTION * side**2 / PROJECTIONS)
+    return Scheme(basis, signs / math.sqrt(signs.shape[1]), dither, step)
+
+
+def detect(images: np.ndarray, key: str) -> float:
+    """Asks whether pictures are marked.
+
+    Args:
+        images: uint8 [num, side, side, 1 or 3], at the size at which they were made;
+            several count together.
+        key: The word that `--watermark` was given.
+
+    Returns:
+        A bound on the probability that pictures which do not know the key look as
+        marked as these: 1 for nothing at all.
+
+    Raises:
+        UserError: see `scheme`.
+    """
+    phases = np.exp(2j * np.pi * _projections(images, scheme(images.shape[1], key)))
+    mean = phases.mean(axis=0)
+    total = (
+        mean * np.exp(-2j * np.pi * scheme(images.shape[1], key).dither)
+    ).real.sum()
+    return math.exp(-(max(total, 0.0) ** 2) / (np.abs(mean) ** 2).sum())
+
+
+def _projections(images: np.ndarray, known: Scheme) -> np.ndarray:
+    """Projections in steps: float [num, PROJECTIONS]."""
+    weights = LUMINANCE if images.shape[-1] == 3 else (1.0,)
+    grey = images.astype(float) @ np.array(weights)
+    columns = np.swapaxes(grey @ known.basis.T, 1, 2) @ known.basis.T
+    mixed = columns.reshape(len(images), PROJECTIONS, -1) * known.signs
+    return mixed.sum(axis=2) / known.step
+
+
+def pictures_in(path: str, side: int | None = None) -> np.ndarray:
+    """Reads what a file holds: one picture, or a sheet of them.
+
+    Args:
+        path: A PNG, JPEG or WebP file.
+        side: That of the generator's pictures: a sheet of such pictures is cut, another
+            picture resized. That of the file if not given.
+
+    Returns:
+        uint8 [num, side, side, 3].
+
+    Raises:
+        UserError: if it cannot be read, or is not square.
+    """
+    try:
+        picture = read(path, 3)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+    height, width, _ = picture.shape
+    if side and min(height, width) > side + 4:
+        rows, columns = ((n - 2) / (side + 2) for n in (height, width))
+        if (
+            rows.is_integer() and columns.is_integer()
+        ):  # as `sampler.grid` lays them out
+            cells = picture[2:, 2:].reshape(
+                int(rows), side + 2, int(columns), side + 2, 3
+            )
+            cells = cells.swapaxes(1, 2)[:, :, :side, :side].reshape(-1, side, side, 3)
+            return cells[
+                (cells < 255).any(axis=(1, 2, 3))
+            ]  # the last row may have gaps
+    if height != width:
+        raise UserError(
+            f"{path}: expected a square picture, or a sheet of them with --size, got "
+            f"{width}x{height}"
+        )
+    if side and side != height:
+        size = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
+        picture = np.asarray(size)
+    return picture[None]
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("key", None, "The word of --watermark.", flag_values=values)
+    flags.DEFINE_integer(
+        "size", None, "The side of the generator's pictures.", flag_values=values
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    paths = [word for word in argv if not word.startswith("-")]
+    rest = [word for word in argv if word.startswith("-")]
+
+    def body(values: flags.FlagValues) -> None:
+        if not paths:
+            raise UserError("say which picture: watermark picture.png --key=my-product")
+        if values.key is None:
+            raise UserError("say which key: --key=my-product, as --watermark was given")
+        if values.size is not None and values.size < LEAST:
+            raise UserError(f"--size={values.size}: expected {LEAST} or more")
+        _look(_files(paths), values.key, values.size)
+
+    return run_command("watermark", __doc__, define_flags, body, rest)
+
+
+def _files(paths: Sequence[str]) -> list[str]:
+    files = []
+    for path in map(os.path.expanduser, paths):
+        if not os.path.isdir(path):
+            files.append(path)
+            continue
+        found = [n for n in sorted(os.listdir(path)) if n.lower().endswith(ENDINGS)]
+        if not found:
+            raise UserError(f"{path}: no files that end in {', '.join(ENDINGS)}")
+        files += [os.path.join(path, name) for name in found]
+    return files
+
+
+def _look(files: Sequence[str], key: str, side: int | None) -> None:
+    every = []
+    for file in files:
+        try:
+            pictures = pictures_in(file, side)
+        except SamplerError as error:
+            raise UserError(f"{file}: {error}") from None
+        every.append(pictures)
+        many = f", {len(pictures)} pictures together" * (len(pictures) > 1)
+        print(f"{file}: {_verdict(detect(pictures, key))}{many}")
+    if len(files) > 1 and len({pictures.shape[1] for pictures in every}) == 1:
+        together = np.concatenate(every)
+        print(f"all {len(together)} together: {_verdict(detect(together, key))}")
+
+
+def _verdict(p: float) -> str:
+    return f"p = {p:.2g}, {'marked' if p < ALPHA else 'no mark of this key'}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
