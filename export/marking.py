@@ -38,12 +38,21 @@ def marked(sampler: KerasSampler, key: str) -> KerasSampler:
     known = watermark.scheme(side, key)
     info = {**sampler.info, "watermark": watermark.VERSION}
     return KerasSampler(
-        sampler.model, info, mark=lambda images: _mark(images, known, channels)
+        sampler.model, info, mark=lambda images: mark(images, known, channels)
     )
 
 
-def _mark(images, known: watermark.Scheme, channels: int):
-    """Marks float pictures in [-1, 1], in the graph."""
+def mark(images, known: watermark.Scheme, channels: int):
+    """Marks pictures, in the graph.
+
+    Args:
+        images: float32 [num, side, side, channels] in [-1, 1].
+        known: The key's scheme for this side.
+        channels: 1 or 3.
+
+    Returns:
+        The marked ones, alike.
+    """
     import tensorflow as tf
 
     half = 127.5  # grey levels in 1

@@ -27,6 +27,11 @@ table and a plot of KID against time.
 
 trains each model for some steps, exports it in every quantization, and writes sizes and
 deviations of all that are in the folder to docs/exports.md.
+
+    python -m keras_gans.benchmark watermark --source=runs/cgan --num=1000
+
+marks a run's pictures as `export --watermark` does, changes them in several ways, and
+prints how many are found again, how visible the mark is, and what it costs in KID.
 """
 
 from __future__ import annotations
@@ -47,7 +52,7 @@ from keras_gans.command import import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
 
-KINDS = ("throughput", "models", "quality", "report", "exports")
+KINDS = ("throughput", "models", "quality", "report", "exports", "watermark")
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -75,7 +80,14 @@ def define_flags(values: flags.FlagValues) -> None:
     text("reference", None, "quality: as of keras_gans.evaluate.", **flag)
     number("budget", 600, "quality: seconds of training.", **flag, lower_bound=1)
     number("seeds", 3, "quality: runs of each model.", **flag, lower_bound=1)
-    number("num", 10_000, "quality: samples to measure.", **flag, lower_bound=20)
+    number(
+        "num",
+        10_000,
+        "quality: samples to measure; watermark: 1000 if not given.",
+        **flag,
+        lower_bound=20,
+    )
+    text("source", None, "watermark: a run's workdir.", **flag)
     text("out", "runs/board", "quality, report, exports: a folder for it.", **flag)
     text("docs", "docs", "report, exports: where their pages go.", **flag)
     text("readme", None, "report: a page with the marks of the board.", **flag)
@@ -99,6 +111,9 @@ def main(argv: list[str] | None = None) -> int:
             return
         if kind == "exports":
             exports(values)
+            return
+        if kind == "watermark":
+            watermark(values)
             return
         if kind == "throughput" and len(values.model) > 1:
             raise UserError("throughput: expected one --model")
@@ -139,6 +154,22 @@ def exports(values: flags.FlagValues) -> None:
     export_table.run(configs, values.set, values.steps or 100, values.out)
     print(export_table.table(values.out))
     print(f"wrote {export_table.write_page(values.out, values.docs, _machine())}")
+
+
+def watermark(values: flags.FlagValues) -> None:
+    """Measures the mark of a run's exports; the flags are those of the command."""
+    if values.source is None:
+        raise UserError("say which run: --source=runs/cgan")
+    import_tensorflow()
+    from keras_gans import building, watermark_trial
+    from keras_gans.workdir import Workdir
+
+    sampler = building.load_workdir(values.source)
+    recipe, _ = Workdir(values.source).read()
+    num = values.num if values["num"].present else 1000
+    real = watermark_trial.real_pictures(recipe.data, values.data_dir, num)
+    print(watermark_trial.run(sampler, real, recipe.data.dataset, num))
+    print(f"{sampler.info['name']} at step {sampler.info['step']}, {_machine()}")
 
 
 def _steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:

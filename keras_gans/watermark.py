@@ -23,6 +23,7 @@ It withstands JPEG and moderate resizing, not cuts, turns, or who knows the key.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import math
 import os
@@ -66,6 +67,7 @@ class Scheme:
     step: float
 
 
+@functools.lru_cache(maxsize=8)
 def scheme(side: int, key: str) -> Scheme:
     """Makes a key's scheme for pictures of a side.
 

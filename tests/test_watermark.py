@@ -35,7 +35,7 @@ def graph(pictures, key="a key"):
     """What the exported graph makes of uint8 pictures."""
     known = watermark.scheme(pictures.shape[1], key)
     x = sampler_lib.to_float(pictures)
-    made = marking._mark(x, known, pictures.shape[-1]).numpy()
+    made = marking.mark(x, known, pictures.shape[-1]).numpy()
     return sampler_lib.to_uint8(made)
 
 
