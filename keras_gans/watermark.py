@@ -114,11 +114,9 @@ def detect(images: np.ndarray, key: str) -> float:
     Raises:
         UserError: see `scheme`.
     """
-    phases = np.exp(2j * np.pi * _projections(images, scheme(images.shape[1], key)))
-    mean = phases.mean(axis=0)
-    total = (
-        mean * np.exp(-2j * np.pi * scheme(images.shape[1], key).dither)
-    ).real.sum()
+    known = scheme(images.shape[1], key)
+    mean = np.exp(2j * np.pi * _projections(images, known)).mean(axis=0)
+    total = (mean * np.exp(-2j * np.pi * known.dither)).real.sum()
     return math.exp(-(max(total, 0.0) ** 2) / (np.abs(mean) ** 2).sum())
 
 

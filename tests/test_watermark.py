@@ -12,7 +12,7 @@ from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image
 
-from keras_gans import building, config, data, sample, watermark
+from keras_gans import benchmark, building, config, data, sample, watermark
 
 
 def mark(pictures, key="a key"):
@@ -149,6 +149,20 @@ def test_exports_mark_what_they_make(smoke_run, tmp_path, capsys):
         in (run / "export/saved_model/assets.extra/README.md").read_text()
     )
     assert "watermark" not in plain.info
+
+
+def test_benchmark_measures_the_mark(smoke_run, capsys):
+    run = smoke_run("cgan")
+    capsys.readouterr()
+    assert benchmark.main(["watermark", f"--source={run}", "--num=20"]) == 0
+    out = capsys.readouterr().out
+    assert "| float32 .tflite | nothing | 100.0% | 100.0% |" in out
+    assert "| real ones, marked alike | nothing | 100.0% | 100.0% |" in out
+    assert "20 real pictures with 100 keys each, unmarked: p is" in out
+    assert "0.00000 below 1e-06" in out and "dB at least" in out
+    assert "KID (classifier:digits, against 20 training pictures" in out
+    assert benchmark.main(["watermark"]) == 2
+    assert "say which run" in capsys.readouterr().err
 
 
 def test_command_reads_files_folders_and_sheets(tmp_path, capsys):
