@@ -27,8 +27,9 @@ def export_workdir(
 
     Args:
         workdir: The run's folder.
-        kinds: Any of "saved_model", "tflite".
-        quantizations: Any of `tflite.QUANTIZATIONS`: a .tflite file for each.
+        kinds: Any of "saved_model", "tflite", "web".
+        quantizations: Any of `tflite.QUANTIZATIONS`: a .tflite file for each; the web
+            page runs the first.
         checkpoint: "newest" or "best", see `sample.load`.
         size: Of a model that makes pictures from pictures: the side in pixels of those
             that its .tflite files take, 0 for any; that of training if not given.
@@ -36,7 +37,7 @@ def export_workdir(
             given.
 
     Returns:
-        (what was exported, the path that was written) of each export.
+        (what was exported, the path that was written) of each SavedModel and .tflite.
 
     Raises:
         UserError: if the folder holds no trained model, or cannot be written to; for a
@@ -46,7 +47,7 @@ def export_workdir(
     from keras_gans.command import import_tensorflow
 
     import_tensorflow()
-    from keras_gans.export import saved_model, tflite
+    from keras_gans.export import saved_model, tflite, web
 
     from keras_gans.building import load_workdir
     from keras_gans.errors import UserError
@@ -56,7 +57,9 @@ def export_workdir(
         from keras_gans.export import marking
 
         sampler = marking.marked(sampler, watermark)
-    if "tflite" in kinds:
+    if "web" in kinds:
+        web.check(sampler.info, size)
+    if {"tflite", "web"} & set(kinds):
         size = tflite.check(sampler, workdir.path, quantizations, size)
 
     def write(export, sampler, path, *args):
@@ -66,7 +69,6 @@ def export_workdir(
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
         print(f"exported {path}", flush=True)
-        written.append((sampler, path))
 
     samplers = [sampler]
     if sampler.model.takes_pictures and sampler.model.goes_back:
@@ -76,16 +78,21 @@ def export_workdir(
         if "saved_model" in kinds:
             source = workdir.saved_model + "_backward" * sampler.backward
             write(saved_model.export, sampler, source)
-        if "tflite" not in kinds:
+            written.append((sampler, source))
+        if not {"tflite", "web"} & set(kinds):
             continue
         with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
             if source is None or size:  # what they are converted from
                 source = os.path.join(folder, "saved_model")
                 saved_model.export(sampler, source, size)
-            for quantization in quantizations:
+            for quantization in quantizations if "tflite" in kinds else ():
                 name = tflite.file_name(quantization, sampler, size)
                 path = workdir.join("export", name)
                 write(tflite.export, sampler, path, source, quantization, size)
+                written.append((sampler, path))
+            if "web" in kinds:
+                page = workdir.web + "_backward" * sampler.backward
+                write(web.export, sampler, page, quantizations[0], size)
     return written
 
 

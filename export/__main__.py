@@ -12,6 +12,8 @@ float32 is as in training; float16 keeps weights in 16 bits; dynamic keeps weigh
 bits and quantises maps as they come; int8 keeps weights and maps in 8 bits, with ranges
 that 128 samples have shown.
 
+--to=web writes a folder web, a page that runs the generator in the browser.
+
 A model that makes pictures from pictures is exported to a .tflite that takes those of
 the size of training, tile by tile if they are larger; --size=256 is another fixed size,
 and --size=0 takes pictures of any size, but runs slower. Their names say so
@@ -31,6 +33,8 @@ from keras_gans.sample import define_checkpoint
 from keras_gans.train import EXPORTS
 from keras_gans.workdir import Workdir
 
+KINDS = (*EXPORTS, "web")
+
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
@@ -38,7 +42,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
     flag = {"flag_values": values}
     flags.DEFINE_string("workdir", None, "The folder of a run.", **flag)
-    flags.DEFINE_list("to", list(EXPORTS), f"Any of {', '.join(EXPORTS)}.", **flag)
+    flags.DEFINE_list("to", list(EXPORTS), f"Any of {', '.join(KINDS)}.", **flag)
     define_checkpoint(values)
     kinds = f"Of .tflite files: any of {', '.join(QUANTIZATIONS)}; a file for each."
     flags.DEFINE_list("quantize", ["float32"], kinds, **flag)
@@ -61,14 +65,14 @@ def _main(values: flags.FlagValues) -> None:
 
     if values.workdir is None:
         raise UserError("say which run: --workdir=runs/cgan")
-    for name, known in (("to", EXPORTS), ("quantize", QUANTIZATIONS)):
+    for name, known in (("to", KINDS), ("quantize", QUANTIZATIONS)):
         chosen = getattr(values, name)
         for word in chosen or [""]:
             if word not in known:
                 hint = did_you_mean(word, known)
                 raise UserError(f"--{name}={','.join(chosen)}: no '{word}'{hint}")
     for name in ("quantize", "size"):
-        if values[name].present and "tflite" not in values.to:
+        if values[name].present and values.to == ["saved_model"]:
             raise UserError(f"--{name} is of .tflite files; add tflite to --to")
     workdir = Workdir(values.workdir)
     exported = export_workdir(
@@ -81,8 +85,10 @@ def _main(values: flags.FlagValues) -> None:
     )
     rows = [report.measure_keras(workdir.path)] if values.benchmark else []
     rows += [report.measure(*each, values.benchmark) for each in exported]
-    write(json.dumps(rows, indent=1).encode(), workdir.join("export", "report.json"))
-    print(report.table(rows))
+    if rows:
+        path = workdir.join("export", "report.json")
+        write(json.dumps(rows, indent=1).encode(), path)
+        print(report.table(rows))
 
 
 if __name__ == "__main__":

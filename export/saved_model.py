@@ -43,7 +43,12 @@ if TYPE_CHECKING:
 from keras_gans.errors import UserError
 
 
-def export(sampler: KerasSampler, path: str, size: int | None = None) -> None:
+def export(
+    sampler: KerasSampler,
+    path: str,
+    size: int | None = None,
+    num: int | None = None,
+) -> None:
     """Writes a SavedModel; an older one at this path stays whole until it is done.
 
     Args:
@@ -52,6 +57,8 @@ def export(sampler: KerasSampler, path: str, size: int | None = None) -> None:
         size: Of a model from pictures to pictures, to be converted to a .tflite of a
             fixed size: the side of the one picture that its only signature, `generate`,
             takes.
+        num: Of a model from noise, to be converted to a .tflite of a fixed number of
+            pictures: how many its only signature, `generate`, makes.
     """
     import keras
 
@@ -60,7 +67,7 @@ def export(sampler: KerasSampler, path: str, size: int | None = None) -> None:
     if sampler.model.takes_pictures:
         _add_from_pictures(archive, sampler, size)
     else:
-        _add_from_noise(archive, sampler)
+        _add_from_noise(archive, sampler, num)
     temporary = f"{path}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     archive.write_out(temporary, verbose=False)
@@ -70,29 +77,37 @@ def export(sampler: KerasSampler, path: str, size: int | None = None) -> None:
         json.dump(info, file, indent=1)
     with open(os.path.join(extra, "README.md"), "w", encoding="utf-8") as file:
         file.write(model_card(info))
+    replace_folder(temporary, path)
+
+
+def replace_folder(new: str, path: str) -> None:
+    """Puts a folder in the place of another, which stays whole until then."""
     old = f"{path}.old"
     shutil.rmtree(old, ignore_errors=True)
     if os.path.lexists(path):
         os.replace(path, old)
-    os.replace(temporary, path)
+    os.replace(new, path)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _add_from_noise(archive, sampler: KerasSampler) -> None:
+def _add_from_noise(archive, sampler: KerasSampler, num: int | None) -> None:
     import tensorflow as tf
 
     model, info = sampler.model, sampler.info
-    specs = {"latents": tf.TensorSpec((None, info["latent_dim"]), name="latents")}
+    specs = {"latents": tf.TensorSpec((num, info["latent_dim"]), name="latents")}
     if model.conditional:
-        specs["labels"] = tf.TensorSpec((None,), tf.int32, name="labels")
+        specs["labels"] = tf.TensorSpec((num,), tf.int32, name="labels")
     for name, spec in info["inputs"].items():
-        specs[name] = tf.TensorSpec((None, *spec["shape"]), name=name)
+        specs[name] = tf.TensorSpec((num, *spec["shape"]), name=name)
 
     def generate(*inputs):
         named = dict(zip(specs, inputs, strict=True))
         return {"images": sampler.pictures(named)}
 
     archive.track(model.ema_generator)
+    if num:
+        archive.add_endpoint("generate", generate, [*specs.values()])
+        return
     for endpoint in ("generate", "serving_default"):
         archive.add_endpoint(endpoint, generate, [*specs.values()])
     asked = [

@@ -7,19 +7,13 @@ import zipfile
 
 import numpy as np
 
-from keras_gans import measuring
+from keras_gans import caches, measuring
 from keras_gans.data.folder import fingerprint
 from keras_gans.features.network import RESIZER, FeatureNetwork
 from keras_gans.measuring import DataPictures, Seen
 
 FORMAT = 1  # raise it when `measuring.look` finds other things in the same pictures
 MOST = 4 * 2**30  # bytes that are kept; what was used longest ago goes first
-
-
-def folder() -> str:
-    """Where it is kept: keras_gans/features in the user's folder of caches."""
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
-    return os.path.join(os.path.expanduser(caches), "keras_gans", "features")
 
 
 def look(pictures: DataPictures, network: FeatureNetwork, by_class: bool) -> Seen:
@@ -37,7 +31,9 @@ def look(pictures: DataPictures, network: FeatureNetwork, by_class: bool) -> See
     """
     words = FORMAT, pictures.identity(), pictures.image_shape, pictures.num
     words += pictures.class_names, network.identity(), RESIZER, by_class
-    path = os.path.join(folder(), f"{fingerprint(map(str, words))}.npz")
+    path = os.path.join(
+        caches.folder("features"), f"{fingerprint(map(str, words))}.npz"
+    )
     seen = _read(path)
     if seen is not None:
         print(f"{pictures.title}: {len(seen.features)} looked at before", flush=True)
@@ -63,14 +59,18 @@ def _read(path: str) -> Seen | None:
 
 
 def _write(path: str, seen: Seen) -> None:
-    os.makedirs(folder(), exist_ok=True)
+    os.makedirs(caches.folder("features"), exist_ok=True)
     optional = (np.nan if v is None else v for v in (seen.accuracy, seen.ms_ssim))
     # Of this process alone: two may look at the same pictures.
     temporary = f"{path}.{os.getpid()}.tmp"
     with open(temporary, "wb") as file:
         np.savez(file, features=seen.features, numbers=[*seen.score, *optional])
     os.replace(temporary, path)
-    kept = sorted(os.scandir(folder()), key=lambda e: e.stat().st_mtime, reverse=True)
+    kept = sorted(
+        os.scandir(caches.folder("features")),
+        key=lambda e: e.stat().st_mtime,
+        reverse=True,
+    )
     total = 0
     for entry in kept:
         total += entry.stat().st_size

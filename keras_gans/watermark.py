@@ -148,7 +148,7 @@ def pictures_in(path: str, side: int | None = None) -> np.ndarray:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
     height, width, _ = picture.shape
-    if side and min(height, width) > side + 4:
+    if side and max(height, width) > side + 4:
         rows, columns = ((n - 2) / (side + 2) for n in (height, width))
         if (
             rows.is_integer() and columns.is_integer()
@@ -157,9 +157,8 @@ def pictures_in(path: str, side: int | None = None) -> np.ndarray:
                 int(rows), side + 2, int(columns), side + 2, 3
             )
             cells = cells.swapaxes(1, 2)[:, :, :side, :side].reshape(-1, side, side, 3)
-            return cells[
-                (cells < 255).any(axis=(1, 2, 3))
-            ]  # the last row may have gaps
+            drawn = (cells < 255).any(axis=(1, 2, 3))  # the last row may have gaps
+            return cells[drawn] if drawn.any() else cells
     if height != width:
         raise UserError(
             f"{path}: expected a square picture, or a sheet of them with --size, got "
@@ -182,8 +181,10 @@ def define_flags(values: flags.FlagValues) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    paths = [word for word in argv if not word.startswith("-")]
-    rest = [word for word in argv if word.startswith("-")]
+    paths, rest = [], []
+    for word in argv:
+        value = rest and rest[-1] in ("--key", "--size")  # the word behind it
+        (rest if value or word.startswith("-") else paths).append(word)
 
     def body(values: flags.FlagValues) -> None:
         if not paths:

@@ -7,7 +7,8 @@ metrics.jsonl         one line every `train.log_every` steps
 checkpoints/          step_<step>.npz, the newest few; best.npz, if it was measured
 samples/              step_<step>.png, from the averaged generator
 tensorboard/          the same numbers and pictures for TensorBoard
-export/               saved_model/, generator.tflite and smaller ones, report.json
+export/               saved_model/, generator.tflite and smaller ones, report.json,
+                      web/
 evaluation/           what `keras_gans.evaluate` measured
 """
 
@@ -59,6 +60,7 @@ class Workdir:
         self.evaluation = self.join("evaluation")
         self.saved_model = self.join("export", "saved_model")
         self.tflite = self.join("export", "generator.tflite")
+        self.web = self.join("export", "web")
 
     def join(self, *parts: str) -> str:
         """A path inside the folder."""

@@ -37,7 +37,8 @@ def test_commands_in_the_readme_have_these_flags():
         source = inspect.getsource(module)
         for flag in re.findall(r"--(\w+)", words):
             if name.startswith("export.") and name != "export.__main__":
-                assert flag == "workdir" or "argparse" in source
+                known = flag == "workdir" or "argparse" in source
+                assert known or f'"{flag}"' in source, (name, flag)
             else:
                 assert re.search(rf'"(--)?{flag}"', source), (name, flag)
 
@@ -58,7 +59,10 @@ def modules():
         for m in pkgutil.walk_packages(keras_gans.__path__, "keras_gans.")
         if not m.name.startswith("keras_gans.export")
     ]
-    names += [f"keras_gans.export.{n}" for n in ("saved_model", "tflite", "sampler")]
+    names += [
+        f"keras_gans.export.{n}"
+        for n in ("saved_model", "tflite", "sampler", "marking", "web")
+    ]
     return names
 
 

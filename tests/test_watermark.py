@@ -182,11 +182,16 @@ def test_command_reads_files_folders_and_sheets(tmp_path, capsys):
         assert watermark.main([str(a) for a in args]) == 0
         return capsys.readouterr().out
 
+    assert said(folder, "--key=a key") == said("--key", "a key", folder)
     out = said(folder, "--key=a key")
     assert out.count(", marked") == 7 and "all 6 together: p = " in out
     assert said(folder, "--key=a kez").count("no mark of this key") == 7
     out = said(tmp_path / "sheet.png", "--key=a key", "--size=28")
     assert out.count("marked") == 1 and "6 pictures together" in out
+    row = sampler_lib.grid(pictures[:2], columns=2)  # no higher than one picture
+    (tmp_path / "row.png").write_bytes(sampler_lib.encode(row))
+    out = said(tmp_path / "row.png", "--key=a key", "--size=28")
+    assert "marked" in out and "2 pictures together" in out
     assert "marked" in said(tmp_path / "large.png", "--key=a key", "--size=28")
     assert "no mark" in said(tmp_path / "large.png", "--key=a key")
 

@@ -1,0 +1,276 @@
+"""Exports a trained generator as a web page that runs it in the browser.
+
+    python -m keras_gans.export.web --workdir=runs/cgan --serve
+
+writes the folder export/web of a run, if it is not there yet, and opens it on this
+machine. `python -m keras_gans.export --to=web` writes it anew, alone. The folder can be
+put on any web server as it is: nothing leaves the browser.
+
+The page runs the .tflite file with LiteRT.js, which is fetched from the npm registry
+once, checked, and kept among the user's caches; without a network the page loads the
+same version from a public server when it is opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import html
+import http.server
+import importlib.resources
+import io
+import json
+import os
+import shutil
+import string
+import sys
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+import webbrowser
+from typing import TYPE_CHECKING
+
+from absl import flags
+from keras_gans.export import sampler as sampler_lib
+
+from keras_gans import caches
+from keras_gans.command import run_command
+from keras_gans.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_gans.building import KerasSampler
+
+REGISTRY = "https://registry.npmjs.org"
+PUBLIC = "https://cdn.jsdelivr.net/npm"
+# What is fetched: SHA-512 of each package, and where its files go in the page's folder.
+WASM = [
+    f"wasm/litert_wasm_{kind}internal.{ending}"
+    for kind in ("", "compat_")
+    for ending in ("js", "wasm")
+]
+RUNTIME = {
+    "core-2.5.3": (
+        "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8IwqgqCIkviYGr9OFDL1kCnN4n"
+        "zWoyJQ==",
+        {
+            "dist/index.js": "core.js",
+            "package.json": "core.json",
+            **{f: f for f in WASM},
+        },
+    ),
+    "wasm-utils-2.5.3": (
+        "4fJiw6tBQnIs+0jH/OQ16nYOiSl8/+zZnn5h2ul8aTKHi05sVqZW580Tmk78pC2kT39A9OYBVdFawteZ"
+        "/sI1kQ==",
+        {"dist/index.js": "wasm-utils.js", "package.json": "wasm-utils.json"},
+    ),
+}
+LOCAL = {
+    "core": "./litert/core.js",
+    "utils": "./litert/wasm-utils.js",
+    "wasm": "./litert/wasm/",
+}
+REMOTE = {
+    "core": f"{PUBLIC}/@litertjs/core@2.5.3/dist/index.js",
+    "utils": f"{PUBLIC}/@litertjs/wasm-utils@2.5.3/dist/index.js",
+    "wasm": f"{PUBLIC}/@litertjs/core@2.5.3/wasm/",
+}
+
+
+def export(
+    sampler: KerasSampler, path: str, quantization: str, size: int | None = None
+) -> None:
+    """Writes a page; an older one at this path stays whole until it is done.
+
+    Args:
+        sampler: The generator.
+        path: The folder to write.
+        quantization: Of the page's .tflite file, see `tflite.QUANTIZATIONS`.
+        size: Of a model from pictures to pictures: the side in pixels of those that it
+            takes.
+
+    Raises:
+        UserError: for a runtime that is not what it was.
+    """
+    from keras_gans.export import saved_model, tflite
+
+    info = dict(sampler.info)
+    temporary = f"{path}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    pages = importlib.resources.files("keras_gans.export") / "web_page"
+    with importlib.resources.as_file(pages) as folder:
+        shutil.copytree(folder, temporary)
+    places = LOCAL if _add_runtime(os.path.join(temporary, "litert")) else REMOTE
+    page = os.path.join(temporary, "index.html")
+    with open(page, encoding="utf-8") as file:
+        text = string.Template(file.read())
+    words = {"title": f"{info['name']}, step {info['step']}", "about": _credit(info)}
+    with open(page, "w", encoding="utf-8") as file:
+        file.write(text.substitute(words, **places))
+    if size is not None:
+        info["tile"] = size
+    with tempfile.TemporaryDirectory(prefix="keras_gans_") as source:
+        # LiteRT.js takes no shapes with open ends: one picture at a time.
+        saved_model.export(sampler, source, size, num=1)
+        generator = os.path.join(temporary, "generator.tflite")
+        tflite.export(sampler, generator, source, quantization, size)
+    info["generator"] = sampler_lib.describe(info)["generator"]
+    info["xmp"] = sampler_lib.XMP
+    with open(os.path.join(temporary, "generator.json"), "w", encoding="utf-8") as file:
+        json.dump(info, file, indent=1)
+    saved_model.replace_folder(temporary, path)
+
+
+def check(info: dict, size: int | None) -> None:
+    """Checks that a generator can be shown.
+
+    Args:
+        info: What it is.
+        size: See `export`.
+
+    Raises:
+        UserError: if it makes points, or is to take pictures of any size.
+    """
+    if info["image_shape"][-1] not in (1, 3):
+        raise UserError(f"--to=web shows pictures, and {info['name']} makes points")
+    if size == 0:
+        raise UserError("--to=web takes pictures of one size; expected another --size")
+
+
+def _credit(info: dict) -> str:
+    credit = info["data_credit"]
+    return html.escape(f"Trained on: {credit}.") if credit else ""
+
+
+def _add_runtime(folder: str) -> bool:
+    """Puts the runtime into a folder; says so and returns False if it cannot."""
+    for name, (digest, files) in RUNTIME.items():
+        content = _fetch(name, digest)
+        if content is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            print(
+                f"{REGISTRY} cannot be reached: the page loads LiteRT.js from {PUBLIC} "
+                "whenever it is opened",
+                flush=True,
+            )
+            return False
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for source, target in files.items():
+                path = os.path.join(folder, target)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with archive.extractfile(f"package/{source}") as file:
+                    sampler_lib.write(file.read(), path)
+    return True
+
+
+def _fetch(name: str, digest: str) -> bytes | None:
+    """A package of the runtime, from the caches or the registry; None without one."""
+    package = name.rpartition("-")[0]
+    path = os.path.join(caches.folder("web"), f"{name}.tgz")
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+        if _digest(content) == digest:
+            return content
+    except OSError:
+        pass  # not there yet
+    url = f"{REGISTRY}/@litertjs/{package}/-/{name}.tgz"
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            content = answer.read()
+    except (OSError, urllib.error.URLError):
+        return None
+    if _digest(content) != digest:
+        raise UserError(
+            f"{url}: not the file that this version of keras_gans was tested with; "
+            "nothing was written"
+        )
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        sampler_lib.write(content, path)
+    except OSError:
+        pass  # no room: the next one fetches it again
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha512(content).digest()).decode()
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a page's folder, quietly."""
+
+    extensions_map = {
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",  # some systems' tables say text/plain
+        ".wasm": "application/wasm",
+    }
+
+    def end_headers(self) -> None:
+        """Has the browser ask again: an export may have changed the page."""
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Says nothing of each request."""
+
+
+def open_server(folder: str, port: int) -> http.server.ThreadingHTTPServer:
+    """Opens a server of a folder, for this machine alone.
+
+    Args:
+        folder: What to serve.
+        port: Which port; 0 for any that is free.
+
+    Raises:
+        UserError: if the port is in use, or not allowed.
+    """
+    handler = functools.partial(Handler, directory=folder)
+    try:
+        return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "expected 0 to 65535"
+        raise UserError(f"--port={port}: {reason}; choose another") from None
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    flag = {"flag_values": values}
+    flags.DEFINE_string("workdir", None, "The folder of a run.", **flag)
+    flags.DEFINE_bool("serve", False, "Opens the page on this machine.", **flag)
+    flags.DEFINE_integer("port", 8000, "Where to serve; 0 for any free port.", **flag)
+    flags.DEFINE_bool("browser", True, "Opens a browser, too.", **flag)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    return run_command("web", __doc__, define_flags, _main, argv)
+
+
+def _main(values: flags.FlagValues) -> None:
+    from keras_gans.export import export_workdir
+
+    from keras_gans.workdir import Workdir
+
+    if values.workdir is None:
+        raise UserError("say which run: --workdir=runs/cgan")
+    workdir = Workdir(values.workdir)
+    there = os.path.isfile(os.path.join(workdir.web, "index.html"))
+    if not (values.serve and there):
+        export_workdir(workdir, ["web"])
+    if not values.serve:
+        return
+    with open_server(workdir.web, values.port) as server:
+        address = f"http://localhost:{server.server_address[1]}/"
+        print(f"{address} (Ctrl-C ends it)", flush=True)
+        if values.browser:
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
