@@ -6,7 +6,9 @@ Writes to the run's folder export: saved_model, for servers, and generator.tflit
 devices, with a file for each other quantization (generator_int8.tflite); prints their
 sizes and how far their pictures are from the Keras generator's, and keeps the same in
 report.json. With --benchmark also their speed and memory on this machine, beside those
-of Keras; "times" are the milliseconds against those of the SavedModel.
+of Keras; "times" are the milliseconds against those of the SavedModel. With
+--evaluate=5000 also the KID of so many samples, and the share that shows the class that
+was asked for.
 
 float32 is as in training; float16 keeps weights in 16 bits; dynamic keeps weights in 8
 bits and quantises maps as they come; int8 keeps weights and maps in 8 bits, with ranges
@@ -50,6 +52,9 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("size", None, size, **flag)
     mark = "A word: marks all pictures invisibly, see keras_gans.watermark."
     flags.DEFINE_string("watermark", None, mark, **flag)
+    judged = "Samples of each file to measure, too, as keras_gans.evaluate does."
+    flags.DEFINE_integer("evaluate", 0, judged, lower_bound=0, **flag)
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its sets.", **flag)
     flags.DEFINE_bool("benchmark", False, "Measures speed and memory, too.", **flag)
 
 
@@ -84,7 +89,11 @@ def _main(values: flags.FlagValues) -> None:
         values.watermark,
     )
     rows = [report.measure_keras(workdir.path)] if values.benchmark else []
-    rows += [report.measure(*each, values.benchmark) for each in exported]
+    for sampler, path in exported:
+        row = report.measure(sampler, path, values.benchmark)
+        if values.evaluate:
+            row |= report.judge(path, values.evaluate, values.data_dir)
+        rows.append(row)
     if rows:
         path = workdir.join("export", "report.json")
         write(json.dumps(rows, indent=1).encode(), path)

@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 from keras_gans.export.sampler import BaseSampler
 
 NUM = 64  # pictures that are compared
 NUM_FROM_PICTURES = 16  # of those that are made from pictures, which may be large
+# What `judge` adds: key, title, format.
+JUDGED = (("kid", "KID", "{:.3g}"), ("accuracy", "class as asked for", "{:.1%}"))
 # Speed and memory are those of a process of its own, which runs nothing else.
 CHILD = """
 import json, sys
@@ -66,6 +69,32 @@ def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
     return row | _speeds(path) if speed else row
 
 
+def judge(path: str, num: int, data_dir: str | None) -> dict[str, float]:
+    """Measures an export's samples by `keras_gans.evaluate`.
+
+    Args:
+        path: A SavedModel folder or a .tflite file.
+        num: How many samples.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+
+    Returns:
+        {"kid"} and, if the feature network knows the classes, {"accuracy"}.
+
+    Raises:
+        UserError: if it cannot be measured, with that command's own line.
+    """
+    from keras_gans.board import run_command
+
+    with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
+        command = ["evaluate", f"--source={path}", f"--num={num}", f"--out={folder}"]
+        run_command(command + ([f"--data_dir={data_dir}"] if data_dir else []))
+        [name] = [name for name in os.listdir(folder) if name.endswith(".json")]
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            found = json.load(file)["samples"]
+    kept = {"kid": found["kid"]["mean"]}
+    return kept | ({"accuracy": found["accuracy"]} if "accuracy" in found else {})
+
+
 def measure_keras(workdir: str) -> dict:
     """Measures the speed of a run's own generator, by `Model.predict`.
 
@@ -97,13 +126,11 @@ def table(rows: list[dict]) -> str:
     """
     threads = sorted({n for row in rows for n in row.get("threads", ())}, key=int)
     heads = ["file", "KiB", "share", "largest deviation", "mean deviation"]
+    judged = [column for column in JUDGED if any(column[0] in row for row in rows)]
+    heads += [title for _, title, _ in judged]
     for n in threads:
-        heads += [
-            f"ms ({n} thr.)",
-            "times",
-            f"pictures/s ({n} thr.)",
-            f"MiB ({n} thr.)",
-        ]
+        heads += [f"ms ({n} thr.)", "times", f"pictures/s ({n} thr.)"]
+        heads += [f"MiB ({n} thr.)"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     first = next((r["bytes"] for r in rows if r["file"].endswith(".tflite")), None)
     servers = [r["threads"] for r in rows if threads and r["file"] == "saved_model"]
@@ -113,6 +140,8 @@ def table(rows: list[dict]) -> str:
             share = row["bytes"] / (first or row["bytes"])
             cells[1:3] = f"{row['bytes'] / 1024:.0f}", f"{share:.2f}"
             cells[3:] = (f"{row[f'{k}_deviation']:.1e}" for k in ("largest", "mean"))
+        for key, _, form in judged:
+            cells.append(form.format(row[key]) if key in row else "")
         for n in threads:
             found, times = row["threads"][n], ""
             if servers:

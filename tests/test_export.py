@@ -333,6 +333,22 @@ def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys)
         assert (np.float16 in kinds) == (quantization == "float16")
 
 
+def test_export_command_judges_each_file(smoke_run, tmp_path, capsys):
+    from keras_gans.export.__main__ import main
+
+    run = tmp_path / "run"
+    shutil.copytree(smoke_run("cgan"), run)
+    capsys.readouterr()
+    args = [f"--workdir={run}", "--to=tflite", "--quantize=float32,int8"]
+    assert main([*args, "--evaluate=40"]) == 0
+    assert "| KID | class as asked for |" in capsys.readouterr().out
+    plain, small = json.loads((run / "export" / "report.json").read_text())
+    assert 0 <= plain["accuracy"] <= 1 and plain["kid"] > 0
+    assert small["kid"] == pytest.approx(plain["kid"], rel=0.2)
+    assert main([*args, "--evaluate=5"]) == 2
+    assert "expected at least 20" in capsys.readouterr().err
+
+
 def test_export_command_measures_speed_and_says_mistakes(smoke_run, tmp_path, capsys):
     from keras_gans.export.__main__ import main
 
