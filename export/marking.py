@@ -11,6 +11,8 @@ from keras_gans import watermark
 from keras_gans.errors import UserError
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from keras_gans.building import KerasSampler
 
 
@@ -42,7 +44,7 @@ def marked(sampler: KerasSampler, key: str) -> KerasSampler:
     )
 
 
-def mark(images, known: watermark.Scheme, channels: int):
+def mark(images: tf.Tensor, known: watermark.Scheme, channels: int) -> tf.Tensor:
     """Marks pictures, in the graph.
 
     Args:
