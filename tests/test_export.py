@@ -260,14 +260,14 @@ def test_drawn_latents_have_their_law(smoke_run, tmp_path):
     from keras_gans.export import saved_model
 
     class Identity:
-        def call(self, inputs):
+        def __init__(self, law):
+            self.info = {"latent_dim": 50, "latents": law, "num_classes": 0}
+
+        def pictures(self, inputs):
             return inputs["latents"] / 8.0
 
-    info = {"latent_dim": 50, "latents": "normal", "num_classes": 0}
     for law, spread in (("normal", 1.0), ("uniform", 3**-0.5)):
-        pixels = saved_model._sample(
-            Identity(), {**info, "latents": law}, 400, tf.constant(1, tf.int64)
-        )
+        pixels = saved_model._sample(Identity(law), 400, tf.constant(1, tf.int64))
         values = (pixels.numpy().astype(float) / 127.5 - 1) * 8
         assert abs(values.mean()) < 0.05 and abs(values.std() - spread) < 0.05
         assert len(np.unique(values.round(3), axis=0)) == 400
