@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from conftest import smoke_model
 
-from keras_gans import averaging, building, config, layers, optimizers
+from keras_gans import averaging, building, config, engine, layers, optimizers
 from keras_gans.errors import UserError
 from keras_gans.networks import r3gan
 
@@ -121,6 +121,30 @@ def test_halving_is_the_filter_1331():
 def test_groups_must_divide_the_channels():
     with pytest.raises(UserError, match="expected a divisor of 24, twice the channels"):
         r3gan.generator((28, 28, 1), width=12, group_size=16)
+
+
+def test_grouped_convolution_and_both_its_gradients():
+    """Against a convolution for each group; the second gradient as R1 takes it."""
+    x = tf.constant(normal(2, 5, 6, 12))
+    kernel = tf.constant(normal(3, 3, 4, 18))
+
+    def one_by_one(x, kernel):
+        pairs = zip(tf.split(x, 3, -1), tf.split(kernel, 3, -1), strict=True)
+        return tf.concat([tf.nn.conv2d(a, b, 1, "SAME") for a, b in pairs], -1)
+
+    def found(conv):
+        with tf.GradientTape(persistent=True) as outer:
+            outer.watch([x, kernel])
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = conv(x, kernel)
+                total = tf.reduce_sum(tf.sin(y))
+            squares = tf.reduce_sum(tape.gradient(total, x) ** 2)
+        of = x, kernel
+        return [y, *outer.gradient(total, of), *outer.gradient(squares, of)]
+
+    for one, two in zip(found(engine.grouped_conv), found(one_by_one), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
 
 
 def norms_of(model, images, labels):
