@@ -6,6 +6,7 @@ the names below and nothing else.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 
@@ -68,8 +69,8 @@ def grouped_conv(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Convolves each group of channels with kernels of its own; same size, stride 1.
 
     `keras.ops.conv` does it through XLA, which takes a hundred times as long on a CPU.
-    On a CPU TensorFlow has its gradients only where oneDNN is on (x86 with AVX-512);
-    those of a convolution for each group are as quick.
+    Some CPUs lack TensorFlow's gradients of it: there they are those of a convolution
+    for each group.
 
     Args:
         x: float [batch, height, width, channels].
@@ -78,9 +79,29 @@ def grouped_conv(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     Returns:
         float [batch, height, width, out].
     """
-    if tf.config.list_logical_devices("GPU"):
-        return _conv(x, kernel)
-    return _grouped_on_cpu(x, kernel)
+    conv = _conv if has_grouped_gradients() else _group_by_group
+    return conv(x, kernel)
+
+
+@functools.cache
+def has_grouped_gradients() -> bool:
+    """Whether TensorFlow has the gradients of grouped convolutions on this device.
+
+    On a CPU it has them where oneDNN is on: by default on x86 with AVX-512 alone.
+    """
+    with tf.init_scope():  # no tape records in here: the gradient by its own name
+        maps, kernel = tf.zeros((1, 3, 3, 4)), tf.zeros((3, 3, 2, 4))
+        try:
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=maps.shape,
+                filter=kernel,
+                out_backprop=maps,
+                strides=[1] * 4,
+                padding="SAME",
+            )
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return False
+    return True
 
 
 def _conv(x, kernel):
@@ -88,7 +109,7 @@ def _conv(x, kernel):
 
 
 @tf.custom_gradient
-def _grouped_on_cpu(x, kernel):
+def _group_by_group(x, kernel):
     def gradient(dy):
         groups = x.shape[-1] // kernel.shape[2]
         with tf.GradientTape() as tape:
