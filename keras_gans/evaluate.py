@@ -12,9 +12,9 @@ Real pictures are brought to the source's size and colours, then all pictures to
 of the feature network, both with the antialiased Lanczos filter. Numbers compare with
 others of the same features, reference and count alone; so these are in their name.
 
-- KID: kernel inception distance, unbiased; mean and standard error of 100 subsets of
-  1,000 (half of the pictures if that is less). 0 is best, and what equal laws have on
-  average.
+- KID: kernel inception distance, unbiased; the mean of 100 subsets of 1,000 (half of
+  the pictures if that is less), and its standard error over fresh pictures (a delete-d
+  jackknife over the subsets). 0 is best, and what equal laws have on average.
 - Frechet distance: 0 is best; biased, the more the fewer samples there are.
 - precision, density: how real the samples are; recall, coverage: how much of the real
   ones they cover; k = 5, of equal numbers, 10,000 at most.

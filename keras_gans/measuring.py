@@ -21,7 +21,7 @@ from keras_gans.features.network import FeatureNetwork
 from keras_gans.metrics import neighbours
 from keras_gans.metrics.class_score import ClassScore
 from keras_gans.metrics.frechet import frechet_distance
-from keras_gans.metrics.kid import kid
+from keras_gans.metrics.kid import kid, standard_error
 from keras_gans.metrics.matching import best_matching
 from keras_gans.metrics.ms_ssim import ms_ssim, num_scales
 from keras_gans.metrics.prdc import prdc
@@ -237,9 +237,10 @@ def compare(real: np.ndarray, fake: np.ndarray) -> dict[str, float | dict]:
         of equal numbers, PRDC_NUM at most, drawn with seeds 0 and 1.
     """
     # Subsets of all there are would all be alike, and show no spread.
-    size = min(SUBSET_SIZE, min(len(real), len(fake)) // 2)
+    fewest = min(len(real), len(fake))
+    size = min(SUBSET_SIZE, fewest // 2)
     mean, deviation = kid(real, fake, SUBSETS, size)
-    num = min(PRDC_NUM, len(real), len(fake))
+    num = min(PRDC_NUM, fewest)
     drawn = [
         features[np.random.default_rng(seed).permutation(len(features))[:num]]
         for seed, features in enumerate((real, fake))
@@ -247,7 +248,7 @@ def compare(real: np.ndarray, fake: np.ndarray) -> dict[str, float | dict]:
     return {
         "kid": {
             "mean": mean,
-            "standard_error": deviation / SUBSETS**0.5,
+            "standard_error": standard_error(deviation, size, fewest),
             "standard_deviation": deviation,
             "subset_size": size,
         },

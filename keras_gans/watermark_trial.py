@@ -15,7 +15,7 @@ from keras_gans.building import KerasSampler
 from keras_gans.export import marking, saved_model, tflite
 from keras_gans.export.sampler import to_float, to_uint8
 from keras_gans.measuring import SUBSET_SIZE, SUBSETS
-from keras_gans.metrics.kid import kid
+from keras_gans.metrics.kid import kid, standard_error
 
 KEY = "trial"
 KEYS = 100  # others, which each unmarked picture is tried with
@@ -97,9 +97,10 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
     (before, spread), (after, _) = (
         kid(looked[0], fake, SUBSETS, size) for fake in looked[1:]
     )
+    error = standard_error(spread, size, num)
     lines.append(
         f"KID ({network.name}, against {num} training pictures, {SUBSETS} subsets of "
-        f"{size}): {before:.4g} +- {spread / SUBSETS**0.5:.2g} unmarked, {after:.4g} "
+        f"{size}): {before:.4g} +- {error:.2g} unmarked, {after:.4g} "
         "marked."
     )
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from keras_gans.metrics import neighbours
 from keras_gans.metrics import prdc as prdc_lib
 from keras_gans.metrics.class_score import ClassScore
 from keras_gans.metrics.frechet import frechet_distance, gaussian_distance, moments
-from keras_gans.metrics.kid import kid, mmd2
+from keras_gans.metrics.kid import kid, mmd2, standard_error
 from keras_gans.metrics.matching import best_matching
 from keras_gans.metrics.modes import modes_covered
 from keras_gans.metrics.ms_ssim import ms_ssim, num_scales
@@ -162,6 +162,20 @@ def test_kid_is_zero_on_average_for_one_law_and_grows_with_the_distance():
     assert 0 < kid(real, near)[0] < kid(real, far)[0]
     with pytest.raises(ValueError, match="at least 2 rows"):
         mmd2(real[:1], real)
+
+
+@pytest.mark.parametrize("size", [50, 100])
+def test_the_standard_error_of_kid_is_its_spread_over_fresh_pictures(size):
+    rng, num = np.random.default_rng(2), 200
+    found = np.array(
+        [
+            kid(rng.normal(size=(num, 8)), rng.normal(size=(num, 8)) + 0.5, 20, size, i)
+            for i in range(60)
+        ]
+    )
+    said = standard_error(found[:, 1].mean(), size, num)
+    assert said == pytest.approx(found[:, 0].std(), rel=0.25)
+    assert said == pytest.approx(found[:, 1].mean() * {50: 3**-0.5, 100: 1.0}[size])
 
 
 @pytest.mark.parametrize("name, num", [("ring", 8), ("grid25", 25)])

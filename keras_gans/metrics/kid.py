@@ -43,6 +43,21 @@ def kid(
     return float(np.mean(values)), float(np.std(values))
 
 
+def standard_error(spread: float, subset_size: int, num: int) -> float:
+    """Of the mean that `kid` finds: how far another draw of pictures would move it.
+
+    Subsets share pictures, so dividing by the root of their number promises too much,
+    three times as much for 100 of 1,000 out of 10,000. This is the delete-d jackknife
+    (Shao and Wu 1989): right where two laws differ, too large where they hardly do.
+
+    Args:
+        spread: Standard deviation over the subsets.
+        subset_size: Rows in each.
+        num: Rows of the smaller set; more than `subset_size`.
+    """
+    return spread * (subset_size / (num - subset_size)) ** 0.5
+
+
 def mmd2(x: np.ndarray, y: np.ndarray) -> float:
     """The unbiased squared MMD with the polynomial kernel.
 
