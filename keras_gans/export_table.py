@@ -34,10 +34,12 @@ def run(
         if os.path.isfile(_report(workdir)):
             continue
         settings = [f"--set={word}" for word in (*overrides, f"train.steps={steps}")]
-        run_command(
+        status, _, said = run_command(
             ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
             + ["--overwrite", *settings]
         )
+        if status:  # its values were not finite
+            raise UserError(f"{config.name}: {said}")
         run_command(
             ["export", f"--workdir={workdir}", f"--quantize={','.join(QUANTIZATIONS)}"]
         )
