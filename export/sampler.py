@@ -37,8 +37,9 @@ TILE, OVERLAP = 512, 32  # pixels of a picture that are translated at once; see 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # of the picture files in a folder
 # What chooses latents; a generator that makes pictures from pictures has none.
 OF_LATENTS = (
-    "num label seed truncation noise mix shift threshold code interpolate".split()
-)
+    "num label seed truncation noise mix shift threshold code interpolate shards "
+    "format only"
+).split()
 
 
 class SamplerError(ValueError):
@@ -693,18 +694,56 @@ class BaseSampler:
         """
         if num < 1:
             raise SamplerError(f"num: expected at least 1, got {num}")
-        if not math.isfinite(shift):
-            raise SamplerError(f"shift: expected a finite number, got {shift}")
-        pictures = []
         classes = self.labels(num, labels)
+        how = seed, truncation, shift, threshold, codes, noise, mix
+        pictures = []
         for start in range(0, num, self.at_once):
             chosen = range(start, min(start + self.at_once, num))
-            latents = self.latents(chosen, seed, truncation, threshold)
-            latents = self.set_codes(latents + np.float32(shift), codes or {})
-            batch_labels = None if classes is None else classes[start : chosen.stop]
-            options = self.options(chosen, truncation, noise, mix, threshold, shift)
-            pictures.append(to_uint8(self.generate(latents, batch_labels, options)))
+            some = None if classes is None else classes[start : chosen.stop]
+            pictures.append(self.make(chosen, some, *how))
         return np.concatenate(pictures)
+
+    def make(
+        self,
+        numbers: Sequence[int],
+        labels: int | Sequence[int] | None = None,
+        seed: int = 0,
+        truncation: float | Sequence[float] = 1.0,
+        shift: float = 0.0,
+        threshold: float | None = None,
+        codes: Mapping[int, float] | None = None,
+        noise: float = 1.0,
+        mix: tuple[int, int] | None = None,
+    ) -> np.ndarray:
+        """Draws some of the pictures of `sample`, all at once.
+
+        Args:
+            numbers: Which ones, from 0 up.
+            labels: One class for all, or one for each; if not given, in turn.
+            seed: This and the others as of `sample`.
+            truncation: See there.
+            shift: See there.
+            threshold: See there.
+            codes: See there.
+            noise: See there.
+            mix: See there.
+
+        Returns:
+            uint8 [len(numbers), height, width, channels].
+
+        Raises:
+            SamplerError: as `sample`.
+        """
+        if not math.isfinite(shift):
+            raise SamplerError(f"shift: expected a finite number, got {shift}")
+        self.check_takes(pictures=False)
+        if labels is None and self.info["num_classes"]:
+            labels = np.asarray(numbers) % self.info["num_classes"]
+        classes = self.labels(len(numbers), labels)
+        latents = self.latents(numbers, seed, truncation, threshold)
+        latents = self.set_codes(latents + np.float32(shift), codes or {})
+        options = self.options(numbers, truncation, noise, mix, threshold, shift)
+        return to_uint8(self.generate(latents, classes, options))
 
     def latents(
         self,

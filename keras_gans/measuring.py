@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler
 from keras_gans.features.network import FeatureNetwork
 from keras_gans.metrics import neighbours
@@ -112,12 +111,10 @@ class SampledPictures:
         return self._make(numbers)[0]
 
     def _make(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:
-        sampler, labels = self._sampler, None
-        if sampler.info["num_classes"]:
-            labels = np.asarray(numbers, np.int32) % sampler.info["num_classes"]
-        latents = sampler.latents(numbers, self._seed)
-        made = sampler.generate(latents, labels, sampler.options(numbers))
-        return sampler_lib.to_uint8(made), labels
+        classes, labels = self._sampler.info["num_classes"], None
+        if classes:
+            labels = np.asarray(numbers, np.int32) % classes
+        return self._sampler.make(numbers, labels, self._seed), labels
 
 
 @dataclasses.dataclass(frozen=True)

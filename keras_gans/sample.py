@@ -16,6 +16,12 @@ A continuous code of infogan, a row for each value of its categorical code:
 A model that makes pictures from pictures, of any size; a folder becomes a folder:
 
     python -m keras_gans.sample --source=runs/pix2pix --input=photo.png --out=made.png
+
+By the million, as TFRecord files (or WebDataset's, --format=tar); the same command goes
+on where it was broken off, and --only=0:50 leaves the other shards to another machine:
+
+    python -m keras_gans.sample --source=runs/cgan --num=1000000 --shards=100 \
+        --out=many
 """
 
 from __future__ import annotations
@@ -168,10 +174,25 @@ def define_flags(values: flags.FlagValues) -> None:
         "Pixels that tiles share at least, and fade into each other; 32 if not given.",
         **flag,
     )
+    flags.DEFINE_integer(
+        "shards", None, "Writes --num pictures to so many files, in a folder.", **flag
+    )
+    flags.DEFINE_enum(
+        "format",
+        "tfrecord",
+        ("tfrecord", "tar"),
+        "Of --shards: tf.train.Example with image/encoded, image/class/label and "
+        "image/index; or .png and .cls files in a .tar.",
+        **flag,
+    )
+    flags.DEFINE_string(
+        "only", None, "Of --shards: FIRST:LAST makes these alone, from 0 up.", **flag
+    )
     flags.DEFINE_string(
         "out",
         "samples.png",
-        "File: .png (a grid), .gif or .webp (frames); a folder if --input is one.",
+        "File: .png (a grid), .gif or .webp (frames); a folder of --shards, or if "
+        "--input is one.",
         **flag,
     )
 
@@ -191,7 +212,11 @@ def _main(values: flags.FlagValues) -> None:
             sampler, values.input, values.out, values.tile, values.overlap
         )
         return
-    sampler_lib.check_out(values.out)
+    if values.shards is None:
+        sampler_lib.check_out(values.out)
+        for name in ("format", "only"):
+            if values[name].present:
+                raise UserError(f"--{name} is for --shards=; expected that beside it")
     try:
         shift = [float(word) for word in values.shift]
     except ValueError:
@@ -209,6 +234,19 @@ def _main(values: flags.FlagValues) -> None:
     mix = sampler_lib.parse_mix(values.mix)
     sampler = load(values.source, values.checkpoint)
     sampler.check_takes(pictures=False)
+    if values.shards is not None:
+        if any(walks):
+            raise UserError("--shards: expected no walk beside it")
+        options = {
+            "truncation": truncation,
+            "shift": sum(shift),
+            "threshold": values.threshold,
+            "codes": {k: value for k, [value] in codes.items()},
+            "noise": values.noise,
+            "mix": mix,
+        }
+        _bulk(sampler, values, options)
+        return
     if any(walks):
         pictures = _walk(sampler, values, shift, codes, truncation, mix)
     else:
@@ -227,6 +265,19 @@ def _main(values: flags.FlagValues) -> None:
     columns = values.num if any(walks[2:]) else None
     sampler_lib.save(pictures, values.out, columns, about)
     print(f"wrote {values.out}")
+
+
+def _bulk(sampler: BaseSampler, values: flags.FlagValues, options: dict) -> None:
+    """Writes shards; options are keywords of `BaseSampler.make`."""
+    from keras_gans import bulk
+
+    order = bulk.Order(
+        values.num, values.shards, values.seed, values.label, options, values.format
+    )
+    if not values["out"].present:
+        raise UserError("--shards: say which folder they go to: --out=FOLDER")
+    only = bulk.parse_only(values.only, values.shards)
+    bulk.run(sampler, order, os.path.expanduser(values.out), only)
 
 
 def _walk(
