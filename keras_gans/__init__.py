@@ -21,6 +21,7 @@ _PUBLIC = {
     "SPADE": "keras_gans.models.spade",
     "StyleGAN2": "keras_gans.models.stylegan2",
     "UserError": "keras_gans.errors",
+    "check_pictures": "keras_gans.diagnosis",
     "load": "keras_gans.sample",
     "load_config": "keras_gans.config",
     "load_data": "keras_gans.data",

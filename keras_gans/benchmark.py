@@ -28,6 +28,11 @@ table and a plot of KID against time.
 trains each model for some steps, exports it in every quantization, and writes sizes and
 deviations of all that are in the folder to docs/exports.md.
 
+    python -m keras_gans.benchmark doctor --out=runs/doctor --docs=docs
+
+trains runs that are broken on purpose, one for each of the doctor's diagnoses, and
+healthy ones, and writes what it says of them to docs/doctor.md.
+
     python -m keras_gans.benchmark watermark --source=runs/cgan --num=1000
 
 marks a run's pictures as `export --watermark` does, changes them in several ways, and
@@ -52,7 +57,15 @@ from keras_gans.command import import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
 
-KINDS = ("throughput", "models", "quality", "report", "exports", "watermark")
+KINDS = (
+    "throughput",
+    "models",
+    "quality",
+    "report",
+    "exports",
+    "doctor",
+    "watermark",
+)
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -88,8 +101,8 @@ def define_flags(values: flags.FlagValues) -> None:
         lower_bound=20,
     )
     text("source", None, "watermark: a run's workdir.", **flag)
-    text("out", "runs/board", "quality, report, exports: a folder for it.", **flag)
-    text("docs", "docs", "report, exports: where their pages go.", **flag)
+    text("out", "runs/board", "For quality, report, exports, doctor: a folder.", **flag)
+    text("docs", "docs", "report, exports, doctor: where their pages go.", **flag)
     text("readme", None, "report: a page with the marks of the board.", **flag)
 
 
@@ -111,6 +124,9 @@ def main(argv: list[str] | None = None) -> int:
             return
         if kind == "exports":
             exports(values)
+            return
+        if kind == "doctor":
+            doctor(values)
             return
         if kind == "watermark":
             watermark(values)
@@ -154,6 +170,15 @@ def exports(values: flags.FlagValues) -> None:
     export_table.run(configs, values.set, values.steps or 100, values.out)
     print(export_table.table(values.out))
     print(f"wrote {export_table.write_page(values.out, values.docs, _machine())}")
+
+
+def doctor(values: flags.FlagValues) -> None:
+    """Tries the doctor and writes the page; the flags are those of the command."""
+    import_tensorflow()
+    from keras_gans import doctor_trial
+
+    doctor_trial.run(values.out)
+    print(f"wrote {doctor_trial.write_page(values.out, values.docs, _machine())}")
 
 
 def watermark(values: flags.FlagValues) -> None:
@@ -279,7 +304,7 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
                 _ = {k: v.numpy() for k, v in logs.items()}  # waits for the device
             self.last = time.perf_counter()
 
-    from keras_gans import building, callbacks, data
+    from keras_gans import building, callbacks, data, vitals
     from keras_gans.workdir import Workdir
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
@@ -287,6 +312,7 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
     run_bare = _bare_loop(building.build_model(config, source.info), source, steps)
     model = building.build_model(config, source.info)
     stream = source.stream(config.train.seed)
+    examples = vitals.examples(source)
 
     def run_fit() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -295,8 +321,9 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
             workdir = Workdir(folder)
             workdir.write(config, source.info)
             info = building.generator_info(model, config, source.info)
+            sampler = building.KerasSampler(model, info)
             watching = callbacks.training_callbacks(
-                building.KerasSampler(model, info), workdir, config.train, source
+                sampler, workdir, config.train, source, examples
             )
             model.fit(
                 stream,

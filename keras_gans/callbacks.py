@@ -19,12 +19,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gans import checkpoint, data, images
+from keras_gans import checkpoint, data, diagnosis, images
 from keras_gans.config import TrainOptions
 from keras_gans.data.points import Mixture
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler
 from keras_gans.metrics.modes import modes_covered
+from keras_gans.vitals import Vitals
 from keras_gans.workdir import Workdir
 
 
@@ -68,6 +69,7 @@ class Recorder(StepCallback):
 
     Attributes:
         broken: None, or (step, names): where values first were not finite, and which.
+        log: What metrics.jsonl holds.
     """
 
     def __init__(self, workdir: Workdir, options: TrainOptions):
@@ -77,6 +79,7 @@ class Recorder(StepCallback):
         self._pending: list[dict[str, tf.Tensor]] = []
         self._since = time.monotonic()
         self.broken: tuple[int, list[str]] | None = None
+        self.log = diagnosis.Log()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Drops the lines that an interrupted run wrote after its last checkpoint."""
@@ -95,6 +98,8 @@ class Recorder(StepCallback):
         """Writes what is left at the end of the run."""
         if self.check() and self._pending and self.step == self._options.steps:
             self._flush(self.step)
+        if self.broken:
+            self._note({"step": self.broken[0], "not_finite": self.broken[1]})
         self._writer.close()
 
     def check(self) -> bool:
@@ -124,6 +129,10 @@ class Recorder(StepCallback):
         means = {
             k: float(np.mean([float(logs[k]) for logs in self._pending])) for k in names
         }
+        gaps = [
+            float(logs["real_score"] - logs["fake_score"]) for logs in self._pending
+        ]
+        means["score_spread"] = float(np.std(gaps))
         now = time.monotonic()
         means["steps_per_second"] = len(self._pending) / (now - self._since)
         self._since, self._pending = now, []
@@ -131,10 +140,14 @@ class Recorder(StepCallback):
 
     def line(self, step: int, values: dict[str, float]) -> None:
         """Writes one line of metrics.jsonl, and the same to TensorBoard."""
-        with open(self._workdir.metrics, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+        self._note({"step": step, **values})
         value = tf.compat.v1.Summary.Value
         self._write([value(tag=k, simple_value=v) for k, v in values.items()], step)
+
+    def _note(self, row: dict) -> None:
+        with open(self._workdir.metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self.log.add(row)
 
     def _write(self, values: list, step: int) -> None:
         # Raw summaries need no tensorboard package, which TensorFlow does not install.
@@ -149,8 +162,10 @@ class Recorder(StepCallback):
         with open(self._workdir.metrics, encoding="utf-8") as file:
             for line in file:
                 # A kill may have cut the last line short.
-                if line.endswith("\n") and json.loads(line)["step"] <= self.step:
+                row = json.loads(line) if line.endswith("\n") else {"step": math.inf}
+                if row["step"] <= self.step:
                     kept.append(line)
+                    self.log.add(row)
         temporary = f"{self._workdir.metrics}.tmp"
         with open(temporary, "w", encoding="utf-8") as file:
             file.writelines(kept)
@@ -278,8 +293,8 @@ class TranslationGrid(SampleGrid):
 class HeldOut(StepCallback):
     """Asks the discriminator about pictures that it does not learn from.
 
-    "held_out_score" gets a line of its own in the log: the mean sigmoid of the logits,
-    as "real_score" is of the pictures of training. A discriminator that has learned
+    "held_out_score" gets a line of its own in the log: of them what "real_score" is of
+    the pictures of training. A discriminator that has learned
     its pictures by heart takes the others for generated ones (Karras et al. 2020, arXiv
     2006.06676, figure 1).
 
@@ -305,7 +320,9 @@ class HeldOut(StepCallback):
 
         def ask(images, labels):
             model.seeds.begin_step()
-            return tf.reduce_mean(tf.sigmoid(model.score(images, labels)))
+            logits = model.score(images, labels)
+            beside = model.score(model.fakes(images, labels), labels)
+            return tf.reduce_mean(tf.sigmoid(model.relative(logits, beside)))
 
         self._ask = tf.function(ask, autograph=False)
 
@@ -314,6 +331,38 @@ class HeldOut(StepCallback):
         if step % self._options.log_every == 0:
             found = float(self._ask(*next(self._batches)))
             self._recorder.line(step, {"held_out_score": found})
+
+
+class Doctor(StepCallback):
+    """Says what is wrong with a run as soon as it shows; see `keras_gans.diagnosis`.
+
+    "diversity" and "saturation" get a line of their own in the log; see
+    `keras_gans.vitals`.
+
+    Args:
+        vitals: Measures the generator.
+        options: `log_every`.
+        recorder: Holds the log.
+    """
+
+    def __init__(self, vitals: Vitals, options: TrainOptions, recorder: Recorder):
+        """Looks at nothing yet."""
+        super().__init__()
+        self._vitals, self._options, self._recorder = vitals, options, recorder
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Takes over what was noticed before a resume."""
+        super().on_train_begin()
+        self._watch = diagnosis.Watch()
+        self._watch.catch_up(self._recorder.log)
+
+    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+        """Measures and judges, when a line of the log is due."""
+        if step % self._options.log_every or not self._recorder.check():
+            return
+        self._recorder.line(step, self._vitals.measure())
+        for finding in self._watch.look(self._recorder.log):
+            print(f"doctor: {finding}", flush=True)
 
 
 class Checkpointer(StepCallback):
@@ -443,6 +492,7 @@ def training_callbacks(
     workdir: Workdir,
     options: TrainOptions,
     source: Any,
+    examples: tuple[np.ndarray, np.ndarray],
 ) -> list[StepCallback]:
     """All that the train command watches a run with, in the order that they need.
 
@@ -451,6 +501,7 @@ def training_callbacks(
         workdir: The run's folder.
         options: How often each does its work.
         source: What is trained on, see `data.open_source`.
+        examples: Some of it, see `data.first_examples`.
     """
     recorder = Recorder(workdir, options)
     args = sampler, workdir, options, recorder
@@ -463,6 +514,7 @@ def training_callbacks(
     watching = [Progress(options.steps), recorder, grids]
     if source.held_out:
         watching.append(HeldOut(source.held_out, options, recorder))
+    watching.append(Doctor(Vitals(sampler, *examples), options, recorder))
     if options.evaluate_every:
         from keras_gans.evaluator import Evaluator  # a command without it needs none
 

@@ -38,6 +38,7 @@ class BaseGAN(keras.Model):
     """
 
     Hparams = Hparams
+    undecided: float | None = 0.0  # this logit; None: each counts beside the other
     per_picture = False  # whether `d_losses` has a gradient penalty
     takes_pictures = False  # whether the generator makes pictures from pictures
     sampling_defaults: dict[str, float] = {}  # of what else the generator takes
@@ -236,14 +237,13 @@ class BaseGAN(keras.Model):
         return outputs["logits"] if isinstance(outputs, dict) else outputs
 
     def watch(self, real_logits: Tensor, fake_logits: Tensor) -> None:
-        """Notes what the log shows of the discriminator; call it in `d_losses`.
+        """Notes raw logits, float [batch, ...], for the log; call it in `d_losses`."""
+        real = self.relative(real_logits, fake_logits)
+        fake = self.relative(fake_logits, real_logits)
+        self.augment.steer(real)
+        shown = ops.sigmoid(real), ops.sigmoid(fake), ops.cast(fake > 0, "float32")
+        self.instruments.assign(ops.stack([ops.mean(v) for v in shown]))
 
-        Args:
-            real_logits: Raw logits of real images, float [batch, ...].
-            fake_logits: Raw logits of generated images, float [batch, ...].
-        """
-        self.augment.steer(real_logits)
-        passing = ops.cast(fake_logits > 0, "float32")
-        shown = ops.sigmoid(real_logits), ops.sigmoid(fake_logits), passing
-        means = [ops.mean(ops.cast(v, "float32")) for v in shown]
-        self.instruments.assign(ops.stack(means))
+    def relative(self, logits: Tensor, others: Tensor) -> Tensor:
+        """Logits beside the others, above 0 for real: float [batch, ...]."""
+        return logits - (others if self.undecided is None else self.undecided)

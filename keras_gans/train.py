@@ -136,7 +136,7 @@ def run(
     Raises:
         UserError: for data that are missing or do not fit.
     """
-    from keras_gans import building, checkpoint, data, images, transfer
+    from keras_gans import building, checkpoint, data, images, transfer, vitals
 
     every = config.hparams.d_steps
     source = data.open_source(config.data, data_dir, every)
@@ -147,6 +147,7 @@ def run(
             f"[data] batch_size: expected a multiple of the "
             f"{devices.num_replicas_in_sync} devices, got {size}"
         )
+    examples = vitals.examples(source)
     with devices.scope():
         model = building.build_model(config, source.info)
     if config.train.evaluate_every:
@@ -171,10 +172,10 @@ def run(
             workdir.write_sources(images.to_uint8(given))
         for note in source.notes:  # nothing is wrong: now they count
             print(f"{config.data.dataset}: {note}", flush=True)
-        return _fit(model, source, config, workdir)
+        return _fit(model, source, examples, config, workdir)
 
 
-def _fit(model, source, config: Config, workdir: Workdir) -> int:
+def _fit(model, source, examples, config: Config, workdir: Workdir) -> int:
     from keras_gans import building, callbacks
 
     step, options = int(model.step.numpy()), config.train
@@ -183,7 +184,7 @@ def _fit(model, source, config: Config, workdir: Workdir) -> int:
         return 0
     info = building.generator_info(model, config, source.info)
     watching = callbacks.training_callbacks(
-        building.KerasSampler(model, info), workdir, options, source
+        building.KerasSampler(model, info), workdir, options, source, examples
     )
     model.fit(
         source.stream(options.seed, step),

@@ -19,6 +19,7 @@ COMMANDS = [
     "train",
     "sample",
     "evaluate",
+    "doctor",
     "zoo",
     "benchmark",
     "export.saved_model",

@@ -27,6 +27,7 @@ LOGGED = {
     "fakes_passing",
     "d_gradient_norm",
     "g_gradient_norm",
+    "score_spread",
 }
 
 
@@ -48,7 +49,9 @@ def test_run_leaves_what_it_promises(zoo_name, smoke_run):
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     # these have lines of their own
-    rows = [r for r in rows if not r.keys() & {"modes_covered", "held_out_score"}]
+    own = {"modes_covered", "held_out_score", "diversity"}
+    assert [r["step"] for r in rows if "diversity" in r] == [2, 4, 6]
+    rows = [r for r in rows if not r.keys() & own]
     assert [row["step"] for row in rows] == [2, 4, 6]
     for row in rows:
         assert row.keys() >= LOGGED

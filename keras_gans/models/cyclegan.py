@@ -52,6 +52,7 @@ class CycleGAN(translation.TranslationGAN):
 
     Hparams = Hparams
     needs_pairs, goes_back = False, True
+    undecided = 0.5
 
     def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):
         """Builds two networks of each kind; see `translation.both_ways`."""
@@ -91,7 +92,7 @@ class CycleGAN(translation.TranslationGAN):
         made, made_source = self.run_both(source, real)
         real_logits = self.judge("forward", real)
         fake_logits = self.judge("forward", self.image_pool(made))
-        self.watch(real_logits - 0.5, fake_logits - 0.5)
+        self.watch(real_logits, fake_logits)
         return {
             "real": losses.least_squares_real(real_logits),
             "fake": losses.least_squares_fake(fake_logits),

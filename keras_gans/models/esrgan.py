@@ -54,6 +54,7 @@ class ESRGAN(translation.TranslationGAN):
     """L1 first, then the relativistic average game beside it; see the module."""
 
     Hparams = Hparams
+    undecided = None
 
     def d_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
         """-log D(real, fake) - log(1 - D(fake, real))."""

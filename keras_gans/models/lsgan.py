@@ -22,12 +22,13 @@ Tensor = Any
 class LSGAN(gan.BaseGAN):
     """Least squares in the place of the logarithm; see the module."""
 
+    undecided = 0.5
+
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Pulls D(x) to 1 and D(G(z)) to 0."""
         real_logits = self.score(real, labels)
         fake_logits = self.score(self.fakes(real, labels), labels)
-        # 1/2 is where this discriminator is undecided.
-        self.watch(real_logits - 0.5, fake_logits - 0.5)
+        self.watch(real_logits, fake_logits)
         return {
             "real": losses.least_squares_real(real_logits),
             "fake": losses.least_squares_fake(fake_logits),

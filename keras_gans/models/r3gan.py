@@ -80,7 +80,7 @@ class R3GAN(RSGAN):
             penalties.scored(lambda x: self.score(x, labels), x, *lazily)
             for x in (real, fake)
         )
-        self.watch(real_logits - fake_logits, fake_logits - real_logits)
+        self.watch(real_logits, fake_logits)
         self.schedule_augmentation()  # again: `watch` steers it
         half = self.gamma(real) / 2
         pairs = losses.relativistic_discriminator(real_logits, fake_logits)

@@ -21,12 +21,13 @@ Tensor = Any
 class RSGAN(gan.BaseGAN):
     """Real against fake, pair by pair; see the module."""
 
+    undecided = None  # D is about pairs alone
+
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Minimises -log s(D(x) - D(G(z)))."""
         real_logits = self.score(real, labels)
         fake_logits = self.score(self.fakes(real, labels), labels)
-        # D is about pairs alone: what is shown is each against the other.
-        self.watch(real_logits - fake_logits, fake_logits - real_logits)
+        self.watch(real_logits, fake_logits)
         return {"pairs": losses.relativistic_discriminator(real_logits, fake_logits)}
 
     def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:

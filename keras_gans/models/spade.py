@@ -64,16 +64,14 @@ class SPADE(translation.TranslationGAN):
             raise UserError('[hparams] augment: expected "" for spade')
 
     def score(self, images: Tensor, source: Tensor | None) -> Tensor:
-        """The mean of the patches' logits, of both sizes alike: float [batch, 1]."""
-        outputs = self.examine(images, source)
-        means = [ops.mean(outputs[k], axis=(1, 2)) for k in ("logits", "logits_half")]
-        return sum(means) / 2.0
+        """The mean of the patches' logits, of both sizes alike: float [batch]."""
+        return overall(self.examine(images, source))
 
     def d_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
         """max(0, 1 - D(x)) and max(0, 1 + D(G(m))), the mean over both sizes."""
         on_real = self.examine(real, source)
         on_fake = self.examine(self.fakes(real, source), source)
-        self.watch(on_real["logits"], on_fake["logits"])
+        self.watch(overall(on_real), overall(on_fake))
         return {
             "real": over_sizes(losses.hinge_real, on_real),
             "fake": over_sizes(losses.hinge_fake, on_fake),
@@ -93,6 +91,11 @@ class SPADE(translation.TranslationGAN):
             # summed over maps, averaged over the two sizes
             "matching": self.hparams.matching_weight * sum(apart) / 2.0,
         }
+
+
+def overall(outputs: dict[str, Tensor]) -> Tensor:
+    """The mean of a picture's logits, both sizes alike: float [batch]."""
+    return over_sizes(lambda logits: logits, outputs)
 
 
 def over_sizes(loss: Any, outputs: dict[str, Tensor]) -> Tensor:

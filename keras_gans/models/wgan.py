@@ -47,6 +47,7 @@ class WGAN(gan.BaseGAN):
     """The game of the earth mover; see the module."""
 
     Hparams = Hparams
+    undecided = None  # a critic's zero means nothing
 
     def update_discriminator(self, real: Tensor, labels: Tensor | None) -> dict:
         """Takes one step of the critic, and clips its weights."""
@@ -60,8 +61,7 @@ class WGAN(gan.BaseGAN):
         """Descends E D(G(z)) - E D(x)."""
         real_logits = self.score(real, labels)
         fake_logits = self.score(self.fakes(real, labels), labels)
-        # A critic's zero means nothing: what is shown is each against the other.
-        self.watch(real_logits - fake_logits, fake_logits - real_logits)
+        self.watch(real_logits, fake_logits)
         return {
             "real": losses.wasserstein_real(real_logits),
             "fake": losses.wasserstein_fake(fake_logits),

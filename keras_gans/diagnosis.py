@@ -1,0 +1,274 @@
+"""What is wrong with a run, by its log: one line for each thing, and what to do.
+
+The log is what training writes to metrics.jsonl; docs/doctor.md says where the limits
+come from. Needs neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keras_gans.errors import UserError
+
+SETTLED = 300  # steps before which nothing but numbers that are not finite is odd
+RECENT, LEAST = 200, 4  # what is judged: so many of the last steps, and lines
+EARLY = 100  # steps in which pictures are still noise, which differs much
+VANISHED = 1e-6  # gradient norm
+SATURATED = 0.9  # share of the values that should lie between
+FALLEN, ALIKE = 0.6, 0.4  # diversity: against the best so far; and at all
+STUCK = 0.15  # diversity, if it does not rise
+SURE, PASSING = 0.03, 0.002  # D: distance of its scores from 1 and 0; share of fakes
+APART, NEAR = 0.2, 0.25  # D(real) - D(fake); of it, D(held out) - D(fake)
+SWING = 0.2  # how far D(real) - D(fake) goes up and down
+RATES = "--set=g_optimizer.learning_rate= and --set=d_optimizer.learning_rate="
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """Something that is wrong with a run.
+
+    Attributes:
+        name: One of `DIAGNOSES`.
+        step: Where it was noticed.
+        text: What is seen, and what to do.
+    """
+
+    name: str
+    step: int
+    text: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"step {self.step}: {self.name}: {self.text}"
+
+
+class Log:
+    """The lines of a run's log, as they come.
+
+    Attributes:
+        rows: One for each step that has lines.
+    """
+
+    def __init__(self, rows: Sequence[dict] = ()):
+        """Takes the lines that there are."""
+        self.rows: list[dict] = []
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: dict) -> None:
+        """Takes one more line of metrics.jsonl."""
+        if self.rows and self.rows[-1]["step"] == row["step"]:
+            self.rows[-1] |= row
+        else:
+            self.rows.append(dict(row))
+
+    @property
+    def step(self) -> int:
+        """The last line's step; 0 if there is none."""
+        return self.rows[-1]["step"] if self.rows else 0
+
+    def all(self, name: str) -> np.ndarray:
+        """A value of every line that has it: float [num]."""
+        return np.array([row[name] for row in self.rows if name in row], float)
+
+    def recent(self, name: str) -> np.ndarray:
+        """The same of the last lines: of RECENT steps, or LEAST lines if that is more.
+
+        Empty while there are fewer than LEAST lines behind SETTLED.
+        """
+        found = []
+        for row in reversed(self.rows):  # a long log is looked at again and again
+            step = row["step"]
+            far = step <= self.step - RECENT and len(found) >= LEAST
+            if far or step <= SETTLED:
+                break
+            if name in row:
+                found.append(row[name])
+        return np.array(found[::-1] if len(found) >= LEAST else [], float)
+
+
+def not_finite(log: Log) -> str | None:
+    """A value became infinite or no number."""
+    names = next((r["not_finite"] for r in log.rows if "not_finite" in r), None)
+    if not names:
+        return None
+    others = f", then {', '.join(names[1:])}" if names[1:] else ""
+    return (
+        f"{names[0]} was the first value to be infinite or no number{others}. Begin "
+        f"again with lower rates ({RATES}) or clipnorm=1.0 for both"
+    )
+
+
+def dead_gradients(log: Log) -> str | None:
+    """A player's gradient has vanished."""
+    for player, name in (("generator", "g"), ("discriminator", "d")):
+        norms = log.recent(f"{name}_gradient_norm")
+        if len(norms) and norms.max() < VANISHED:
+            return (
+                f"the {player}'s gradient has vanished (its norm is at most "
+                f"{norms.max():.1g}): it learns nothing any more. Begin again with "
+                f"lower rates ({RATES}); look for weights that begin too large "
+                "(init_stddev) or are held too small (hparams.clip)"
+            )
+    return None
+
+
+def saturated(log: Log) -> str | None:
+    """Values are black and white where real ones lie between."""
+    shares = log.recent("saturation")
+    if not len(shares) or shares.min() < SATURATED:
+        return None
+    return (
+        f"{np.median(shares):.0%} of the values that should lie between are black or "
+        "white, where the output's gradient is almost 0. Begin again with a lower "
+        "--set=g_optimizer.learning_rate= or smaller generator.init_stddev"
+    )
+
+
+def collapse(log: Log) -> str | None:
+    """Generated pictures that differed have become alike, or never differed."""
+    now = log.recent("diversity")
+    if not len(now):
+        return None
+    seen = [r["diversity"] for r in log.rows if r["step"] > EARLY and "diversity" in r]
+    # The best of so many lines in a row, not of one.
+    windows = np.lib.stride_tricks.sliding_window_view(np.array(seen), LEAST)
+    best, typical = np.median(windows, axis=1).max(), np.median(now)
+    fallen = typical < FALLEN * best and typical < ALIKE
+    stuck = typical < STUCK and now[-1] <= 1.1 * now[0]
+    if not fallen and not stuck:
+        return None
+    before = f", after {best:.2f}" if fallen else ""
+    return (
+        f"generated pictures are alike: they differ by {typical:.2f} of what real ones "
+        f"do{before}. Begin again with a lower --set=g_optimizer.learning_rate=, with "
+        "--set=hparams.r1_weight=1.0 (a discriminator without batch normalisation), or "
+        "as wgan_gp, sngan or r3gan"
+    )
+
+
+def discriminator_won(log: Log) -> str | None:
+    """D(real) stays near 1 and D(fake) near 0."""
+    real, fake, passing = (
+        log.recent(k) for k in ("real_score", "fake_score", "fakes_passing")
+    )
+    if not len(real):
+        return None
+    if real.min() < 1 - SURE or fake.max() > SURE or passing.max() > PASSING:
+        return None
+    return (
+        f"D is sure of every picture: D(real) is {real.mean():.3f}, D(fake) "
+        f"{fake.mean():.3f}, and {passing.mean():.1%} of the fakes pass, so that the "
+        "generator learns little. Begin again with a lower "
+        "--set=d_optimizer.learning_rate=, with --set=hparams.r1_weight=1.0 (a "
+        "discriminator without batch normalisation), or, if pictures are few, with "
+        "--set=hparams.augment=color,translation,cutout"
+    )
+
+
+def overfitting(log: Log) -> str | None:
+    """D takes real pictures that it was not shown for generated ones."""
+    held = log.recent("held_out_score")
+    if not len(held):
+        return None
+    held, real, fake = (
+        value.mean()
+        for value in (held, log.recent("real_score"), log.recent("fake_score"))
+    )
+    if real - fake < APART or held - fake > NEAR * (real - fake):
+        return None
+    return (
+        "D knows its pictures by heart and takes other real ones for generated: "
+        f"D(real) is {real:.2f} in training, {held:.2f} held out, and D(fake) "
+        f"{fake:.2f}. Stop here, or begin again with more pictures, with "
+        "--set=hparams.augment=color,translation,cutout (or ada), or with --init_from= "
+        "a run on similar ones"
+    )
+
+
+def oscillation(log: Log) -> str | None:
+    """The players overtake each other again and again."""
+    spread = log.recent("score_spread")
+    if not len(spread):
+        return None
+    gap = log.recent("real_score") - log.recent("fake_score")
+    # Within the lines, and from line to line; medians, as one jump is no oscillation.
+    swing = math.hypot(np.median(spread), np.median(np.abs(np.diff(gap))) / 2)
+    if swing < SWING:
+        return None
+    return (
+        "the players overtake each other again and again: D(real) - D(fake) goes up "
+        f"and down by {swing:.2f} about {gap.mean():.2f}. Begin again with lower rates "
+        f"({RATES}) or less momentum (beta_1=0.5 or 0.0 of Adam)"
+    )
+
+
+DIAGNOSES: dict[str, Callable[[Log], str | None]] = {
+    "not finite": not_finite,
+    "dead gradients": dead_gradients,
+    "saturated": saturated,
+    "collapse": collapse,
+    "discriminator won": discriminator_won,
+    "overfitting": overfitting,
+    "oscillation": oscillation,
+}
+
+
+class Watch:
+    """Judges a log line by line, and tells each thing once.
+
+    Attributes:
+        findings: {name: Finding} of all that was noticed.
+    """
+
+    def __init__(self):
+        """Begins with nothing."""
+        self.findings: dict[str, Finding] = {}
+
+    def look(self, log: Log) -> list[Finding]:
+        """Judges a log up to its last line; returns what is new."""
+        new = []
+        for name, judge in DIAGNOSES.items():
+            if name not in self.findings and (text := judge(log)):
+                self.findings[name] = Finding(name, log.step, text)
+                new.append(self.findings[name])
+        return new
+
+    def catch_up(self, log: Log) -> None:
+        """Judges a log as if its lines were coming."""
+        part = Log()
+        for row in log.rows:
+            part.add(row)
+            self.look(part)
+
+
+def check_pictures(pictures: np.ndarray, dataset: str = "") -> None:
+    """Checks that a model can learn from pictures, before it begins.
+
+    Args:
+        pictures: float [num, height, width, channels]; a batch will do.
+        dataset: The data set that this package read them from, whose range is known;
+            "" for pictures of your own, of which some should be darker than grey.
+
+    Raises:
+        UserError: if they are not in [-1, 1], not finite, or all the same.
+    """
+    low, high = float(np.min(pictures)), float(np.max(pictures))
+    of, got = (f" of '{dataset}'" if dataset else ""), f"{low:.4g} to {high:.4g}"
+    where = f"{len(pictures)} pictures{of}"
+    if not np.isfinite([low, high]).all():
+        raise UserError(f"{where}: expected finite values, got {got}")
+    if low < -1.001 or high > 1.001 or (low >= 0 and not dataset):
+        raise UserError(
+            f"{where}: expected values in [-1, 1], got {got}; scale them, as x / 127.5 "
+            "- 1 of 0 to 255, or 2 * x - 1 of 0 to 1"
+        )
+    if len(pictures) > 1 and not np.ptp(pictures, axis=0).any():
+        raise UserError(
+            f"{where}: expected pictures that differ, got the same one (values {got}): "
+            "there is nothing to learn; look at what the files hold"
+        )
