@@ -13,6 +13,11 @@ runs the bare loop of each recipe in a process of its own and prints steps and i
 per second (medians), the number of weights, and the most memory that the process held,
 TensorFlow included.
 
+    python -m keras_gans.benchmark input --model=dcgan --set=data.dataset=digits
+
+reads each recipe's data alone, in a process of its own: seconds to the first batch,
+images per second after it (median), and the most memory that the process held.
+
     python -m keras_gans.benchmark quality --model=dcgan --model=sngan \
         --dataset=fashion --budget=180 --seeds=3 --out=runs/board
     python -m keras_gans.benchmark report --out=runs/board --docs=docs
@@ -49,6 +54,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 
 from absl import flags
 
@@ -56,10 +62,12 @@ from keras_gans import board
 from keras_gans.command import import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
+from keras_gans.export.sampler import peak_mib
 
 KINDS = (
     "throughput",
     "models",
+    "input",
     "quality",
     "report",
     "exports",
@@ -137,6 +145,8 @@ def main(argv: list[str] | None = None) -> int:
         steps = values.steps or configs[0].train.checkpoint_every
         if kind == "throughput":
             throughput(configs[0], values.data_dir, values.rounds, steps)
+        elif kind == "input":
+            read_input(configs, values.data_dir, values.rounds, steps)
         else:
             models(configs, values.data_dir, values.rounds, steps)
 
@@ -220,20 +230,62 @@ def models(
         steps: Training steps in each.
     """
     titles = ("model", "batch", "steps/s", "images/s", "G weights", "D weights", "MiB")
+    _measure_each(_measure, titles, configs, data_dir, rounds, steps)
+
+
+def read_input(
+    configs: list[Config], data_dir: str | None, rounds: int, steps: int
+) -> None:
+    """Times the input pipeline of each recipe, and prints the figures.
+
+    Args:
+        configs: The recipes.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+        rounds: Measurements of each.
+        steps: Batches in each.
+    """
+    titles = ("model", "batch", "first, s", "images/s", "pictures", "MiB")
+    _measure_each(_measure_input, titles, configs, data_dir, rounds, steps)
+
+
+def _measure_each(
+    measure: Callable[[Config, str | None, int, int], tuple],
+    titles: Sequence[str],
+    configs: list[Config],
+    *how: object,
+) -> None:
+    """Prints a row for each recipe, measured in a process of its own."""
     print("".join(f"{title:>12}" for title in titles), flush=True)
     for config in configs:
         # A fresh process: its most memory is this recipe's.
         with concurrent.futures.ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), import_tensorflow
         ) as pool:
-            row = pool.submit(_measure, config, data_dir, rounds, steps).result()
+            row = pool.submit(measure, config, *how).result()
         print(f"{config.name:>12}" + "".join(f"{v:>12}" for v in row), flush=True)
     print(_machine())
 
 
-def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> tuple:
-    import resource
+def _measure_input(
+    config: Config, data_dir: str | None, rounds: int, steps: int
+) -> tuple:
+    from keras_gans import data
 
+    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+    start = time.perf_counter()
+    batches = iter(source.stream(config.train.seed))
+    next(batches)
+    first, size, rates = time.perf_counter() - start, source.options.batch_size, []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for _ in range(steps):
+            next(batches)
+        rates.append(steps * size / (time.perf_counter() - start))
+    found = f"{first:.2f}", round(statistics.median(rates)), source.info.num_examples
+    return size, *found, round(peak_mib())
+
+
+def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> tuple:
     from keras_gans import building, data
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
@@ -241,11 +293,9 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
     run = _bare_loop(model, source, steps)
     run()  # trace, and warm up
     rate = statistics.median(run() for _ in range(rounds))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    mib = peak / 2 ** (20 if sys.platform == "darwin" else 10)  # bytes, or KiB
     size = source.options.batch_size
     sizes = model.generator.count_params(), model.discriminator.count_params()
-    return size, f"{rate / size:.2f}", round(rate), *sizes, round(mib)
+    return size, f"{rate / size:.2f}", round(rate), *sizes, round(peak_mib())
 
 
 def _bare_loop(model, source, steps: int):

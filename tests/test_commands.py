@@ -370,6 +370,12 @@ def test_benchmark_prints_both_rates(capsys):
     found = dict(zip(title.split()[:3], row.split()[:3], strict=True))
     assert found["model"] == "dcgan" and float(found["steps/s"]) > 0
     assert float(row.split()[-1]) > 100  # MiB
+    words = ["input", "--model=cgan", "--rounds=1", "--steps=3"]
+    assert benchmark.main(words) == 0
+    title, row, machine = capsys.readouterr().out.splitlines()[-3:]
+    model, batch, first, rate, number, mib = row.split()
+    assert (model, batch, number) == ("cgan", "64", "5000")
+    assert 0 < float(first) < 60 and float(rate) > 0 and float(mib) > 100
     assert "expected one --model" in fails(
         benchmark.main, capsys, "throughput", "--model=dcgan", "--model=gan"
     )
