@@ -282,7 +282,7 @@ def _measure_input(
             next(batches)
         rates.append(steps * size / (time.perf_counter() - start))
     found = f"{first:.2f}", round(statistics.median(rates)), source.info.num_examples
-    return size, *found, round(peak_mib())
+    return size, *found, round(peak_mib()) or "?"
 
 
 def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> tuple:
@@ -295,7 +295,7 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
     rate = statistics.median(run() for _ in range(rounds))
     size = source.options.batch_size
     sizes = model.generator.count_params(), model.discriminator.count_params()
-    return size, f"{rate / size:.2f}", round(rate), *sizes, round(peak_mib())
+    return size, f"{rate / size:.2f}", round(rate), *sizes, round(peak_mib()) or "?"
 
 
 def _bare_loop(model, source, steps: int):

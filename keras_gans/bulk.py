@@ -7,12 +7,14 @@ that shards can be made in any order, on several machines, and again.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import io
 import json
 import os
 import tarfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +24,6 @@ from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler
 
-FORMATS = ("tfrecord", "tar")
 MANIFEST = "shards.json"
 AHEAD = 2  # batches that wait for being encoded and written
 
@@ -37,7 +38,7 @@ class Order:
         seed: Of the latents.
         label: The class of all; None for all classes in turn.
         options: The other keywords of `BaseSampler.make`.
-        format: One of `FORMATS`.
+        format: One of `WRITERS`.
     """
 
     num: int
@@ -108,8 +109,8 @@ def run(sampler: BaseSampler, order: Order, out: str, only: range) -> None:
 def _begin(sampler: BaseSampler, order: Order, out: str) -> None:
     """Makes the folder and says in it what its shards are, or checks that."""
     about = sampler_lib.describe(sampler.info)
-    about["quantization"] = sampler.info.get("quantization")  # of a .tflite
-    manifest = {**about, **dataclasses.asdict(order)}
+    export = {key: sampler.info.get(key) for key in ("quantization", "watermark")}
+    manifest = {**about, **export, **dataclasses.asdict(order)}
     manifest = json.loads(json.dumps(manifest))  # as it is read back
     path = os.path.join(out, MANIFEST)
     if os.path.isfile(path):
@@ -120,15 +121,18 @@ def _begin(sampler: BaseSampler, order: Order, out: str) -> None:
                 "choose another folder"
             )
         return
-    if os.path.lexists(out) and not (os.path.isdir(out) and not os.listdir(out)):
-        raise UserError(
-            f"--out={out}: expected a new or empty folder, or one with {MANIFEST}"
-        )
     try:
         os.makedirs(out, exist_ok=True)
+        # Another machine may be about to write the same.
+        others = [name for name in os.listdir(out) if not name.endswith(".tmp")]
+        if others not in ([], [MANIFEST]):
+            raise UserError(
+                f"--out={out}: expected a new or empty folder, or one with {MANIFEST}"
+            )
+        with _replacing(path) as temporary, open(temporary, "w") as file:
+            file.write(json.dumps(manifest, indent=1) + "\n")
     except OSError as error:
         raise UserError(f"--out={out}: {error.strerror}") from None
-    sampler_lib.write((json.dumps(manifest, indent=1) + "\n").encode(), path)
 
 
 def _read(path: str) -> dict:
@@ -175,13 +179,24 @@ def _encoded(
 def _write_shard(
     path: str, form: str, encoded: Iterator[tuple[int, int | None, bytes]]
 ) -> None:
-    """Writes a shard in one step; a failure, or Ctrl-C, leaves none."""
-    temporary = f"{path}.tmp"
+    """Writes a shard in one step."""
     try:
-        WRITERS[form](temporary, encoded)
-        os.replace(temporary, path)
+        with _replacing(path) as temporary:
+            WRITERS[form](temporary, encoded)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[str]:
+    """Gives a name to write to, which then becomes `path`; a failure leaves nothing.
+
+    Two writers of the same file, on two machines, are not in each other's way.
+    """
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        yield temporary
+        os.replace(temporary, path)
     finally:
         if os.path.isfile(temporary):
             os.remove(temporary)
@@ -196,14 +211,17 @@ def _write_tfrecord(path: str, encoded: Iterator) -> None:
             return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
         return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
-    with tf.io.TFRecordWriter(path) as writer:
-        for number, label, png in encoded:
-            features = {"image/encoded": png, "image/index": number}
-            if label is not None:
-                features["image/class/label"] = label
-            made = {name: feature(value) for name, value in features.items()}
-            example = tf.train.Example(features=tf.train.Features(feature=made))
-            writer.write(example.SerializeToString(deterministic=True))
+    try:
+        with tf.io.TFRecordWriter(path) as writer:
+            for number, label, png in encoded:
+                features = {"image/encoded": png, "image/index": number}
+                if label is not None:
+                    features["image/class/label"] = label
+                made = {name: feature(value) for name, value in features.items()}
+                example = tf.train.Example(features=tf.train.Features(feature=made))
+                writer.write(example.SerializeToString(deterministic=True))
+    except tf.errors.OpError as error:
+        raise UserError(f"{path}: {error.message}") from None
 
 
 def _write_tar(path: str, encoded: Iterator) -> None:

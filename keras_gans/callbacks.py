@@ -125,14 +125,13 @@ class Recorder(StepCallback):
         if not self.check():
             self.model.stop_training = True
             return
-        names = self._pending[0]
-        means = {
-            k: float(np.mean([float(logs[k]) for logs in self._pending])) for k in names
+        values = {
+            k: np.array([float(logs[k]) for logs in self._pending])
+            for k in self._pending[0]
         }
-        gaps = [
-            float(logs["real_score"] - logs["fake_score"]) for logs in self._pending
-        ]
-        means["score_spread"] = float(np.std(gaps))
+        means = {k: float(column.mean()) for k, column in values.items()}
+        gaps = values["real_score"] - values["fake_score"]
+        means["score_spread"] = float(gaps.std())
         now = time.monotonic()
         means["steps_per_second"] = len(self._pending) / (now - self._since)
         self._since, self._pending = now, []
@@ -318,10 +317,17 @@ class HeldOut(StepCallback):
         )
         model = self.model
 
+        players = model.generator, model.discriminator
+        state = [v for player in players for v in player.non_trainable_variables]
+
         def ask(images, labels):
+            before = [tf.identity(v.value) for v in state]
             model.seeds.begin_step()
-            logits = model.score(images, labels)
-            beside = model.score(model.fakes(images, labels), labels)
+            logits = beside = model.score(images, labels)
+            if model.undecided is None:
+                beside = model.score(model.fakes(images, labels), labels)
+            for variable, value in zip(state, before, strict=True):
+                variable.assign(value)  # statistics of batches, draws of dropout
             return tf.reduce_mean(tf.sigmoid(model.relative(logits, beside)))
 
         self._ask = tf.function(ask, autograph=False)
@@ -360,7 +366,13 @@ class Doctor(StepCallback):
         """Measures and judges, when a line of the log is due."""
         if step % self._options.log_every or not self._recorder.check():
             return
-        self._recorder.line(step, self._vitals.measure())
+        found = self._vitals.measure()
+        bad = [name for name, value in found.items() if not math.isfinite(value)]
+        if bad:  # the averaged generator's weights, or what it makes
+            self._recorder.broken = step, bad
+            self.model.stop_training = True
+            return
+        self._recorder.line(step, found)
         for finding in self._watch.look(self._recorder.log):
             print(f"doctor: {finding}", flush=True)
 

@@ -6,6 +6,7 @@ come from. Needs neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -51,11 +52,17 @@ class Log:
 
     Attributes:
         rows: One for each step that has lines.
+        not_finite: The values that first were not finite, in the order in which they
+            are computed.
+        best_diversity: The best median of LEAST lines in a row, after EARLY.
     """
 
     def __init__(self, rows: Sequence[dict] = ()):
         """Takes the lines that there are."""
         self.rows: list[dict] = []
+        self.not_finite: list[str] = []
+        self.best_diversity = 0.0
+        self._diversities: collections.deque = collections.deque(maxlen=LEAST)
         for row in rows:
             self.add(row)
 
@@ -65,6 +72,12 @@ class Log:
             self.rows[-1] |= row
         else:
             self.rows.append(dict(row))
+        self.not_finite = self.not_finite or row.get("not_finite", [])
+        if "diversity" in row and row["step"] > EARLY:
+            self._diversities.append(row["diversity"])
+            if len(self._diversities) == LEAST:
+                now = float(np.median(self._diversities))
+                self.best_diversity = max(self.best_diversity, now)
 
     @property
     def step(self) -> int:
@@ -93,7 +106,7 @@ class Log:
 
 def not_finite(log: Log) -> str | None:
     """A value became infinite or no number."""
-    names = next((r["not_finite"] for r in log.rows if "not_finite" in r), None)
+    names = log.not_finite
     if not names:
         return None
     others = f", then {', '.join(names[1:])}" if names[1:] else ""
@@ -134,10 +147,7 @@ def collapse(log: Log) -> str | None:
     now = log.recent("diversity")
     if not len(now):
         return None
-    seen = [r["diversity"] for r in log.rows if r["step"] > EARLY and "diversity" in r]
-    # The best of so many lines in a row, not of one.
-    windows = np.lib.stride_tricks.sliding_window_view(np.array(seen), LEAST)
-    best, typical = np.median(windows, axis=1).max(), np.median(now)
+    best, typical = log.best_diversity, np.median(now)
     fallen = typical < FALLEN * best and typical < ALIKE
     stuck = typical < STUCK and now[-1] <= 1.1 * now[0]
     if not fallen and not stuck:
@@ -156,9 +166,12 @@ def discriminator_won(log: Log) -> str | None:
     real, fake, passing = (
         log.recent(k) for k in ("real_score", "fake_score", "fakes_passing")
     )
-    if not len(real):
+    if not len(real) or passing.max() > PASSING:
         return None
-    if real.min() < 1 - SURE or fake.max() > SURE or passing.max() > PASSING:
+    # Least squares and hinges leave the scores at 0.62 or 0.73: their losses reach 0.
+    losses = np.array([log.recent("d_real"), log.recent("d_fake")])
+    by_losses = losses.size and losses.min() >= 0 and losses.max() <= SURE
+    if not by_losses and (real.min() < 1 - SURE or fake.max() > SURE):
         return None
     return (
         f"D is sure of every picture: D(real) is {real.mean():.3f}, D(fake) "
@@ -257,6 +270,15 @@ def check_pictures(pictures: np.ndarray, dataset: str = "") -> None:
     Raises:
         UserError: if they are not in [-1, 1], not finite, or all the same.
     """
+    try:
+        pictures = np.asarray(pictures, np.float32)
+    except ValueError:  # of several shapes, as (images, labels)
+        pictures = np.zeros(0)
+    if pictures.ndim != 4 or not pictures.size:
+        raise UserError(
+            "expected pictures, float [num, height, width, channels], got "
+            + (f"shape {list(pictures.shape)}" if pictures.size else "none")
+        )
     low, high = float(np.min(pictures)), float(np.max(pictures))
     of, got = (f" of '{dataset}'" if dataset else ""), f"{low:.4g} to {high:.4g}"
     where = f"{len(pictures)} pictures{of}"

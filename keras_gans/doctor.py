@@ -64,19 +64,23 @@ def read_log(path: str) -> diagnosis.Log:
     """
     if not os.path.isfile(path):
         raise UserError(f"{path}: no log yet; train.log_every says when lines come")
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.readlines()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    if lines and not lines[-1].endswith("\n"):  # cut short, or being written
+        lines.pop()
     log = diagnosis.Log()
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith("\n"):  # a kill cut it short, or it is being written
-                break
-            try:
-                row = json.loads(line)
-                row["step"] = int(row["step"])
-            except (ValueError, TypeError, KeyError):
-                raise UserError(
-                    f"{path}: line {number} is not one of a run's log"
-                ) from None
-            log.add(row)
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            row["step"] = int(row["step"])
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{path}: line {number} is not one of a run's log"
+            ) from None
+        log.add(row)
     if not log.rows:
         raise UserError(f"{path}: no line yet; train.log_every says when they come")
     return log

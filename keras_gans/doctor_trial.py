@@ -70,13 +70,25 @@ def run(out: str) -> None:
     """
     for folder, (model, words) in runs().items():
         workdir = os.path.join(out, folder)
-        if os.path.isfile(os.path.join(workdir, DONE)):
+        settings = [f"--model={model}", *(f"--set={word}" for word in words)]
+        if _done(workdir) == settings:
             continue
-        command = ["train", f"--model={model}", f"--workdir={workdir}", "--overwrite"]
-        run_command([*command, "--export=none", *(f"--set={word}" for word in words)])
-        write(b"", os.path.join(workdir, DONE))
-        found = ", ".join(findings(Workdir(workdir).metrics)) or "nothing"
-        print(f"{folder}: {found}", flush=True)
+        where = [f"--workdir={workdir}", "--overwrite", "--export=none"]
+        status, _, said = run_command(["train", *where, *settings])
+        found = findings(Workdir(workdir).metrics)
+        if status and "not finite" not in found:  # as after a traceback
+            raise UserError(f"{folder}: {said}")
+        write("\n".join(settings).encode(), os.path.join(workdir, DONE))
+        print(f"{folder}: {', '.join(found) or 'nothing'}", flush=True)
+
+
+def _done(workdir: str) -> list[str]:
+    """The settings of a run that is over."""
+    path = os.path.join(workdir, DONE)
+    if not os.path.isfile(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
 
 
 def findings(path: str) -> dict[str, diagnosis.Finding]:
@@ -110,8 +122,9 @@ def page(found: dict[str, dict[str, diagnosis.Finding]], machine: str) -> str:
         "saturated": f"`saturation` stays above {d.SATURATED}",
         "collapse": f"`diversity` is below {d.ALIKE} and below {d.FALLEN} of its best, "
         f"or below {d.STUCK} and not rising",
-        "discriminator won": f"`real_score` stays above {1 - d.SURE}, `fake_score` "
-        f"below {d.SURE} and `fakes_passing` below {d.PASSING}",
+        "discriminator won": f"`real_score` stays above {1 - d.SURE} and `fake_score` "
+        f"below {d.SURE}, or `d_real` and `d_fake` from 0 to {d.SURE}; and "
+        f"`fakes_passing` below {d.PASSING}",
         "overfitting": f"`held_out_score` is at most {d.NEAR} of the way from "
         f"`fake_score` to `real_score`, which are at least {d.APART} apart; needs "
         "`--set=data.held_out=100`",
@@ -147,6 +160,11 @@ takes classes, as a share of that between as many real ones. `saturation` is the
 of values that lie between black and white in real pictures and do not in generated
 ones. `score_spread` is the standard deviation of `real_score` - `fake_score` over the
 steps of a line.
+
+Scores are sigmoids of logits. Those of `lsgan`, `cyclegan` and `cut` are seldom
+further from 0.5 than 0.12, and those with a hinge (`sngan`, `sagan`, `biggan`,
+`fastgan`, `spade`) than 0.23, which is where their losses end: of these, oscillation
+and overfitting are seen when they are strong.
 
 Before a run starts, pictures that are all the same, not finite or not in [-1, 1] end it
 with one line.
@@ -189,7 +207,9 @@ def write_page(out: str, docs: str, machine: str) -> str:
     Raises:
         UserError: if a run is missing, or the page cannot be written.
     """
-    found = {f: findings(Workdir(os.path.join(out, f)).metrics) for f in runs()}
+    found = {
+        name: findings(Workdir(os.path.join(out, name)).metrics) for name in runs()
+    }
     path = os.path.join(docs, PAGE)
     try:
         os.makedirs(docs, exist_ok=True)

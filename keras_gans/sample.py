@@ -33,6 +33,7 @@ import sys
 import numpy as np
 from absl import flags
 
+from keras_gans import bulk
 from keras_gans.command import import_tensorflow, run_command
 from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
@@ -180,7 +181,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "format",
         "tfrecord",
-        ("tfrecord", "tar"),
+        tuple(bulk.WRITERS),
         "Of --shards: tf.train.Example with image/encoded, image/class/label and "
         "image/index; or .png and .cls files in a .tar.",
         **flag,
@@ -269,8 +270,6 @@ def _main(values: flags.FlagValues) -> None:
 
 def _bulk(sampler: BaseSampler, values: flags.FlagValues, options: dict) -> None:
     """Writes shards; options are keywords of `BaseSampler.make`."""
-    from keras_gans import bulk
-
     order = bulk.Order(
         values.num, values.shards, values.seed, values.label, options, values.format
     )

@@ -54,7 +54,12 @@ class Vitals:
             self._options = sampler.options(numbers)
         if sampler.info.get("num_classes") and not sampler.info["num_codes"]:
             self._classes = np.asarray(others)
-        self._distance = _mean_distance(real, self._classes)
+        whole = np.zeros(len(real), int)
+        self._distance, all_pairs = (
+            _mean_distance(real, c) for c in (self._classes, whole)
+        )
+        if self._distance < 1e-5 * all_pairs:  # one picture of each class, repeated
+            self._classes, self._distance = whole, all_pairs
         self._between = _share_between(real)
 
     def measure(self) -> dict[str, float]:

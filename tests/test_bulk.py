@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def read(folder, form):
     return found
 
 
-@pytest.mark.parametrize("form", bulk.FORMATS)
+@pytest.mark.parametrize("form", bulk.WRITERS)
 def test_shards_hold_the_pictures_of_sample(form, source, tmp_path):
     out = tmp_path / "many"
     assert make(source, out, "--truncation=0.7", form=form) == 0
@@ -68,7 +69,7 @@ def test_shards_hold_the_pictures_of_sample(form, source, tmp_path):
     assert (said["seed"], said["index"], said["label"]) == (7, 13, 3)
 
 
-@pytest.mark.parametrize("form", bulk.FORMATS)
+@pytest.mark.parametrize("form", bulk.WRITERS)
 def test_any_machine_makes_the_same_shard(form, source, tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert make(source, whole, "--label=4", form=form) == 0
@@ -111,6 +112,38 @@ def test_a_broken_shard_leaves_no_file(source, tmp_path, monkeypatch):
     assert make(source, tmp_path / "many", form="tar") == 130
     names = {path.name for path in (tmp_path / "many").iterdir()}
     assert names == {bulk.MANIFEST, "samples-00000-of-00004.tar"}
+
+
+def test_two_writers_of_a_shard_do_not_meet(source, tmp_path):
+    """Both end, and the file is whole."""
+    path = str(tmp_path / "one.tar")
+    alone = [(0, 3, b"png"), (1, 4, b"more")]
+
+    def slow():
+        yield alone[0]
+        bulk._write_shard(path, "tar", iter(alone))  # another one, meanwhile
+        yield alone[1]
+
+    bulk._write_shard(path, "tar", slow())
+    assert [p.name for p in tmp_path.iterdir()] == ["one.tar"]
+    with tarfile.open(path) as archive:
+        names = [member.name for member in archive]
+    assert names == [f"00000000{i}.{e}" for i in (0, 1) for e in ("png", "cls")]
+
+
+@pytest.mark.parametrize("form", bulk.WRITERS)
+def test_a_disk_that_cannot_be_written_is_one_line(form, source, tmp_path, monkeypatch):
+    monkeypatch.setattr(bulk, "_replacing", lambda path: nullcontext("/no/such/file"))
+    with pytest.raises(UserError, match="No such file"):
+        bulk._write_shard(str(tmp_path / "one"), form, iter([(0, 3, b"png")]))
+
+
+def test_marked_and_plain_pictures_are_not_mixed(source, tmp_path):
+    sampler, order = sample.load(source), bulk.Order(num=4, shards=2)
+    bulk.run(sampler, order, str(tmp_path / "many"), range(1))
+    sampler.info = sampler.info | {"watermark": True}
+    with pytest.raises(UserError, match="watermark: nothing -> true"):
+        bulk.run(sampler, order, str(tmp_path / "many"), range(1, 2))
 
 
 def test_only_a_few_pictures_wait_to_be_written(source):

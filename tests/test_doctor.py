@@ -26,6 +26,13 @@ HEALTHY = {
     "held_out_score": 0.58,
 }
 SURE = {"real_score": 0.98, "fake_score": 0.02, "fakes_passing": 0.0}
+SURE_SQUARES = {  # least squares: sigmoids of 1/2 and -1/2
+    "real_score": 0.62,
+    "fake_score": 0.38,
+    "fakes_passing": 0.0,
+    "d_real": 0.01,
+    "d_fake": 0.01,
+}
 CASES = [
     # (what differs from HEALTHY after step 1,000, what is said of it)
     ({}, None),
@@ -40,6 +47,10 @@ CASES = [
     (SURE | {"held_out_score": 0.9}, "discriminator won"),
     (SURE | {"held_out_score": 0.9, "fakes_passing": 0.01}, None),
     (SURE | {"held_out_score": 0.9, "fake_score": 0.1}, None),
+    (SURE_SQUARES, "discriminator won"),
+    (SURE_SQUARES | {"d_real": 0.1}, None),
+    (SURE_SQUARES | {"d_fake": -0.01}, None),  # a critic's, which means nothing
+    (SURE_SQUARES | {"fakes_passing": 0.1}, None),
     ({"real_score": 0.8, "fake_score": 0.2, "held_out_score": 0.3}, "overfitting"),
     ({"real_score": 0.8, "fake_score": 0.2, "held_out_score": 0.5}, None),
     ({"real_score": 0.55, "fake_score": 0.45, "held_out_score": 0.45}, None),
@@ -170,6 +181,36 @@ def test_diversity_is_that_within_classes():
     assert found == pytest.approx(mean(fake) / mean(real))
 
 
+def test_classes_of_one_picture_are_compared_with_each_other():
+    rng = np.random.default_rng(0)
+    labels = np.arange(64) % 4
+    real = rng.uniform(-1, 1, (4, 4, 4, 1)).astype(np.float32)[labels]
+    found = measure(real, real / 2, labels, num_classes=4)
+    assert found["diversity"] == pytest.approx(0.5)
+
+
+def test_pictures_that_are_not_finite_stop_a_run():
+    """As of an averaged generator whose statistics have overflowed."""
+    lines = []
+    recorder = types.SimpleNamespace(
+        check=lambda: True, log=diagnosis.Log(), broken=None, line=lines.append
+    )
+    found = {"diversity": float("nan"), "saturation": 0.0}
+    watcher = callbacks.Doctor(
+        types.SimpleNamespace(measure=lambda: found),
+        TrainOptions(10, log_every=5),
+        recorder,
+    )
+    step = types.SimpleNamespace(numpy=lambda: 0)
+    watcher.set_model(types.SimpleNamespace(step=step, stop_training=False))
+    watcher.on_train_begin()
+    watcher.on_step(4, {})
+    assert recorder.broken is None
+    watcher.on_step(5, {})
+    assert recorder.broken == (5, ["diversity"]) and watcher.model.stop_training
+    assert not lines
+
+
 @pytest.mark.parametrize(
     "pictures, message",
     [
@@ -177,6 +218,9 @@ def test_diversity_is_that_within_classes():
         (np.arange(64.0).reshape(4, 4, 4, 1), r"\[-1, 1\], got 0 to 63"),
         (np.arange(64.0).reshape(4, 4, 4, 1) / 63, r"\[-1, 1\], got 0 to 1; scale"),
         (np.full((4, 8, 8, 1), np.nan), "finite values, got nan"),
+        (np.zeros((8, 8, 1)), r"\[num, height, width, channels\], got shape \[8, 8, 1"),
+        (np.zeros((0, 8, 8, 1)), "got none"),
+        ((np.zeros((4, 8, 8, 1)), np.zeros(4)), "got none"),
     ],
 )
 def test_pictures_that_nothing_can_be_learned_from(pictures, message):
@@ -250,13 +294,15 @@ def test_a_healthy_log_is_called_so(smoke_run, capsys):
         ('{"step": 1}\nhello\n', "line 2 is not one of a run's log"),
         ('{"stop": 1}\n', "line 1 is not one of a run's log"),
         ("[1]\n", "line 1 is not one of a run's log"),
+        (b"\xff\xfe\n", "line 1 is not one of a run's log"),
     ],
 )
 def test_logs_that_cannot_be_read(text, message, smoke_run, tmp_path, capsys):
     for name in ("config.toml", "info.json"):
         (tmp_path / name).write_bytes((smoke_run("cgan") / name).read_bytes())
     if text is not None:
-        (tmp_path / "metrics.jsonl").write_text(text)
+        content = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / "metrics.jsonl").write_bytes(content)
     capsys.readouterr()
     assert doctor.main([f"--workdir={tmp_path}"]) == (2 if message else 0)
     err = capsys.readouterr().err
@@ -281,6 +327,13 @@ def test_held_out_score_is_what_real_score_is(name):
     held.on_train_begin()
     pictures, labels = next(iter(source.stream(0)))
     found = []
+    networks = model.generator, model.discriminator
+    before = [v.numpy() for network in networks for v in network.variables]
+    held.on_step(1, {})
+    after = [v.numpy() for network in networks for v in network.variables]
+    for one, two in zip(before, after, strict=True):  # it only looks
+        np.testing.assert_array_equal(one, two)
+    found.clear()
     [bias] = [w for w in model.discriminator.weights if w.path.endswith("logits/bias")]
     for rise in (0.0, 3.0):
         bias.assign_add(tf.fill(bias.shape, rise))
