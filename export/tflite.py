@@ -30,7 +30,8 @@ from keras_gans.errors import UserError
 # How weights and maps are kept; inputs and images are float32 in all of them.
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
 
-EXAMPLES = 128  # latents, or at most so many pictures, that show int8 its ranges
+EXAMPLES = 16, 128  # latents, or at most so many pictures, that show int8 its ranges
+EXAMPLE_PIXELS = 2**20  # of large pictures fewer: the converter is slow with them
 
 
 def file_name(
@@ -143,7 +144,7 @@ def convert(
         quantization: One of `QUANTIZATIONS`. What has no form in 8 bits (as a
             square root) stays float32 in an int8 file.
         sampler: Draws the examples of an int8 file: the first of seed 0, of all
-            classes in turn; or has some pictures.
+            classes in turn; or has some pictures. They are 128, or 16 of 256 pixels.
         size: See `export`.
 
     Returns:
@@ -171,11 +172,14 @@ def convert(
         ]
 
         def examples():
+            height, width, _ = sampler.info["image_shape"]
+            few, many = EXAMPLES
+            num = max(few, min(many, EXAMPLE_PIXELS // (height * width)))
             if size is None:
-                latents = sampler.latents(range(EXAMPLES))
-                inputs = sampler.inputs(latents, sampler.labels(EXAMPLES, None))
+                latents = sampler.latents(range(num))
+                inputs = sampler.inputs(latents, sampler.labels(num, None))
             else:
-                inputs = {"source": sampler.examples(EXAMPLES, size)}
+                inputs = {"source": sampler.examples(num, size)}
             for i in range(len(next(iter(inputs.values())))):
                 yield {name: values[i : i + 1] for name, values in inputs.items()}
 

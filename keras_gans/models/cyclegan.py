@@ -51,8 +51,7 @@ class CycleGAN(translation.TranslationGAN):
     """Both directions at once; networks are pairs of "forward" and "backward"."""
 
     Hparams = Hparams
-    needs_pairs, goes_back = False, True
-    undecided = 0.5
+    needs_pairs, goes_back, undecided = False, True, 0.5
 
     def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):
         """Builds two networks of each kind; see `translation.both_ways`."""
