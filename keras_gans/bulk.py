@@ -232,9 +232,8 @@ def _write_tar(path: str, encoded: Iterator) -> None:
             if label is not None:
                 files["cls"] = str(label).encode()
             for ending, content in files.items():
-                member = tarfile.TarInfo(
-                    f"{number:09d}.{ending}"
-                )  # of no time or owner
+                # Of no time and no owner: the same bytes wherever it is made.
+                member = tarfile.TarInfo(f"{number:09d}.{ending}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
 

@@ -84,14 +84,10 @@ class Log:
         """The last line's step; 0 if there is none."""
         return self.rows[-1]["step"] if self.rows else 0
 
-    def all(self, name: str) -> np.ndarray:
-        """A value of every line that has it: float [num]."""
-        return np.array([row[name] for row in self.rows if name in row], float)
-
     def recent(self, name: str) -> np.ndarray:
-        """The same of the last lines: of RECENT steps, or LEAST lines if that is more.
+        """A value of the last lines: of RECENT steps, or LEAST lines if that is more.
 
-        Empty while there are fewer than LEAST lines behind SETTLED.
+        float [num]; empty while there are fewer than LEAST lines behind SETTLED.
         """
         found = []
         for row in reversed(self.rows):  # a long log is looked at again and again

@@ -235,9 +235,11 @@ def _main(values: flags.FlagValues) -> None:
     mix = sampler_lib.parse_mix(values.mix)
     sampler = load(values.source, values.checkpoint)
     sampler.check_takes(pictures=False)
-    if values.shards is not None:
-        if any(walks):
+    if any(walks):
+        if values.shards is not None:
             raise UserError("--shards: expected no walk beside it")
+        pictures = _walk(sampler, values, shift, codes, truncation, mix)
+    else:
         options = {
             "truncation": truncation,
             "shift": sum(shift),
@@ -246,22 +248,10 @@ def _main(values: flags.FlagValues) -> None:
             "noise": values.noise,
             "mix": mix,
         }
-        _bulk(sampler, values, options)
-        return
-    if any(walks):
-        pictures = _walk(sampler, values, shift, codes, truncation, mix)
-    else:
-        pictures = sampler.sample(
-            values.num,
-            values.label,
-            values.seed,
-            truncation,
-            sum(shift),
-            values.threshold,
-            {k: value for k, [value] in codes.items()},
-            values.noise,
-            mix,
-        )
+        if values.shards is not None:
+            _bulk(sampler, values, options)
+            return
+        pictures = sampler.sample(values.num, values.label, values.seed, **options)
     about = sampler_lib.describe(sampler.info, seed=values.seed, label=values.label)
     columns = values.num if any(walks[2:]) else None
     sampler_lib.save(pictures, values.out, columns, about)
