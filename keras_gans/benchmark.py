@@ -47,6 +47,8 @@ prints how many are found again, how visible the mark is, and what it costs in K
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
+import itertools
 import multiprocessing
 import os
 import platform
@@ -350,11 +352,10 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
             self.first = self.first or time.perf_counter()
 
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-            if batch == steps - 1:
-                _ = {k: v.numpy() for k, v in logs.items()}  # waits for the device
+            _ = {k: v.numpy() for k, v in logs.items()}  # waits for the device
             self.last = time.perf_counter()
 
-    from keras_gans import building, callbacks, data, vitals
+    from keras_gans import building, callbacks, data, engine, strategies, vitals
     from keras_gans.workdir import Workdir
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
@@ -363,8 +364,17 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
     model = building.build_model(config, source.info)
     stream = source.stream(config.train.seed)
     examples = vitals.examples(source)
+    ends = itertools.count(steps, steps)
+    model.train_function = engine.train_function(  # traced once for all rounds
+        model,
+        itertools.chain.from_iterable(
+            strategies.sizes(start, start + steps, config.train)
+            for start in itertools.count(0, steps)
+        ),
+    )
 
     def run_fit() -> float:
+        options = dataclasses.replace(config.train, steps=next(ends))
         with tempfile.TemporaryDirectory() as folder:
             # Opening the folder and the stream comes once in a run: not timed.
             begin, end = Clock(), Clock()
@@ -373,7 +383,7 @@ def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) ->
             info = building.generator_info(model, config, source.info)
             sampler = building.KerasSampler(model, info)
             watching = callbacks.training_callbacks(
-                sampler, workdir, config.train, source, examples
+                sampler, workdir, options, source, examples
             )
             model.fit(
                 stream,

@@ -42,7 +42,10 @@ class CallbackList(keras.callbacks.CallbackList):
 
 
 class StepCallback(keras.callbacks.Callback):
-    """Counts training steps, over resumes, and calls `on_step(step, logs)`."""
+    """Counts training steps, over resumes, and calls `on_step(step, logs)`.
+
+    Some steps may come at once, see `engine.train_function`.
+    """
 
     step = 0
 
@@ -51,12 +54,17 @@ class StepCallback(keras.callbacks.Callback):
         self.step = int(self.model.step.numpy())
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Counts a step."""
-        self.step += 1
+        """Counts the steps."""
+        self.step += len(next(iter(logs.values())))
         self.on_step(self.step, logs)
 
     def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
-        """Does the callback's work after a step."""
+        """Does the callback's work after some steps.
+
+        Args:
+            step: The last of them.
+            logs: What each said, float32 [steps].
+        """
         raise NotImplementedError
 
 
@@ -89,7 +97,7 @@ class Recorder(StepCallback):
         self._since = time.monotonic()
 
     def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
-        """Keeps a step's values; writes a line when one is due."""
+        """Keeps the steps' values; writes a line when one is due."""
         self._pending.append(logs)
         if step % self._options.log_every == 0:
             self._flush(step)
@@ -104,12 +112,21 @@ class Recorder(StepCallback):
 
     def check(self) -> bool:
         """Whether every value since the last line is finite; fills in `broken`."""
-        first = self.step - len(self._pending) + 1
-        for i, logs in enumerate(self._pending):
-            bad = [k for k, v in logs.items() if not math.isfinite(float(v))]
-            if bad and self.broken is None:
-                self.broken = first + i, bad
+        if self._pending and self.broken is None:
+            values = self._values()
+            finite = np.isfinite(np.stack(list(values.values())))
+            broken = np.flatnonzero(~finite.all(axis=0))
+            if broken.size:
+                bad = ~finite[:, broken[0]]
+                step = self.step - finite.shape[1] + 1 + int(broken[0])
+                self.broken = step, [k for k, b in zip(values, bad, strict=True) if b]
         return self.broken is None
+
+    def _values(self) -> dict[str, np.ndarray]:
+        return {
+            k: np.concatenate([np.asarray(logs[k], float) for logs in self._pending])
+            for k in self._pending[0]
+        }
 
     def picture(self, name: str, encoded: bytes, shape: tuple, step: int) -> None:
         """Writes an encoded PNG to TensorBoard."""
@@ -125,15 +142,12 @@ class Recorder(StepCallback):
         if not self.check():
             self.model.stop_training = True
             return
-        values = {
-            k: np.array([float(logs[k]) for logs in self._pending])
-            for k in self._pending[0]
-        }
+        values = self._values()
         means = {k: float(column.mean()) for k, column in values.items()}
         gaps = values["real_score"] - values["fake_score"]
         means["score_spread"] = float(gaps.std())
         now = time.monotonic()
-        means["steps_per_second"] = len(self._pending) / (now - self._since)
+        means["steps_per_second"] = len(gaps) / (now - self._since)
         self._since, self._pending = now, []
         self.line(step, means)
 
@@ -410,16 +424,28 @@ class Checkpointer(StepCallback):
 
 
 class StopOnSignal(StepCallback):
-    """Ends a run after the step in which Ctrl-C (or SIGTERM) came.
+    """Ends a run at its last step, or where Ctrl-C (or SIGTERM) came.
 
-    A second Ctrl-C ends it at once.
+    A second Ctrl-C ends it at once. Several workers stop together, at the next line of
+    the log, whichever of them has a reason.
+
+    Args:
+        options: `steps`, `log_every`.
+        team: The workers, if there are several.
 
     Attributes:
-        caught: Whether one came.
+        caught: Whether a signal came, to this worker.
+        interrupted: Whether one has ended the run.
+        finished: Whether it went to its last step.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
-    caught = False
+    caught = interrupted = finished = False
+
+    def __init__(self, options: TrainOptions, team: Any = None):
+        """Takes over no signals yet."""
+        super().__init__()
+        self._options, self._team = options, team
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Takes over the signals."""
@@ -427,8 +453,15 @@ class StopOnSignal(StepCallback):
         self._previous = {s: signal.signal(s, self._note) for s in self.SIGNALS}
 
     def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
-        """Stops, if a signal came."""
-        if self.caught:
+        """Stops, if it is time to."""
+        several = self._team and self._team.size > 1
+        if several and step % self._options.log_every == 0:
+            stop = self.caught, self.model.stop_training
+            self.interrupted, self.model.stop_training = self._team.agree(*stop)
+        elif not several:
+            self.interrupted = self.caught
+        self.finished = step == self._options.steps
+        if self.interrupted or self.finished:
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -484,7 +517,7 @@ class Progress(StepCallback):
         rate = (step - self._first) / seconds
         left = int((self._steps - step) / rate)
         values = "  ".join(
-            f"{k} {float(v):.3f}"
+            f"{k} {float(v[-1]):.3f}"
             for k, v in logs.items()
             if not k.endswith("gradient_norm")
         )
@@ -505,6 +538,7 @@ def training_callbacks(
     options: TrainOptions,
     source: Any,
     examples: tuple[np.ndarray, np.ndarray],
+    team: Any = None,
 ) -> list[StepCallback]:
     """All that the train command watches a run with, in the order that they need.
 
@@ -514,7 +548,12 @@ def training_callbacks(
         options: How often each does its work.
         source: What is trained on, see `data.open_source`.
         examples: Some of it, see `data.first_examples`.
+        team: The workers, if there are several; on all but the chief only
+            `StopOnSignal` is at work.
     """
+    stop = StopOnSignal(options, team)
+    if team and not team.chief:
+        return [stop]
     recorder = Recorder(workdir, options)
     args = sampler, workdir, options, recorder
     if hasattr(source, "mixture"):
@@ -531,7 +570,7 @@ def training_callbacks(
         from keras_gans.evaluator import Evaluator  # a command without it needs none
 
         watching.append(Evaluator(sampler, workdir, options, source, recorder))
-    return [*watching, Checkpointer(workdir, options, recorder), StopOnSignal()]
+    return [*watching, Checkpointer(workdir, options, recorder), stop]
 
 
 def _shown(source: Any) -> tuple[np.ndarray | None, np.ndarray]:

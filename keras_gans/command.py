@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from absl import flags
 
-from keras_gans.errors import UserError, did_you_mean
+from keras_gans.errors import UserError, WorkerLost, did_you_mean
 from keras_gans.export.sampler import SamplerError
 
 
@@ -56,6 +56,9 @@ def run_command(
     except (UserError, SamplerError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except WorkerLost as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130
@@ -93,7 +96,9 @@ def import_tensorflow() -> None:
         import keras  # noqa: F401
         import tensorflow as tf
 
-        tf.config.list_logical_devices()  # the last of them come with the devices
+        # The last of them come with the devices, before which workers have to meet.
+        if not os.environ.get("TF_CONFIG"):
+            tf.config.list_logical_devices()
 
 
 @contextlib.contextmanager

@@ -63,6 +63,8 @@ class TrainOptions:
         grid_every: Steps between two sample grids.
         checkpoint_every: Steps between two checkpoints.
         keep_checkpoints: How many of the newest checkpoints are kept.
+        steps_per_execution: Training steps that run without the host between them, at
+            most; fewer where they take long or something is due.
         evaluate_every: Steps between two measurements of KID and coverage, with 1,000
             samples; the best checkpoint is kept. 0 for none.
         init_from: A run's workdir whose networks this run begins with; "" begins with
@@ -77,6 +79,7 @@ class TrainOptions:
     grid_every: int = 250
     checkpoint_every: int = 500
     keep_checkpoints: int = 3
+    steps_per_execution: int = 10
     evaluate_every: int = 0
     init_from: str = ""
     freeze_discriminator: int = 0

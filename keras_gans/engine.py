@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import tensorflow as tf
@@ -44,6 +44,47 @@ def minimize(
     optimizer.apply(gradients, variables)
     norm = tf.linalg.global_norm(gradients) / scale
     return {**terms, "gradient_norm": norm}
+
+
+def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
+    """What `fit` calls in place of Keras's own: some training steps in one graph.
+
+    The host, which has batches to prepare, comes in once for all of them.
+
+    Args:
+        model: With a `train_step`; compiled.
+        sizes: How many steps each call takes.
+
+    Returns:
+        From an iterator over batches to what each step says, float32 [steps], the mean
+        over the devices.
+    """
+    strategy, step = model.distribute_strategy, model.train_step
+    if model.jit_compile:
+        step = tf.function(step, autograph=False, jit_compile=True)
+    names = []
+
+    def train(batch):
+        logs = step(batch)
+        names[:] = logs
+        return tf.stack(list(logs.values()))
+
+    def train_and_note(i, rows, iterator):
+        each = strategy.run(train, args=(next(iterator),))
+        return i + 1, rows.write(i, strategy.reduce("MEAN", each, axis=None))
+
+    @functools.partial(tf.function, autograph=False)
+    def call(iterator, num):
+        _, rows = tf.while_loop(
+            lambda i, rows: i < num,
+            lambda i, rows: train_and_note(i, rows, iterator),
+            (0, tf.TensorArray(tf.float32, num)),
+            parallel_iterations=1,
+        )
+        return dict(zip(names, tf.unstack(rows.stack(), axis=1), strict=True))
+
+    calls = iter(sizes)
+    return lambda iterator: call(iterator, tf.constant(next(calls)))
 
 
 def value_and_gradient(

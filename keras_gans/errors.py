@@ -10,6 +10,10 @@ class UserError(ValueError):
     """A mistake in what the user gave: one line says what, and what to do."""
 
 
+class WorkerLost(RuntimeError):
+    """Another worker of a run has died or cannot be reached; one line says so."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns "; did you mean 'x'? Known: a, b" (without the guess if none is near)."""
     known = sorted(known)

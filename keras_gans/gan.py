@@ -126,6 +126,9 @@ class BaseGAN(keras.Model):
         inputs = layers.complete(self.ema_generator, inputs, self.sampling_defaults)
         return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
 
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: it is built, and Keras would sum a batch over several hosts."""
+
     def train_step(self, data: tuple[Tensor, Tensor] | Tensor) -> dict[str, Tensor]:
         """Updates the discriminator, then the generator, then the average.
 

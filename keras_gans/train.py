@@ -12,8 +12,10 @@ command goes on from there. Your own pictures:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -22,8 +24,11 @@ from keras_gans.config import Config, load_config, zoo_names
 from keras_gans.errors import UserError
 from keras_gans.workdir import Workdir
 
+if TYPE_CHECKING:
+    from keras_gans.strategies import Team
+
 EXPORTS = ("saved_model", "tflite")
-STRATEGIES = ("auto", "one_device", "mirrored")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -60,7 +65,8 @@ def define_flags(values: flags.FlagValues) -> None:
         "strategy",
         "auto",
         STRATEGIES,
-        "Devices: all GPUs if there are several (auto), one, or all (mirrored).",
+        "Devices: one, all of this machine (mirrored), or those of the workers that "
+        "TF_CONFIG names; auto takes what there is.",
         **flag,
     )
     flags.DEFINE_bool(
@@ -101,13 +107,17 @@ def _main(values: flags.FlagValues) -> int:
         print(config.to_toml(), end="")
         return 0
     workdir = Workdir(values.workdir or f"runs/{config.name}")
-    workdir.check(config, values.resume, values.overwrite)
-    status = run(config, workdir, values.data_dir, values.strategy, values.overwrite)
-    if status == 0 and exports:
+    from keras_gans import strategies
+
+    team = strategies.make_team(values.strategy)
+    status = run(
+        config, workdir, values.data_dir, team, values.resume, values.overwrite
+    )
+    if status == 0 and exports and team.chief:
         from keras_gans.export import export_workdir
 
         export_workdir(workdir, exports)
-    if status == 130:
+    if status == 130 and team.chief:
         used = {"--overwrite": values.overwrite, "--noresume": values.resume is False}
         without = "".join(f" without {flag}" for flag, was in used.items() if was)
         print(f"The same command{without} goes on from there", flush=True)
@@ -117,39 +127,54 @@ def _main(values: flags.FlagValues) -> int:
 def run(
     config: Config,
     workdir: Workdir,
-    data_dir: str | None = None,
-    strategy: str = "auto",
+    data_dir: str | None,
+    team: Team,
+    resume: bool | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Trains a recipe in a workdir that `Workdir.check` has passed.
+    """Trains a recipe in a workdir.
 
     Args:
         config: The recipe.
         workdir: The run's folder; goes on from its newest checkpoint.
         data_dir: Where TensorFlow Datasets keeps its sets.
-        strategy: One of `STRATEGIES`.
+        team: What it is trained on, see `strategies.make_team`.
+        resume: As for `Workdir.check`.
         overwrite: Whether to delete the run in the workdir first.
 
     Returns:
-        0; 1 if the values stopped being finite; 130 after Ctrl-C.
+        0; 1 if the values stopped being finite, or a worker was lost; 130 after Ctrl-C.
 
     Raises:
-        UserError: for data that are missing or do not fit.
+        UserError: for data that are missing or do not fit, or a workdir that may not be
+            used.
     """
-    from keras_gans import building, checkpoint, data, images, transfer, vitals
+    from keras_gans import building, data
 
-    every = config.hparams.d_steps
-    source = data.open_source(config.data, data_dir, every)
-    devices = make_strategy(strategy)
-    size = source.options.batch_size // every
-    if size % devices.num_replicas_in_sync:
-        raise UserError(
-            f"[data] batch_size: expected a multiple of the "
-            f"{devices.num_replicas_in_sync} devices, got {size}"
+    with contextlib.ExitStack() as stack, team.minded(workdir.path):
+        team.as_chief(lambda: workdir.check(config, resume, overwrite))
+        source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+        devices = team.strategy.num_replicas_in_sync
+        size = source.options.batch_size // config.hparams.d_steps
+        if size % devices:
+            raise UserError(
+                f"[data] batch_size: expected a multiple of the {devices} devices, got "
+                f"{size}"
+            )
+        with team.strategy.scope():
+            model = building.build_model(config, source.info)
+        examples = team.as_chief(
+            lambda: _begin(config, workdir, source, model, overwrite, stack)
         )
+        team.share_state(model)
+        return _fit(model, source, examples, config, workdir, team)
+
+
+def _begin(config: Config, workdir: Workdir, source, model, overwrite: bool, stack):
+    """Readies the workdir, which is locked until the stack closes, and the model."""
+    from keras_gans import checkpoint, data, images, transfer, vitals
+
     examples = vitals.examples(source)
-    with devices.scope():
-        model = building.build_model(config, source.info)
     if config.train.evaluate_every:
         from keras_gans import evaluator
 
@@ -157,26 +182,25 @@ def run(
     fresh = overwrite or not checkpoint.steps(workdir.checkpoints)
     if fresh and config.train.init_from:  # before anything is made or deleted
         transfer.begin_from(config.train.init_from, model, workdir)
-    with workdir.locked():
-        if overwrite:
-            workdir.clear()
-        workdir.check_data(source.info)
-        found = checkpoint.steps(workdir.checkpoints)
-        if found:
-            path = checkpoint.path_of(workdir.checkpoints, found[-1])
-            checkpoint.restore(model, path)
-            print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
-        workdir.write(config, source.info)
-        if source.info.source_shape:
-            _, given = data.first_examples(source.held_out or source, 64)
-            workdir.write_sources(images.to_uint8(given))
-        for note in source.notes:  # nothing is wrong: now they count
-            print(f"{config.data.dataset}: {note}", flush=True)
-        return _fit(model, source, examples, config, workdir)
+    stack.enter_context(workdir.locked())
+    if overwrite:
+        workdir.clear()
+    workdir.check_data(source.info)
+    found = checkpoint.steps(workdir.checkpoints)
+    if found:
+        checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, found[-1]))
+        print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
+    workdir.write(config, source.info)
+    if source.info.source_shape:
+        _, given = data.first_examples(source.held_out or source, 64)
+        workdir.write_sources(images.to_uint8(given))
+    for note in source.notes:  # nothing is wrong: now they count
+        print(f"{config.data.dataset}: {note}", flush=True)
+    return examples
 
 
-def _fit(model, source, examples, config: Config, workdir: Workdir) -> int:
-    from keras_gans import building, callbacks
+def _fit(model, source, examples, config: Config, workdir: Workdir, team: Team) -> int:
+    from keras_gans import building, callbacks, engine, strategies
 
     step, options = int(model.step.numpy()), config.train
     if step >= options.steps:
@@ -184,23 +208,27 @@ def _fit(model, source, examples, config: Config, workdir: Workdir) -> int:
         return 0
     info = building.generator_info(model, config, source.info)
     watching = callbacks.training_callbacks(
-        building.KerasSampler(model, info), workdir, options, source, examples
+        building.KerasSampler(model, info), workdir, options, source, examples, team
     )
+    sizes = strategies.sizes(step, options.steps, options, paced=team.size == 1)
+    model.train_function = engine.train_function(model, sizes)
     model.fit(
-        source.stream(options.seed, step),
-        steps_per_epoch=options.steps - step,
+        team.stream(source, options.seed, step),
+        steps_per_epoch=options.steps - step,  # calls, at most; StopOnSignal ends it
         verbose=0,
         shuffle=False,  # the stream is shuffled; Keras would warn
         callbacks=callbacks.CallbackList(watching, add_history=True, model=model),
     )
-    [recorder] = (c for c in watching if isinstance(c, callbacks.Recorder))
+    return _report(model, workdir, watching)
+
+
+def _report(model, workdir: Workdir, watching) -> int:
+    from keras_gans import callbacks, checkpoint
+
     [stop] = (c for c in watching if isinstance(c, callbacks.StopOnSignal))
-    return _report(model, workdir, recorder, stop)
-
-
-def _report(model, workdir: Workdir, recorder, stop) -> int:
-    from keras_gans import checkpoint
-
+    recorder = next((c for c in watching if isinstance(c, callbacks.Recorder)), None)
+    if not recorder:  # not the chief, whose words are enough
+        return 130 if stop.interrupted else 0 if stop.finished else 1
     found = checkpoint.steps(workdir.checkpoints)
     last = f"step {found[-1]}" if found else "none"
     if recorder.broken:
@@ -213,7 +241,7 @@ def _report(model, workdir: Workdir, recorder, stop) -> int:
             file=sys.stderr,
         )
         return 1
-    if stop.caught:
+    if stop.interrupted:
         print(
             f"interrupted at step {int(model.step.numpy())}; checkpoint: {last}",
             flush=True,
@@ -221,22 +249,6 @@ def _report(model, workdir: Workdir, recorder, stop) -> int:
         return 130
     print(f"trained to {last}; pictures: {workdir.samples}", flush=True)
     return 0
-
-
-def make_strategy(name: str):
-    """Returns the `tf.distribute.Strategy` that a word of `STRATEGIES` stands for."""
-    import tensorflow as tf
-
-    gpus = len(tf.config.list_logical_devices("GPU"))
-    if name == "mirrored" and not gpus:
-        cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
-        # TensorFlow's collective sums between CPUs clash as soon as a process makes a
-        # second strategy.
-        sums = tf.distribute.ReductionToOneDevice()
-        return tf.distribute.MirroredStrategy(cpus, cross_device_ops=sums)
-    if name == "mirrored" or (name == "auto" and gpus > 1):
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
 
 
 if __name__ == "__main__":

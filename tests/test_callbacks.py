@@ -7,6 +7,7 @@ import types
 import pytest
 
 from keras_gans import callbacks
+from keras_gans.config import TrainOptions
 
 
 def model():
@@ -35,7 +36,7 @@ def test_progress_shows_losses_and_time_left(columns, clock, monkeypatch, capsys
     bar.on_train_begin()
     for batch in range(26):
         clock.now += 60.0 if batch == 0 else 2.0  # the first step traces
-        bar.on_train_batch_end(batch, {"d_real": 0.25, "d_gradient_norm": 3.0})
+        bar.on_train_batch_end(batch, {"d_real": [0.25], "d_gradient_norm": [3.0]})
     bar.on_train_end()
     line = capsys.readouterr().out.rstrip("\n").split("\r")[-1]
     # 26 done; 74 steps of 2 seconds are left
@@ -48,7 +49,7 @@ def test_progress_shows_losses_and_time_left(columns, clock, monkeypatch, capsys
 
 def test_second_signal_ends_at_once_and_handlers_come_back():
     before = signal.getsignal(signal.SIGINT)
-    stop = callbacks.StopOnSignal()
+    stop = callbacks.StopOnSignal(TrainOptions(100))
     stop.set_model(model())
     stop.on_train_begin()
     signal.raise_signal(signal.SIGINT)
@@ -64,7 +65,6 @@ def test_second_signal_ends_at_once_and_handlers_come_back():
 def test_a_slow_model_gets_a_grid_within_a_minute(clock, tmp_path):
     import numpy as np
 
-    from keras_gans.config import TrainOptions
     from keras_gans.workdir import Workdir
 
     drawn = np.zeros((64, 4, 4, 1), np.uint8)
@@ -80,6 +80,6 @@ def test_a_slow_model_gets_a_grid_within_a_minute(clock, tmp_path):
     grids.on_train_begin()
     for batch in range(60):
         clock.now += 4.0
-        grids.on_train_batch_end(batch, {})
+        grids.on_train_batch_end(batch, {"d_real": [0.25]})
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert names == ["step_00000008.png", "step_00000050.png"]

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from conftest import variables_of
 
-from keras_gans import building, config, data, train
+from keras_gans import building, config, data, strategies, train
 
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
@@ -52,7 +52,7 @@ def test_two_replicas_equal_one(name, overrides):
     # A loss without bounds, or a penalty, takes off at a large rate.
     rate = 0.5 if name in ("gan", "dcgan", "cgan", "acgan", "infogan") else 0.02
     one = trained(name, overrides, tf.distribute.get_strategy(), rate)
-    mirrored = train.make_strategy("mirrored")
+    mirrored = strategies.make_team("mirrored").strategy
     assert mirrored.num_replicas_in_sync == 2
     two = trained(name, overrides, mirrored, rate)
     for key in one:

@@ -22,6 +22,7 @@ BASE = [
     "--export=none",
     f"--set=train.steps={STEPS}",
     "--set=train.checkpoint_every=5",
+    "--set=train.steps_per_execution=3",
     "--set=data.batch_size=300",  # so that a run goes through more than one epoch
 ]
 
@@ -103,7 +104,8 @@ def test_stop_at_any_step_in_process(tmp_path, monkeypatch):
     """The same, step by step: a signal in step n, for n that divide nothing."""
     from keras_gans import callbacks
 
-    assert train.main(["--model=cgan", f"--workdir={tmp_path / 'whole'}", *BASE]) == 0
+    base = [*BASE, "--set=train.steps_per_execution=1"]
+    assert train.main(["--model=cgan", f"--workdir={tmp_path / 'whole'}", *base]) == 0
     noticed = callbacks.StopOnSignal.on_step
     for stop in (1, 7, 111):
 
@@ -114,7 +116,7 @@ def test_stop_at_any_step_in_process(tmp_path, monkeypatch):
             noticed(self, step, logs)
 
         monkeypatch.setattr(callbacks.StopOnSignal, "on_step", on_step)
-        args = ["--model=cgan", f"--workdir={tmp_path / str(stop)}", *BASE]
+        args = ["--model=cgan", f"--workdir={tmp_path / str(stop)}", *base]
         assert train.main(args) == 130
         steps = checkpoint.steps(str(tmp_path / str(stop) / "checkpoints"))
         assert steps[-1] == stop

@@ -10,7 +10,16 @@ import tensorflow as tf
 from conftest import SHARED_DATA, smoke_model, variables_of
 from PIL import Image
 
-from keras_gans import data, engine, evaluate, losses, optimizers, pairwise, train
+from keras_gans import (
+    data,
+    engine,
+    evaluate,
+    losses,
+    optimizers,
+    pairwise,
+    strategies,
+    train,
+)
 from keras_gans.data import DataOptions, sources
 from keras_gans.errors import UserError
 from keras_gans.networks import patchgan, rrdb, spade, translator, unet
@@ -597,7 +606,7 @@ def test_two_replicas_equal_one(name, overrides):
     from test_distribute import trained
 
     one = trained(name, overrides, tf.distribute.get_strategy(), 0.005)
-    two = trained(name, overrides, train.make_strategy("mirrored"), 0.005)
+    two = trained(name, overrides, strategies.make_team("mirrored").strategy, 0.005)
     for key in one:
         np.testing.assert_allclose(one[key], two[key], atol=1e-5, err_msg=key)
 

@@ -15,7 +15,7 @@ from absl import logging
 
 from keras_gans import images
 from keras_gans.data import sources, survey
-from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.data.pipeline import ArraySource, random_access_stream
 from keras_gans.errors import UserError
 from keras_gans.export.sampler import ENDINGS
@@ -168,9 +168,12 @@ class FolderSource:
         """Tells these pictures from any others: names, sizes and times of the files."""
         return fingerprint_of_files(self.paths)
 
-    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+    def stream(
+        self, seed: int, start_step: int = 0, share: Share = WHOLE
+    ) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`."""
-        size = self.options.batch_size
+        own = share.rows(self.options.batch_size)
+        size = own.stop - own.start
         pool = ThreadPoolExecutor(THREADS)
 
         def lookup(numbers):
@@ -182,7 +185,7 @@ class FolderSource:
             return pictures, tf.ensure_shape(labels, (size,))
 
         return random_access_stream(
-            len(self.paths), lookup, self.info, self.options, seed, start_step
+            len(self.paths), lookup, self.info, self.options, seed, start_step, share
         )
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -129,6 +129,27 @@ class DataOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class Share:
+    """Which rows of every batch are read: an equal part for each worker.
+
+    Attributes:
+        index: Of the part.
+        count: Number of parts; batches divide by it.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def rows(self, batch_size: int) -> slice:
+        """The part's rows of a batch."""
+        size = batch_size // self.count
+        return slice(self.index * size, (self.index + 1) * size)
+
+
+WHOLE = Share()
+
+
+@dataclasses.dataclass(frozen=True)
 class DataInfo:
     """What a data set says of itself.
 

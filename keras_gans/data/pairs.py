@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_gans import images
 from keras_gans.data import folder, survey
-from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.errors import UserError
 
 
@@ -197,13 +197,15 @@ class UnpairedSource:
                 source.options, batch_size=options.batch_size
             )
 
-    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+    def stream(
+        self, seed: int, start_step: int = 0, share: Share = WHOLE
+    ) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`."""
         derived = bool(self.given.info.source_shape)
         both = tf.data.Dataset.zip(
-            self.made.stream(seed, start_step),
+            self.made.stream(seed, start_step, share),
             # another order: seeds of runs are below 2^31
-            self.given.stream(seed + 2**31, start_step),
+            self.given.stream(seed + 2**31, start_step, share),
         )
         return both.map(lambda made, given: (made[0], given[1 if derived else 0]))
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gans.data import sources
-from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 
 
 def random_access_stream(
@@ -20,6 +20,7 @@ def random_access_stream(
     options: DataOptions,
     seed: int,
     start_step: int,
+    share: Share,
 ) -> tf.data.Dataset:
     """Streams examples that can be looked up by number, in any order at no cost.
 
@@ -35,6 +36,7 @@ def random_access_stream(
         options: Batch size and augmentation.
         seed: The run's seed.
         start_step: The batch to begin with.
+        share: Which rows of each batch are looked up.
 
     Returns:
         (images float32 in [-1, 1], labels int32, or sources float32), endless,
@@ -51,12 +53,14 @@ def random_access_stream(
     numbers = tf.data.Dataset.range(epoch, np.iinfo(np.int64).max)
     numbers = numbers.flat_map(permutation).skip(skip)
     numbers = numbers.batch(options.batch_size, drop_remainder=True)
+    numbers = numbers.map(lambda n: n[share.rows(options.batch_size)])
     return finish(
         numbers.map(lookup, tf.data.AUTOTUNE, deterministic=True),
         info,
         options,
         seed,
         start_step,
+        share,
     )
 
 
@@ -66,21 +70,26 @@ def finish(
     options: DataOptions,
     seed: int,
     start_step: int,
+    share: Share,
 ) -> tf.data.Dataset:
     """Turns batches of (uint8 images, labels) into what a model trains on."""
     steps = tf.data.Dataset.counter(start_step)
+    size, rows = options.batch_size, share.rows(options.batch_size)
 
     def convert(step, batch):
         images, labels = batch
         images = tf.cast(images, tf.float32) / 127.5 - 1.0
         if options.horizontal_flip:
-            images = tf.image.stateless_random_flip_left_right(
-                images, seed=tf.stack([tf.cast(seed, tf.int64), step])
-            )
+            key = tf.stack([tf.cast(seed, tf.int64), step])
+            flip = tf.random.stateless_uniform((size,), key)[rows] >= 0.5
+            flipped = tf.reverse(images, axis=[2])
+            images = tf.where(flip[:, None, None, None], flipped, images)
         if options.random_crop:
             # other draws than the mirroring's: seeds are below 2^32
             key = tf.stack([tf.cast(seed, tf.int64) + 2**32, step])
-            images = _random_crop(images, options.random_crop, key)
+            less = options.random_crop
+            starts = tf.random.stateless_uniform((2, size), key, 0, less + 1, tf.int32)
+            images = _crop(images, less, starts[:, rows])
         if info.source_shape:
             return sources.split(images, info, options.source)
         return images, labels
@@ -90,10 +99,9 @@ def finish(
     return both.prefetch(tf.data.AUTOTUNE)
 
 
-def _random_crop(images: tf.Tensor, less: int, key: tf.Tensor) -> tf.Tensor:
+def _crop(images: tf.Tensor, less: int, starts: tf.Tensor) -> tf.Tensor:
     """Cuts every picture at a place of its own, `less` pixels smaller on both sides."""
     batch, height, width, channels = images.shape
-    starts = tf.random.stateless_uniform((2, batch), key, 0, less + 1, tf.int32)
     rows, columns = (
         start[:, None] + tf.range(side - less)
         for start, side in zip(tf.unstack(starts), (height, width), strict=True)
@@ -140,7 +148,9 @@ class ArraySource:
         whole.update(np.ascontiguousarray(self.labels))
         return whole.hexdigest()
 
-    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+    def stream(
+        self, seed: int, start_step: int = 0, share: Share = WHOLE
+    ) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`."""
         images = tf.constant(self.images)
         labels = tf.constant(self.labels.astype(np.int32))
@@ -149,7 +159,7 @@ class ArraySource:
             return tf.gather(images, numbers), tf.gather(labels, numbers)
 
         return random_access_stream(
-            len(self.images), lookup, self.info, self.options, seed, start_step
+            len(self.images), lookup, self.info, self.options, seed, start_step, share
         )
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

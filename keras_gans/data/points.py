@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.errors import UserError
 
 
@@ -68,7 +68,9 @@ class PointsSource:
         self.options, self.mixture = options, MIXTURES[options.dataset]()
         self.info = DataInfo((1, 1, 2))
 
-    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+    def stream(
+        self, seed: int, start_step: int = 0, share: Share = WHOLE
+    ) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`."""
         modes = tf.constant(self.mixture.modes)
         num = self.options.batch_size
@@ -80,7 +82,8 @@ class PointsSource:
             )
             noise = tf.random.stateless_normal((num, 2), tf.bitwise.invert(key))
             points = tf.gather(modes, which) + self.mixture.stddev * noise
-            return tf.reshape(points, (num, 1, 1, 2)), tf.zeros((num,), tf.int32)
+            points = tf.reshape(points, (num, 1, 1, 2))[share.rows(num)]
+            return points, tf.zeros((len(points),), tf.int32)
 
         steps = tf.data.Dataset.counter(start_step)
         batches = steps.map(draw, tf.data.AUTOTUNE, deterministic=True)

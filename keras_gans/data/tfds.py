@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from keras_gans import images
 from keras_gans.data import sources
 from keras_gans.data.folder import fingerprint_of_files
-from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.data.pipeline import ArraySource, finish
 from keras_gans.errors import UserError, did_you_mean
 
@@ -125,7 +125,9 @@ class TFDSSource:
         )
         return f"{self.options.split} {files}"
 
-    def stream(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+    def stream(
+        self, seed: int, start_step: int = 0, share: Share = WHOLE
+    ) -> tf.data.Dataset:
         """The batches from a step on, a function of (seed, step); see `load_data`.
 
         TFDS has shuffled the records once, when it prepared the set; here each stretch
@@ -150,9 +152,14 @@ class TFDSSource:
             first, skip = divmod(skip, self.info.num_examples)
         epochs = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
         shuffled = epochs.flat_map(epoch).skip(skip)
+        whole, own = self.options.batch_size, share.rows(self.options.batch_size)
+        if share.count > 1:  # the other workers' rows are not decoded
+            shuffled = shuffled.batch(whole, drop_remainder=True)
+            shuffled = shuffled.map(lambda *batch: tuple(x[own] for x in batch))
+            shuffled = shuffled.unbatch()
         decoded = shuffled.map(self._decode, tf.data.AUTOTUNE, deterministic=True)
-        batches = decoded.batch(self.options.batch_size, drop_remainder=True)
-        return finish(batches, self.info, self.options, seed, start_step)
+        batches = decoded.batch(own.stop - own.start, drop_remainder=True)
+        return finish(batches, self.info, self.options, seed, start_step, share)
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each example once, in order: uint8 pictures and int32 labels."""
