@@ -2,10 +2,12 @@ r"""Measures how fast this machine trains.
 
     python -m keras_gans.benchmark throughput --model=cgan
 
-trains the recipe's networks in two ways, in turn, in one process: with `fit` and all
-callbacks of the train command, and in a bare `tf.function` loop that does the same
-updates on batches already in memory. Prints images per second of each, the ratios pair
-by pair, and their medians.
+trains the recipe in two ways, in turn: with `fit` and all callbacks of the train
+command, and in a bare `tf.function` loop that does the same updates on batches already
+in memory. Prints images per second of each (medians), their ratio, the share of the
+time spent waiting for data, the arithmetic of an image, what share of the device's peak
+that is, and the most memory held. Several models, --precision=float32,mixed_bfloat16,
+and --torch (PyTorch's DCGAN of the same shape) are measured in turn in the same run.
 
     python -m keras_gans.benchmark models --model=dcgan --model=r3gan
 
@@ -47,20 +49,17 @@ prints how many are found again, how visible the mark is, and what it costs in K
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
-import itertools
 import multiprocessing
 import os
 import platform
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from keras_gans import board
+from keras_gans import board, speed
 from keras_gans.command import import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
@@ -84,11 +83,18 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_multi_string(
         "model",
         ["cgan"],
-        "A name of the zoo, or a .toml file; several, but of throughput.",
+        "A name of the zoo, or a .toml file; several.",
         **flag,
     )
     flags.DEFINE_multi_string("set", [], "Changes one key of the recipe.", **flag)
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its sets.", **flag)
+    flags.DEFINE_list(
+        "precision",
+        None,
+        "throughput: of train.precision, several; the recipe's if not given.",
+        **flag,
+    )
+    flags.DEFINE_bool("torch", False, "throughput: PyTorch's DCGAN, too.", **flag)
     flags.DEFINE_integer("rounds", 5, "Pairs of measurements.", **flag, lower_bound=1)
     flags.DEFINE_integer(
         "steps",
@@ -141,19 +147,30 @@ def main(argv: list[str] | None = None) -> int:
         if kind == "watermark":
             watermark(values)
             return
-        if kind == "throughput" and len(values.model) > 1:
-            raise UserError("throughput: expected one --model")
+        if kind == "throughput":
+            throughput(values)
+            return
         configs = [load_config(name, values.set) for name in values.model]
         steps = values.steps or configs[0].train.checkpoint_every
-        if kind == "throughput":
-            throughput(configs[0], values.data_dir, values.rounds, steps)
-        elif kind == "input":
+        if kind == "input":
             read_input(configs, values.data_dir, values.rounds, steps)
         else:
             models(configs, values.data_dir, values.rounds, steps)
 
     rest = [word for word in argv if word != kind]
     return run_command("benchmark", __doc__, define_flags, body, rest)
+
+
+def throughput(values: flags.FlagValues) -> None:
+    """Times training; the flags are those of the command."""
+    changes = [values.set]
+    if values.precision:
+        changes = [[*values.set, f"train.precision={p}"] for p in values.precision]
+    configs = [load_config(name, c) for name in values.model for c in changes]
+    speed.throughput(
+        configs, values.data_dir, values.rounds, values.steps, values.torch
+    )
+    print(_machine())
 
 
 def quality(values: flags.FlagValues) -> None:
@@ -214,7 +231,7 @@ def _steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]
     from keras_gans import building, data
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    run = _bare_loop(building.build_model(config, source.info), source, 10)
+    run = speed.bare_loop(building.build_model(config, source.info), source, 10)
     run()  # trace, and warm up
     size = source.options.batch_size
     return statistics.median(run() for _ in range(3)) / size, size
@@ -292,32 +309,12 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
     model = building.build_model(config, source.info)
-    run = _bare_loop(model, source, steps)
+    run = speed.bare_loop(model, source, steps)
     run()  # trace, and warm up
     rate = statistics.median(run() for _ in range(rounds))
     size = source.options.batch_size
     sizes = model.generator.count_params(), model.discriminator.count_params()
     return size, f"{rate / size:.2f}", round(rate), *sizes, round(peak_mib()) or "?"
-
-
-def _bare_loop(model, source, steps: int):
-    """The same updates with nothing around them: no callback, no input pipeline."""
-    import tensorflow as tf
-
-    batches = list(source.stream(0).take(16))
-    # Without autograph, as in fit().
-    step = tf.function(model.train_step, autograph=False, jit_compile=model.jit_compile)
-
-    def run() -> float:
-        """Returns images per second."""
-        start = time.perf_counter()
-        for i in range(steps):
-            logs = step(batches[i % len(batches)])
-        _ = {k: v.numpy() for k, v in logs.items()}
-        size = batches[0][0].shape[0]
-        return steps * size / (time.perf_counter() - start)
-
-    return run
 
 
 def _machine() -> str:
@@ -330,82 +327,6 @@ def _machine() -> str:
         f"{platform.machine()}, {os.cpu_count()} cores, {'+'.join(devices)}, "
         f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
     )
-
-
-def throughput(config: Config, data_dir: str | None, rounds: int, steps: int) -> None:
-    """Times `fit` with its callbacks against a bare loop, and prints the figures.
-
-    Args:
-        config: The recipe.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        rounds: Pairs of measurements.
-        steps: Training steps in each.
-    """
-    import keras
-
-    class Clock(keras.callbacks.Callback):
-        """From the first step's start to the last one's end."""
-
-        first = None
-
-        def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-            self.first = self.first or time.perf_counter()
-
-        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-            _ = {k: v.numpy() for k, v in logs.items()}  # waits for the device
-            self.last = time.perf_counter()
-
-    from keras_gans import building, callbacks, data, engine, strategies, vitals
-    from keras_gans.workdir import Workdir
-
-    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    size = source.options.batch_size
-    run_bare = _bare_loop(building.build_model(config, source.info), source, steps)
-    model = building.build_model(config, source.info)
-    stream = source.stream(config.train.seed)
-    examples = vitals.examples(source)
-    ends = itertools.count(steps, steps)
-    model.train_function = engine.train_function(  # traced once for all rounds
-        model,
-        itertools.chain.from_iterable(
-            strategies.sizes(start, start + steps, config.train)
-            for start in itertools.count(0, steps)
-        ),
-    )
-
-    def run_fit() -> float:
-        options = dataclasses.replace(config.train, steps=next(ends))
-        with tempfile.TemporaryDirectory() as folder:
-            # Opening the folder and the stream comes once in a run: not timed.
-            begin, end = Clock(), Clock()
-            workdir = Workdir(folder)
-            workdir.write(config, source.info)
-            info = building.generator_info(model, config, source.info)
-            sampler = building.KerasSampler(model, info)
-            watching = callbacks.training_callbacks(
-                sampler, workdir, options, source, examples
-            )
-            model.fit(
-                stream,
-                steps_per_epoch=steps,
-                verbose=0,
-                shuffle=False,
-                callbacks=callbacks.CallbackList(
-                    [begin, *watching, end], add_history=True, model=model
-                ),
-            )
-            return steps * size / (end.last - begin.first)
-
-    run_bare(), run_fit()  # trace, and warm up
-    rows = [(run_bare(), run_fit()) for _ in range(rounds)]
-    print(f"{config.name}, batch {size}, {steps} steps, {rounds} rounds; images/s")
-    print(f"{'bare loop':>12} {'fit':>12} {'fit / bare':>12}")
-    for a, b in rows:
-        print(f"{a:12.0f} {b:12.0f} {b / a:12.3f}")
-    a, b = (statistics.median(column) for column in zip(*rows, strict=True))
-    ratio = statistics.median(y / x for x, y in rows)
-    print(f"{a:12.0f} {b:12.0f} {ratio:12.3f}  median")
-    print(_machine())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from importlib import metadata
 import keras
 import numpy as np
 
-from keras_gans import checkpoint, optimizers, transfer
+from keras_gans import checkpoint, layers, optimizers, transfer
 from keras_gans import config as config_lib
 from keras_gans.config import Config
 from keras_gans.data.options import DataInfo
@@ -47,17 +47,25 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
             f"[hparams] augment: '{config.hparams.augment}' is for pictures, and "
             f'{config.data.dataset} has points; expected ""'
         )
+    options = config.train
     try:
-        model = variant(
-            _factory(networks.generator, from_data, config.generator),
-            _factory(networks.discriminator, from_data, config.discriminator),
-            config.hparams,
-            seed=config.train.seed,
-            name=config.name,
-        )
-        transfer.freeze(model.discriminator, config.train.freeze_discriminator)
+        with layers.policy(options.precision):
+            model = variant(
+                _factory(networks.generator, from_data, config.generator),
+                _factory(networks.discriminator, from_data, config.discriminator),
+                config.hparams,
+                seed=options.seed,
+                name=config.name,
+            )
+        for layer in model._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = options.synchronized_batch_norm
+        transfer.freeze(model.discriminator, options.freeze_discriminator)
         return model.compile(
-            _optimizer(config.g_optimizer), _optimizer(config.d_optimizer)
+            _optimizer(config.g_optimizer),
+            _optimizer(config.d_optimizer),
+            accumulate=options.accumulate,
+            jit_compile={"yes": True, "no": False}.get(options.jit_compile, "auto"),
         )
     except UserError:
         raise

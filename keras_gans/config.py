@@ -32,7 +32,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from keras_gans.command import import_tensorflow
 from keras_gans.data.options import DataOptions
@@ -63,6 +63,15 @@ class TrainOptions:
         grid_every: Steps between two sample grids.
         checkpoint_every: Steps between two checkpoints.
         keep_checkpoints: How many of the newest checkpoints are kept.
+        precision: Of the networks' layers in training: "float32", "mixed_bfloat16" or
+            "mixed_float16". Weights, last layers, losses and what is exported are
+            float32.
+        accumulate: In how many parts, one after another, a batch is computed, to need
+            less memory.
+        synchronized_batch_norm: Whether batch normalisation takes its statistics of
+            all devices together, rather than of each one's own pictures.
+        jit_compile: Whether XLA compiles the step; "auto" does where Keras would, on
+            one GPU.
         steps_per_execution: Training steps that run without the host between them, at
             most; fewer where they take long or something is due.
         evaluate_every: Steps between two measurements of KID and coverage, with 1,000
@@ -79,6 +88,10 @@ class TrainOptions:
     grid_every: int = 250
     checkpoint_every: int = 500
     keep_checkpoints: int = 3
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    accumulate: int = 1
+    synchronized_batch_norm: bool = False
+    jit_compile: Literal["auto", "yes", "no"] = "auto"
     steps_per_execution: int = 10
     evaluate_every: int = 0
     init_from: str = ""
@@ -91,7 +104,7 @@ class TrainOptions:
             UserError: for a value out of range.
         """
         for field in dataclasses.fields(self):
-            if field.type == "str":
+            if field.type != "int":
                 continue
             zero = ("seed", "evaluate_every", "freeze_discriminator")
             low = 0 if field.name in zero else 1

@@ -6,44 +6,86 @@ the names below and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+_tracing = threading.local()  # each replica is traced in a thread of its own
+
 
 def minimize(
-    losses_fn: Callable[[], dict[str, tf.Tensor]],
+    losses_fns: Sequence[Callable[[], dict[str, tf.Tensor]]],
     variables: Sequence[keras.Variable],
     optimizer: keras.optimizers.Optimizer,
 ) -> dict[str, tf.Tensor]:
     """Takes one optimizer step on the sum of the means of some terms.
 
     Args:
-        losses_fn: Returns the terms, unreduced: {name: float [batch, ...]}.
+        losses_fns: One for each part of the batch, mostly one for all of it; a part is
+            computed after the one before it, so that one at a time needs memory. Each
+            returns the terms, unreduced: {name: float [rows, ...]}.
         variables: What the step may change; nothing else is.
         optimizer: Built on these variables.
 
     Returns:
         {name: mean of the term over this replica's batch} and "gradient_norm", the
-        global L2 norm of the gradient of their sum. Float32 scalars.
+        global L2 norm of the gradient of their sum over all replicas. Float32 scalars;
+        0 for what overflowed in a step that loss scaling leaves out.
     """
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch([v.value for v in variables])
-        terms = {k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()}
-        # Keras's optimizers SUM gradients over replicas: divide here, once.
-        scale = optimizer.scale_loss(ops.ones(())) / num_replicas()
-        loss = sum(terms.values()) * scale
-    gradients = tape.gradient(loss, [v.value for v in variables])
-    # An embedding's gradient comes as slices, a row for each example. Keras's
-    # optimizers would square, clip and norm rows of one class apart: add them up.
-    gradients = [tf.convert_to_tensor(g) for g in gradients]
+    values, parts = [v.value for v in variables], len(losses_fns)
+    scale = optimizer.scale_loss(ops.ones(()))
+    gradients, logs = None, {}
+    for i, losses_fn in enumerate(losses_fns):
+        with _computing(part=(i, parts), scale=scale), _after(gradients):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(values)
+                means = {
+                    k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()
+                }
+                loss = sum(means.values()) * scale / (parts * num_replicas())
+            # An embedding's gradient comes as slices, a row for each example. Keras's
+            # optimizers would square, clip and norm rows of one class apart: add them.
+            found = [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
+        logs = {k: logs.get(k, 0.0) + mean / parts for k, mean in means.items()}
+        if gradients:
+            found = [a + b for a, b in zip(gradients, found, strict=True)]
+        gradients = found
+    if num_replicas() > 1:
+        context = tf.distribute.get_replica_context()
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        # Keras's optimizers sum after they clip, and after they look for overflows.
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        inner._all_reduce_sum_gradients = list
     optimizer.apply(gradients, variables)
-    norm = tf.linalg.global_norm(gradients) / scale
-    return {**terms, "gradient_norm": norm}
+    logs["gradient_norm"] = tf.linalg.global_norm(gradients) / scale
+    if hasattr(optimizer, "inner_optimizer"):  # it leaves steps out that overflow
+        usual = tf.logical_and(scale >= 1.0, ~tf.math.is_finite(logs["gradient_norm"]))
+        for name, value in logs.items():
+            left_out = tf.logical_and(usual, ~tf.math.is_finite(value))
+            logs[name] = tf.where(left_out, 0.0, value)
+    return logs
+
+
+@contextlib.contextmanager
+def _computing(**what: Any) -> Iterator[None]:
+    """Notes which part of a batch is computed, and by how much its loss is scaled."""
+    before = dict(vars(_tracing))
+    vars(_tracing).update(what)
+    try:
+        yield
+    finally:
+        vars(_tracing).clear()
+        vars(_tracing).update(before)
+
+
+def _after(tensors: list[tf.Tensor] | None) -> contextlib.AbstractContextManager:
+    return tf.control_dependencies(tensors) if tensors else contextlib.nullcontext()
 
 
 def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
@@ -100,10 +142,13 @@ def value_and_gradient(
         (scores, float [batch, ...]): the latter the gradient of each example's score,
         as long as `fn` treats the examples of a batch apart (no batch normalisation).
     """
+    # In 16 bits this gradient, too, would vanish without a scale.
+    scale = getattr(_tracing, "scale", 1.0)
     with tf.GradientTape() as tape:
         tape.watch(x)
         score = fn(x)
-    return score, tape.gradient(score, x)
+        scaled = tf.cast(score, tf.float32) * scale
+    return score, tape.gradient(scaled, x) / tf.cast(scale, x.dtype)
 
 
 def grouped_conv(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -120,18 +165,18 @@ def grouped_conv(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     Returns:
         float [batch, height, width, out].
     """
-    conv = _conv if has_grouped_gradients() else _group_by_group
+    conv = _conv if has_grouped_gradients(x.dtype) else _group_by_group
     return conv(x, kernel)
 
 
 @functools.cache
-def has_grouped_gradients() -> bool:
+def has_grouped_gradients(dtype: tf.DType) -> bool:
     """Whether TensorFlow has the gradients of grouped convolutions on this device.
 
     On a CPU it has them where oneDNN is on: by default on x86 with AVX-512 alone.
     """
     with tf.init_scope():  # no tape records in here: the gradient by its own name
-        maps, kernel = tf.zeros((1, 3, 3, 4)), tf.zeros((3, 3, 2, 4))
+        maps, kernel = tf.zeros((1, 3, 3, 4), dtype), tf.zeros((3, 3, 2, 4), dtype)
         try:
             tf.raw_ops.Conv2DBackpropInput(
                 input_sizes=maps.shape,
@@ -181,25 +226,42 @@ def num_replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def _share() -> tuple[int, int]:
+    """Which part of the global batch is computed here, and of how many."""
+    index, parts = part()
+    if num_replicas() == 1:
+        return index, parts
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return replica * parts + index, num_replicas() * parts
+
+
+def part() -> tuple[int, int]:
+    """Which part of this replica's batch is computed, and of how many."""
+    return getattr(_tracing, "part", (0, 1))
+
+
+def whole(rows: int) -> int:
+    """The rows of the global batch, from those that are computed here at once."""
+    return rows * _share()[1]
+
+
 def replica_slice(make: Callable[[int], tf.Tensor], batch: int) -> tf.Tensor:
-    """Makes a global batch and keeps this replica's part of it.
+    """Makes a global batch and keeps what is computed here of it.
 
     Every replica makes the same global batch, so that what one device trains on is,
-    row for row, what several do.
+    row for row, what several do; and so for parts of a batch.
 
     Args:
         make: From a number of rows to a tensor with that many.
-        batch: This replica's number of rows.
+        batch: The number of rows that are computed here.
 
     Returns:
-        The tensor's rows of this replica.
+        The tensor's rows of this replica, and of this part.
     """
-    replicas = num_replicas()
-    if replicas == 1:
+    index, count = _share()
+    if count == 1:
         return make(batch)
-    context = tf.distribute.get_replica_context()
-    start = context.replica_id_in_sync_group * batch
-    return make(batch * replicas)[start : start + batch]
+    return make(batch * count)[index * batch : (index + 1) * batch]
 
 
 def global_mean(x: tf.Tensor) -> tf.Tensor:
@@ -211,11 +273,21 @@ def global_mean(x: tf.Tensor) -> tf.Tensor:
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
-def global_batch(x: tf.Tensor) -> tf.Tensor:
-    """The rows of all devices, in their order; x itself if there is one."""
+def map_globally(fn: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
+    """Applies a function to the rows of all devices, in their order.
+
+    Args:
+        fn: From the rows of all to as many.
+        x: This device's, float [batch, ...].
+
+    Returns:
+        This device's rows of the result.
+    """
     if num_replicas() == 1:
-        return x
-    return tf.distribute.get_replica_context().all_gather(x, axis=0)
+        return fn(x)
+    context = tf.distribute.get_replica_context()
+    rows, index = tf.shape(x)[0], context.replica_id_in_sync_group
+    return fn(context.all_gather(x, axis=0))[index * rows : (index + 1) * rows]
 
 
 class StepSeed(keras.random.SeedGenerator):
@@ -237,9 +309,14 @@ class StepSeed(keras.random.SeedGenerator):
         self._local = threading.local()
         self.begin_step()
 
-    def begin_step(self) -> None:
-        """Goes back to the first draw; call it where a step begins."""
-        self._local.draws = 0
+    @property
+    def draws(self) -> int:
+        """How many draws the step has made."""
+        return self._local.draws
+
+    def begin_step(self, draws: int = 0) -> None:
+        """Goes back to the first draw, or to another; call it where a step begins."""
+        self._local.draws = draws
 
     def next(self, ordered: bool = True) -> tf.Tensor:
         """Returns the next draw's seed, int32 [2]."""

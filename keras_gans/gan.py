@@ -52,11 +52,12 @@ class BaseGAN(keras.Model):
         name: str | None = None,
     ):
         """Builds the networks."""
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.hparams = hparams or self.Hparams()
         self.generator = generator()
         self.discriminator = discriminator()
-        self.ema_generator = generator()  # what is sampled, evaluated and exported
+        with layers.policy("float32"):  # what is sampled, evaluated and exported
+            self.ema_generator = generator()
         self.ema_generator.trainable = False
         self.ema_generator.set_weights(self.generator.get_weights())
         state = partial(self.add_weight, initializer="zeros", trainable=False)
@@ -67,6 +68,7 @@ class BaseGAN(keras.Model):
         if self.per_picture or self.hparams.r1_weight:
             penalties.check_network(self.discriminator)
         self.g_optimizer = self.d_optimizer = None
+        self.accumulate = 1
         self.built = True  # fit() must not call it on a batch of images
 
     @property
@@ -93,13 +95,16 @@ class BaseGAN(keras.Model):
         self,
         g_optimizer: keras.optimizers.Optimizer,
         d_optimizer: keras.optimizers.Optimizer,
+        accumulate: int = 1,
         **kwargs: Any,
     ) -> Self:
         """Sets the optimizers; call it under the strategy that made the model.
 
         Args:
-            g_optimizer: Trains the generator.
-            d_optimizer: Trains the discriminator.
+            g_optimizer: Trains the generator; its loss is scaled if the networks
+                compute in float16.
+            d_optimizer: Trains the discriminator; so is its.
+            accumulate: In how many parts, one after another, a batch is computed.
             **kwargs: Passed on to `keras.Model.compile`, as `jit_compile`.
 
         Returns:
@@ -107,7 +112,12 @@ class BaseGAN(keras.Model):
         """
         # optimizer=None: the default would plant an unused RMSprop in checkpoints.
         super().compile(optimizer=None, **kwargs)
+        if self.generator.dtype_policy.name == "mixed_float16":
+            g_optimizer, d_optimizer = map(
+                keras.optimizers.LossScaleOptimizer, (g_optimizer, d_optimizer)
+            )
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
+        self.accumulate = accumulate
         g_optimizer.build(self.g_variables)
         d_optimizer.build(self.discriminator.trainable_variables)
         return self
@@ -148,9 +158,7 @@ class BaseGAN(keras.Model):
             batch = real[i::every], None if labels is None else labels[i::every]
             d_logs = self.update_discriminator(*batch)
         layers.power_iteration(self.generator)
-        g_logs = engine.minimize(
-            lambda: self.g_losses(*batch), self.g_variables, self.g_optimizer
-        )
+        g_logs = self.minimize(self.g_losses, batch, self.g_variables, self.g_optimizer)
         self.step.assign_add(1)
         averaging.update(self.ema_generator, self.generator, self.average_decay())
         return {
@@ -172,11 +180,37 @@ class BaseGAN(keras.Model):
     def update_discriminator(self, real: Tensor, labels: Tensor | None) -> dict:
         """Takes one step of the discriminator; arguments as `d_losses`, logs back."""
         layers.power_iteration(self.discriminator)
-        return engine.minimize(
-            lambda: self.d_losses(real, labels) | self.regularizers(real, labels),
+        return self.minimize(
+            lambda *batch: self.d_losses(*batch) | self.regularizers(*batch),
+            (real, labels),
             self.discriminator.trainable_variables,
             self.d_optimizer,
         )
+
+    def minimize(
+        self,
+        losses_fn: Callable[..., dict[str, Tensor]],
+        batch: tuple[Tensor, Tensor | None],
+        variables: Sequence[keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+    ) -> dict[str, Tensor]:
+        """Takes one step on `losses_fn(*batch)`, in `accumulate` parts of the batch.
+
+        Each part sees its rows of the draws that the whole batch would. What looks at
+        several pictures at once (batch normalisation, relative scores, pools) sees
+        those of its part.
+        """
+        drawn, parts = self.seeds.draws, self.accumulate
+        size = batch[0].shape[0] // parts
+
+        def terms(i):
+            self.seeds.begin_step(drawn)
+            rows = slice(i * size, (i + 1) * size)
+            part = (x if x is None or parts == 1 else x[rows] for x in batch)
+            return losses_fn(*part)
+
+        fns = [partial(terms, i) for i in range(parts)]
+        return engine.minimize(fns, variables, optimizer)
 
     def regularizers(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """The discriminator's terms that any variant may have: R1."""
@@ -245,7 +279,9 @@ class BaseGAN(keras.Model):
         fake = self.relative(fake_logits, real_logits)
         self.augment.steer(real)
         shown = ops.sigmoid(real), ops.sigmoid(fake), ops.cast(fake > 0, "float32")
-        self.instruments.assign(ops.stack([ops.mean(v) for v in shown]))
+        index, parts = engine.part()
+        means = ops.stack([ops.mean(v) for v in shown]) / parts
+        self.instruments.assign(means + (self.instruments.value if index else 0.0))
 
     def relative(self, logits: Tensor, others: Tensor) -> Tensor:
         """Logits beside the others, above 0 for real: float [batch, ...]."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from keras import Input, Model, initializers, layers, ops, random
+from keras import Input, Model, config, initializers, layers, ops, random
 
 from keras_gans import engine
 from keras_gans.errors import UserError, check_range
@@ -15,6 +16,17 @@ from keras_gans.images import halvings
 Tensor = Any
 # Keeps a norm from 0. The papers' 1e-8 is 0 in the 16 bits of a float16 export.
 EPSILON = 1e-6
+
+
+@contextlib.contextmanager
+def policy(name: str) -> Iterator[None]:
+    """Builds layers with a dtype policy: "float32", "mixed_bfloat16", ..."""
+    before = config.dtype_policy()
+    config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        config.set_dtype_policy(before)
 
 
 def generator_inputs(latent_dim: int, num_classes: int) -> dict[str, Tensor]:
@@ -414,7 +426,7 @@ class AddNoise(layers.Layer):
                 shape = (num, *x.shape[1:3], 1)
                 return random.normal(shape, seed=self._seeds)
 
-            noise = engine.replica_slice(draw, ops.shape(x)[0])
+            noise = ops.cast(engine.replica_slice(draw, ops.shape(x)[0]), x.dtype)
         if strength is None:
             return x + noise * self.gain
         return x + noise * (self.gain * strength)[:, None, None, None]

@@ -143,7 +143,7 @@ def path_lengths(
         return ops.sum(synthesize(w) * noise, axis=(1, 2, 3)) / (height * width) ** 0.5
 
     _, gradient = engine.value_and_gradient(along, styles)
-    squares = ops.sum(ops.square(gradient), axis=2)
+    squares = ops.sum(ops.square(ops.cast(gradient, "float32")), axis=2)
     return ops.sqrt(ops.mean(squares, axis=1) + TINY)
 
 
@@ -185,7 +185,8 @@ class PathLength(layers.Layer):
         found = lazy(lengths, step, every, mean * ops.ones(ops.shape(batch)[:1]))
         penalty = ops.square(found - mean)
         moved = ops.mean(ops.stop_gradient(found)) - mean
-        self.mean.assign(mean + self.DECAY * moved)
+        moved = ops.where(ops.isfinite(moved), moved, 0.0)  # of a step left out
+        self.mean.assign(mean + self.DECAY * moved / engine.part()[1])
         return penalty
 
 

@@ -57,10 +57,9 @@ class PicturePool(layers.Layer):
         made = ops.stop_gradient(made)
         if not self._size:
             return made
-        return engine.replica_slice(
-            # every device keeps the same pool, of the pictures of all of them
-            lambda num: self._swap(ops.cast(engine.global_batch(made), "float32")),
-            ops.shape(made)[0],
+        # every device keeps the same pool, of the pictures of all of them
+        return engine.map_globally(
+            lambda whole: self._swap(ops.cast(whole, "float32")), made
         )
 
     def _swap(self, made: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ class CropLike(layers.Layer):
 
     def __init__(self, scale: int = 1):
         """Keeps the scale."""
-        super().__init__()
+        super().__init__(dtype="float32")  # what it cuts is made already
         self._scale = scale
 
     def call(self, pictures: Tensor, like: Tensor) -> Tensor:
@@ -105,11 +105,12 @@ class Double(layers.Layer):
 
     Args:
         interpolation: "nearest" or "bilinear".
+        dtype: As of any Keras layer.
     """
 
-    def __init__(self, interpolation: str = "nearest"):
+    def __init__(self, interpolation: str = "nearest", dtype: str | None = None):
         """Keeps the interpolation."""
-        super().__init__()
+        super().__init__(dtype=dtype)
         self._interpolation = interpolation
 
     def call(self, x: Tensor) -> Tensor:
@@ -138,10 +139,10 @@ class InstanceNormalization(layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Normalises float [batch, height, width, channels] over height and width."""
-        mean = ops.mean(x, axis=(1, 2), keepdims=True)
-        apart = x - mean
+        maps = ops.cast(x, "float32")
+        apart = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
         variance = ops.mean(ops.square(apart), axis=(1, 2), keepdims=True)
-        return apart * ops.rsqrt(variance + self._epsilon)
+        return ops.cast(apart * ops.rsqrt(variance + self._epsilon), x.dtype)
 
 
 def reflected(x: Tensor, padding: int) -> Tensor:

@@ -156,10 +156,12 @@ def run(
         source = data.open_source(config.data, data_dir, config.hparams.d_steps)
         devices = team.strategy.num_replicas_in_sync
         size = source.options.batch_size // config.hparams.d_steps
-        if size % devices:
+        parts = config.train.accumulate
+        if size % (devices * parts):
+            times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
             raise UserError(
-                f"[data] batch_size: expected a multiple of the {devices} devices, got "
-                f"{size}"
+                f"[data] batch_size: expected a multiple of the {devices} "
+                f"devices{times}, got {size}"
             )
         with team.strategy.scope():
             model = building.build_model(config, source.info)

@@ -347,16 +347,10 @@ def test_other_backends_are_refused(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_benchmark_prints_both_rates(capsys):
+def test_benchmark_prints_what_it_measures(capsys):
     from keras_gans import benchmark
 
     shrink = ["--set=generator.width=4", "--set=discriminator.width=4"]
-    args = ["throughput", "--model=dcgan", "--rounds=1", "--steps=3", *shrink]
-    assert benchmark.main(args) == 0
-    out = capsys.readouterr().out
-    median = [float(x) for x in out.splitlines()[-2].split()[:3]]
-    assert median[0] > 0 and median[1] > 0
-    assert median[2] == pytest.approx(median[1] / median[0], abs=0.01)
     args = [
         "models",
         "--model=dcgan",
@@ -376,9 +370,6 @@ def test_benchmark_prints_both_rates(capsys):
     model, batch, first, rate, number, mib = row.split()
     assert (model, batch, number) == ("cgan", "64", "5000")
     assert 0 < float(first) < 60 and float(rate) > 0 and float(mib) > 100
-    assert "expected one --model" in fails(
-        benchmark.main, capsys, "throughput", "--model=dcgan", "--model=gan"
-    )
     assert "say which benchmark" in fails(benchmark.main, capsys)
     assert "got 'speed'" in fails(benchmark.main, capsys, "speed")
 

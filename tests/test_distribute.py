@@ -6,60 +6,119 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import variables_of
+from conftest import SIZES, variables_of
 
 from keras_gans import building, config, data, strategies, train
 
+ZOO = [name for name in config.zoo_names() if name not in SIZES]
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
 
-def trained(name, overrides, strategy, rate=0.5, steps=3):
+def trained(name, overrides, strategy, rate=0.5, steps=3, nudge=0.0):
+    """All variables after some steps; weights begin `nudge`, relatively, off."""
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
     with strategy.scope():
         model = building.build_model(recipe, source.info)
         # SGD: Adam hides a wrong scale of the gradient
-        model.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate))
+        sgd = keras.optimizers.SGD
+        model.compile(sgd(rate), sgd(rate), accumulate=recipe.train.accumulate)
+    signs = np.random.default_rng(0)
+    for weight in model.trainable_variables if nudge else ():
+        sign = signs.choice([-1.0, 1.0], weight.shape)
+        weight.assign(weight.numpy() * (1.0 + nudge * sign))
     before = variables_of(model)
     model.fit(source.stream(0), steps_per_epoch=steps, verbose=0, shuffle=False)
     after = variables_of(model)
-    assert any(np.abs(after[k] - before[k]).max() > 1e-3 for k in after)
+    assert any(np.abs(after[k] - before[k]).max() > 1e-4 for k in after)
     return after
 
 
-@pytest.mark.parametrize(
-    "name, overrides",
-    [
-        # what draws or averages for each device apart is left out: dropout, batch norm
-        ("gan", ["discriminator.dropout=0.0"]),
-        ("dcgan", ["generator.normalization=none", "discriminator.normalization=none"]),
-        ("cgan", PLAIN),
-        ("lsgan", [*PLAIN, "hparams.augment=color,translation,cutout"]),
-        ("lsgan", [*PLAIN, "hparams.augment=ada", "hparams.ada_images=64"]),
-        ("acgan", PLAIN),
-        ("wgan", [PLAIN[0], "discriminator.normalization=none", "hparams.clip=0.1"]),
-        ("dragan", PLAIN[:1]),
-        ("infogan", PLAIN[:1]),
-        ("wgan_gp_ring", []),
-        ("rsgan_ring", []),
-        # standard deviations are of each device's own pictures
-        ("stylegan2", ["discriminator.group_size=1"]),
-        ("r3gan", ["hparams.augment=ada", "hparams.augment_probability=0.5"]),
-        ("sngan_ring", []),
+# What draws, or averages, for each device apart is left out: dropout, and standard
+# deviations of groups. The toys and small networks take a larger rate than the others.
+DROPOUT = ["discriminator.dropout=0.0"]
+UNLIKE = {
+    "gan": DROPOUT,
+    "cgan": DROPOUT,
+    "acgan": DROPOUT,
+    "lsgan": [*DROPOUT, "hparams.augment=ada", "hparams.ada_images=64"],
+    "wgan": ["hparams.clip=0.1"],
+    "stylegan2": ["discriminator.group_size=1"],
+    "r3gan": ["hparams.augment=ada", "hparams.augment_probability=0.5"],
+    "pix2pix": ["generator.dropout=0.0"],
+    # instance normalisation of flat pictures is chaos: 1e-8 becomes 1e-4
+    "cyclegan": [
+        "hparams.pool_size=12",
+        "generator.norm=none",
+        "discriminator.norm=none",
     ],
-)
-def test_two_replicas_equal_one(name, overrides):
-    # A loss without bounds, or a penalty, takes off at a large rate.
-    rate = 0.5 if name in ("gan", "dcgan", "cgan", "acgan", "infogan") else 0.02
-    one = trained(name, overrides, tf.distribute.get_strategy(), rate)
-    mirrored = strategies.make_team("mirrored").strategy
-    assert mirrored.num_replicas_in_sync == 2
-    two = trained(name, overrides, mirrored, rate)
+    # without it the first features are tiny, and PatchNCE's gradients 1e6
+    "cut": [
+        "hparams.nce_weight=1e-6",
+        "generator.norm=none",
+        "discriminator.norm=none",
+    ],
+    "esrgan": ["hparams.pretraining=0", "hparams.adversarial_weight=1.0"],
+}
+BOTH = ["train.synchronized_batch_norm=true"]
+RATES = {name: 0.5 for name in ("gan", "cgan", "acgan", "infogan")}
+
+
+@pytest.mark.parametrize("name", [n for n in ZOO if n != "fastgan"])
+def test_two_replicas_equal_one(name):
+    one, two = one_and_two(name)
     for key in one:
         np.testing.assert_allclose(one[key], two[key], atol=1e-5, err_msg=key)
 
 
-@pytest.mark.parametrize("name", ["gan", "dcgan", "cgan"])
+@pytest.mark.slow
+def test_two_replicas_equal_one_of_a_chaotic_model():
+    """Rows of batch normalisation after small kernels: a rounding becomes 1e-2."""
+    one, two = one_and_two("fastgan")
+    nudged = trained("fastgan", BOTH, tf.distribute.get_strategy(), 0.005, nudge=6e-8)
+    for key in one:
+        chaos = max(np.abs(one[k] - nudged[k]).max() for k in one if k[:5] == key[:5])
+        np.testing.assert_allclose(one[key], two[key], atol=max(chaos, 1e-5))
+
+
+def one_and_two(name):
+    overrides, rate = [*UNLIKE.get(name, []), *BOTH], RATES.get(name, 0.005)
+    one = trained(name, overrides, tf.distribute.get_strategy(), rate)
+    mirrored = strategies.make_team("mirrored").strategy
+    assert mirrored.num_replicas_in_sync == 2
+    return one, trained(name, overrides, mirrored, rate)
+
+
+@pytest.mark.parametrize(
+    "name, overrides, devices",
+    [
+        ("gan", ["discriminator.dropout=0.0", "hparams.d_steps=2"], "one_device"),
+        ("lsgan", [*PLAIN, "hparams.augment=color,translation,cutout"], "one_device"),
+        ("wgan_gp_ring", [], "one_device"),
+        (
+            "stylegan2",
+            ["discriminator.group_size=1", "hparams.path_every=1"],
+            "one_device",
+        ),
+        ("r3gan", [], "one_device"),
+        ("cgan", PLAIN, "mirrored"),
+    ],
+)
+def test_parts_of_a_batch_add_up(name, overrides, devices):
+    rate = RATES.get(name, 0.005)
+    whole = trained(name, overrides, tf.distribute.get_strategy(), rate)
+    strategy = strategies.make_team(devices).strategy
+    parts = trained(name, [*overrides, "train.accumulate=2"], strategy, rate)
+    for key in whole:
+        np.testing.assert_allclose(whole[key], parts[key], atol=1e-5, err_msg=key)
+
+
+QUICK = "gan", "cgan"
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in ZOO]
+)
 def test_command_trains_mirrored_and_resumes(name, tmp_path):
     args = [f"--model={name}", "--smoke", "--strategy=mirrored", "--export=none"]
     whole = [*args, f"--workdir={tmp_path / 'whole'}"]
@@ -72,7 +131,7 @@ def test_command_trains_mirrored_and_resumes(name, tmp_path):
     with np.load(paths[0]) as one, np.load(paths[1]) as two:
         assert one["generator/000"].shape
         for key in one.files:
-            np.testing.assert_allclose(one[key], two[key], atol=1e-5, err_msg=key)
+            assert one[key].tobytes() == two[key].tobytes(), key
 
 
 def test_batch_must_divide_by_the_devices(tmp_path, capsys):

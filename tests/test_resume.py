@@ -70,7 +70,14 @@ def rows_so_far(workdir):
     return [json.loads(line)["step"] for line in whole] or [0]
 
 
-@pytest.mark.parametrize("name", ["gan", "dcgan", "cgan"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("gan", marks=pytest.mark.slow),
+        pytest.param("dcgan", marks=pytest.mark.slow),
+        "cgan",
+    ],
+)
 def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
     whole = start(name, tmp_path / "whole")
     assert whole.wait(300) == 0, whole.communicate()

@@ -105,7 +105,7 @@ class R3GAN(RSGAN):
 
     def gamma(self, real: Tensor) -> Tensor:
         """Weight of both penalties in this step: float scalar."""
-        pictures = ops.cast(ops.shape(real)[0] * engine.num_replicas(), "float32")
+        pictures = ops.cast(engine.whole(ops.shape(real)[0]), "float32")
         rule = 2.0 * (real.shape[1] / 64) ** 3 * 256 / pictures
         final = self.hparams.r1_final
         return (self.hparams.r1_weight or rule) * (

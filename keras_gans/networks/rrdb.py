@@ -70,8 +70,8 @@ def generator(
     x = layers.Conv2D(image_shape[-1], 3, padding="same", dtype="float32")(x)
     large = source
     for _ in range(scale.bit_length() - 1):
-        large = Double("bilinear")(large)
-    return Model({"source": source}, layers.Add()([x, large]))
+        large = Double("bilinear", dtype="float32")(large)
+    return Model({"source": source}, layers.Add(dtype="float32")([x, large]))
 
 
 def _dense_block(x: Tensor, growth: int) -> Tensor:

@@ -28,6 +28,7 @@ from keras_gans.layers import (
     generator_inputs,
     image_inputs,
     map_widths,
+    policy,
 )
 
 Tensor = Any
@@ -73,30 +74,31 @@ def generator(
     check_range(1, mapping_depth=mapping_depth)
     size, widths = map_widths(image_shape, width, max_width)
     inputs = generator_inputs(latent_dim, num_classes)
-    x = PixelNorm()(inputs["latents"])
-    if num_classes:
-        embedding = layers.Embedding(num_classes, style_dim, _unit())
-        x = layers.Concatenate()([x, PixelNorm()(embedding(inputs["labels"]))])
-    for _ in range(mapping_depth):
-        x = lrelu(EqualizedDense(style_dim, rate=0.01)(x))
-    mapping = keras.Model(inputs, x, name="mapping")
+    with policy("float32"):  # small, and what it makes is in every picture
+        x = PixelNorm()(inputs["latents"])
+        if num_classes:
+            embedding = layers.Embedding(num_classes, style_dim, _unit())
+            x = layers.Concatenate()([x, PixelNorm()(embedding(inputs["labels"]))])
+        for _ in range(mapping_depth):
+            x = lrelu(EqualizedDense(style_dim, rate=0.01)(x))
+        mapping = keras.Model(inputs, x, name="mapping")
 
-    num_layers = 2 * len(widths)
-    inputs = generator_inputs(latent_dim, num_classes)
-    others = {**inputs, "latents": keras.Input((latent_dim,), name="mixed_latents")}
-    mix = keras.Input((num_layers,), name="mix")
-    psi = keras.Input((num_layers,), name="truncation")
-    first, second = mapping(inputs)[:, None], mapping(others)[:, None]
-    mixed = Truncation(name="mean_style")(
-        first + mix[..., None] * (second - first), psi
-    )
-    inputs = {
-        **inputs,
-        "mixed_latents": others["latents"],
-        "mix": mix,
-        "truncation": psi,
-    }
-    draw_styles = keras.Model(inputs, mixed, name="styles")
+        num_layers = 2 * len(widths)
+        inputs = generator_inputs(latent_dim, num_classes)
+        others = {**inputs, "latents": keras.Input((latent_dim,), name="mixed_latents")}
+        mix = keras.Input((num_layers,), name="mix")
+        psi = keras.Input((num_layers,), name="truncation")
+        first, second = mapping(inputs)[:, None], mapping(others)[:, None]
+        mixed = Truncation(name="mean_style")(
+            first + mix[..., None] * (second - first), psi
+        )
+        inputs = {
+            **inputs,
+            "mixed_latents": others["latents"],
+            "mix": mix,
+            "truncation": psi,
+        }
+        draw_styles = keras.Model(inputs, mixed, name="styles")
 
     styles = keras.Input((num_layers, style_dim), name="styles")
     strength = keras.Input((), name="noise")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from keras import Input, Model, layers
 
 from keras_gans.errors import check_range
+from keras_gans.layers import policy
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
 from keras_gans.size_free import (
     CropLike,
@@ -111,7 +112,8 @@ def projector(generator: Model, embedding_dim: int) -> Model:
     """
     inputs = [Input((None, tap.shape[-1])) for tap in encoder(generator).outputs]
     outputs = []
-    for x in inputs:
-        x = layers.Dense(embedding_dim, "relu")(x)
-        outputs.append(layers.UnitNormalization()(layers.Dense(embedding_dim)(x)))
-    return Model(inputs, outputs)
+    with policy("float32"):  # small, and lengths of 16 bits are too coarse
+        for x in inputs:
+            x = layers.Dense(embedding_dim, "relu")(x)
+            outputs.append(layers.UnitNormalization()(layers.Dense(embedding_dim)(x)))
+        return Model(inputs, outputs)

@@ -1,0 +1,324 @@
+"""How fast training is, and what of this machine it uses (`benchmark throughput`).
+
+Each contender, a recipe in a precision or PyTorch's DCGAN in one of its ways, lives in
+a process of its own, so that its most memory is its own; they are measured in turn,
+round by round, so that what else the machine does meets all of them.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import itertools
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras_gans import torch_dcgan
+from keras_gans.command import import_tensorflow
+from keras_gans.config import Config
+from keras_gans.errors import UserError
+from keras_gans.export.sampler import peak_mib
+
+PEAK_SIDE = 2048  # of the matrices that a device's peak is measured with
+TITLES = (
+    "contender",
+    "fit, images/s",
+    "bare",
+    "fit/bare",
+    "waiting",
+    "MFLOP/img",
+    "GFLOP/s",
+    "of peak",
+    "MiB",
+    "x the first",
+)
+
+
+def throughput(
+    configs: Sequence[Config],
+    data_dir: str | None,
+    rounds: int,
+    steps: int | None,
+    with_torch: bool,
+) -> None:
+    """Times training, and prints the figures.
+
+    "fit" is training as the train command does it, callbacks included; "bare" a loop of
+    the same updates on batches already in memory; "waiting" the share of its time that
+    a loop waits for the input pipeline; "of peak" the share of what multiplications of
+    large matrices reach in the same precision.
+
+    Args:
+        configs: The recipes, one for each contender.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+        rounds: Measurements of each.
+        steps: Training steps in each; the recipe's `checkpoint_every` if not given.
+        with_torch: Whether PyTorch's DCGAN of the first recipe's shape runs beside.
+
+    Raises:
+        UserError: if there is no PyTorch, or it is not the networks of a DCGAN.
+    """
+    names = [f"{c.name} {c.train.precision}" for c in configs]
+    makers: list[tuple] = [(Recipe, config, data_dir, steps) for config in configs]
+    if with_torch:
+        torch_dcgan.check(configs[0])
+        count = steps or configs[0].train.checkpoint_every
+        for way in torch_dcgan.WAYS:
+            names.append(f"torch {way}")
+            makers.append((torch_dcgan.TorchDCGAN, configs[0], way, count))
+    with contextlib.ExitStack() as stack:
+        pools = [
+            stack.enter_context(
+                concurrent.futures.ProcessPoolExecutor(
+                    1, multiprocessing.get_context("spawn"), import_tensorflow
+                )
+            )
+            for _ in makers
+        ]
+        for pool, maker in zip(pools, makers, strict=True):  # trace, and warm up
+            pool.submit(_prepare, *maker).result()
+        found: list[list[dict]] = [[] for _ in makers]
+        for _ in range(rounds):
+            for pool, rows in zip(pools, found, strict=True):
+                rows.append(pool.submit(_measure).result())
+        facts = [pool.submit(_facts).result() for pool in pools]
+    first, width = [row["fit"] for row in found[0]], max(map(len, names))
+    print(f"{TITLES[0]:>{width}}" + "".join(f"{t:>14}" for t in TITLES[1:]))
+    for name, rows, fact in zip(names, found, facts, strict=True):
+        line = _line(rows, fact, first)
+        print(f"{name:>{width}}" + "".join(f"{value:>14}" for value in line))
+
+
+def _line(rows: list[dict], fact: dict, first: list[float]) -> list[str]:
+    line = [f"{statistics.median(r['fit'] for r in rows):.0f}"]
+    if "bare" in rows[0]:
+        bare = statistics.median(r["bare"] for r in rows)
+        ratio = statistics.median(r["fit"] / r["bare"] for r in rows)
+        waiting = statistics.median(r["waiting"] for r in rows)
+        flop, rate = fact["flop"] / 1e6, bare * fact["flop"] / 1e9
+        line += [f"{bare:.0f}", f"{ratio:.3f}", f"{waiting:.1%}"]
+        line += [f"{flop:.1f}", f"{rate:.0f}", f"{rate / fact['peak']:.0%}"]
+    else:
+        line += ["-"] * 6
+    times = statistics.median(r["fit"] / f for r, f in zip(rows, first, strict=True))
+    return [*line, f"{fact['mib']:.0f}", f"{times:.2f}"]
+
+
+_contender: Any = None  # of this process
+
+
+def _prepare(maker: Callable, *how: Any) -> None:
+    global _contender
+    _contender = maker(*how)
+    _contender.measure()
+
+
+def _measure() -> dict[str, float]:
+    return _contender.measure()
+
+
+def _facts() -> dict[str, float]:
+    return {"mib": peak_mib(), **_contender.facts()}
+
+
+class Recipe:
+    """A recipe on this machine.
+
+    Args:
+        config: The recipe.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+        steps: Training steps in a measurement; `checkpoint_every` if not given.
+    """
+
+    def __init__(self, config: Config, data_dir: str | None, steps: int | None):
+        """Opens the data and builds the model."""
+        from keras_gans import building, data, engine, strategies, vitals
+
+        self.config, self.steps = config, steps or config.train.checkpoint_every
+        self.source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+        self.size = self.source.options.batch_size
+        self.model = building.build_model(config, self.source.info)
+        self.examples = vitals.examples(self.source)
+        self.bare = bare_loop(self.model, self.source, self.steps)
+        self.stream = self.source.stream(config.train.seed)
+        self.model.train_function = engine.train_function(  # traced once
+            self.model,
+            itertools.chain.from_iterable(
+                strategies.sizes(start, start + self.steps, config.train)
+                for start in itertools.count(0, self.steps)
+            ),
+        )
+        self.ends = itertools.count(self.steps, self.steps)
+
+    def measure(self) -> dict[str, float]:
+        """Images per second of both loops, and the share of the time spent waiting."""
+        fit = self._fit()  # first: it counts by the model's steps
+        step = int(self.model.step.numpy())
+        found = {"fit": fit, "bare": self.bare(), "waiting": self._waiting()}
+        self.model.step.assign(step)
+        return found
+
+    def facts(self) -> dict[str, float]:
+        """Floating-point operations for each image, and the device's peak."""
+        flop = count_flop(self.bare.step, next(iter(self.stream))) / self.size
+        dtype = self.config.train.precision.removeprefix("mixed_")
+        return {"flop": flop, "peak": peak_gflops(dtype)}
+
+    def _fit(self) -> float:
+        import keras
+
+        from keras_gans import building, callbacks
+        from keras_gans.workdir import Workdir
+
+        class Clock(keras.callbacks.Callback):
+            """From the first step's start to the last one's end."""
+
+            first = None
+
+            def on_train_batch_begin(self, batch: int, logs: dict | None = None):
+                self.first = self.first or time.perf_counter()
+
+            def on_train_end(self, logs: dict | None = None):
+                self.last = time.perf_counter()
+
+        options = dataclasses.replace(self.config.train, steps=next(self.ends))
+        with tempfile.TemporaryDirectory() as folder:
+            # Opening the folder and the stream comes once in a run: not timed.
+            clock, workdir = Clock(), Workdir(folder)
+            workdir.write(self.config, self.source.info)
+            info = building.generator_info(self.model, self.config, self.source.info)
+            watching = callbacks.training_callbacks(
+                building.KerasSampler(self.model, info),
+                workdir,
+                options,
+                self.source,
+                self.examples,
+            )
+            self.model.fit(
+                self.stream,
+                steps_per_epoch=self.steps,
+                verbose=0,
+                shuffle=False,
+                callbacks=callbacks.CallbackList(
+                    [*watching, clock], add_history=True, model=self.model
+                ),
+            )
+        return self.steps * self.size / (clock.last - clock.first)
+
+    def _waiting(self) -> float:
+        batches, waited = iter(self.stream), 0.0
+        next(batches)  # opens the pipeline
+        begin = time.perf_counter()
+        for _ in range(self.steps):
+            start = time.perf_counter()
+            batch = next(batches)
+            waited += time.perf_counter() - start
+            logs = self.bare.step(batch)
+            next(iter(logs.values())).numpy()  # waits for the device
+        return waited / (time.perf_counter() - begin)
+
+
+def bare_loop(model: Any, source: Any, steps: int) -> Callable[[], float]:
+    """The same updates with nothing around them: no callback, no input pipeline.
+
+    Args:
+        model: Compiled.
+        source: What 16 batches of are used again and again.
+        steps: Training steps in a measurement.
+
+    Returns:
+        Measures images per second; its `step` is the traced step.
+    """
+    import tensorflow as tf
+
+    batches = list(source.stream(0).take(16))
+    # Without autograph, as in fit().
+    step = tf.function(model.train_step, autograph=False, jit_compile=model.jit_compile)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for i in range(steps):
+            logs = step(batches[i % len(batches)])
+        _ = {k: v.numpy() for k, v in logs.items()}
+        size = batches[0][0].shape[0]
+        return steps * size / (time.perf_counter() - start)
+
+    run.step = step
+    return run
+
+
+def peak_gflops(dtype: str) -> float:
+    """What products of large matrices reach on this device, in 10^9 operations/s.
+
+    Args:
+        dtype: Of the matrices, as "float32".
+    """
+    import tensorflow as tf
+
+    a = tf.cast(tf.random.stateless_normal((PEAK_SIDE, PEAK_SIDE), (0, 0)), dtype)
+
+    @tf.function
+    def multiply(b):
+        for _ in range(4):
+            b = tf.matmul(a, b) / PEAK_SIDE
+        return b
+
+    tf.reduce_sum(multiply(a)).numpy()  # traces
+    rates = []
+    for _ in range(7):
+        start = time.perf_counter()
+        tf.reduce_sum(multiply(a)).numpy()
+        rates.append(4 * 2 * PEAK_SIDE**3 / (time.perf_counter() - start) / 1e9)
+    return max(rates)
+
+
+def count_flop(function: Any, *args: Any) -> float:
+    """Counts the multiplications and additions of convolutions and matrix products.
+
+    What is computed only in some steps (lazy penalties) is not counted.
+
+    Args:
+        function: A `tf.function`.
+        *args: What it is called with; shapes have to be known.
+    """
+    return sum(map(_flop, _operations(function.get_concrete_function(*args).graph)))
+
+
+def _operations(graph: Any):
+    for op in graph.get_operations():
+        yield op
+        if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
+            yield from _operations(graph._get_function(op.get_attr("f").name).graph)
+
+
+def _flop(op: Any) -> float:
+    """2 m n k of an m x k by k x n product; a convolution is one for each place."""
+    kind, shapes = op.type, [tuple(x.shape) for x in op.inputs]
+    if kind in ("MatMul", "BatchMatMul", "BatchMatMulV2"):
+        flag = "transpose_a" if kind == "MatMul" else "adj_x"
+        inner = shapes[0][-2 if op.get_attr(flag) else -1]
+        return 2.0 * _size(op.outputs[0].shape) * inner
+    if kind in ("Conv2D", "DepthwiseConv2dNative"):
+        places, kernel = op.outputs[0].shape, shapes[1]
+    elif kind in ("Conv2DBackpropInput", "DepthwiseConv2dNativeBackpropInput"):
+        places, kernel = shapes[2], shapes[1]
+    elif kind in ("Conv2DBackpropFilter", "DepthwiseConv2dNativeBackpropFilter"):
+        places, kernel = shapes[2], tuple(op.outputs[0].shape)
+    else:
+        return 0.0
+    each = kernel[:2] if kind.startswith("Depthwise") else kernel[:3]
+    return 2.0 * _size(places) * _size(each)
+
+
+def _size(shape: Sequence[int | None]) -> int:
+    size = 1
+    for side in shape:
+        if side is None:
+            raise UserError("an operation's shape is not known: nothing to count")
+        size *= side
+    return size

@@ -1,0 +1,180 @@
+"""PyTorch's DCGAN of a recipe's shape, to be timed beside it (`benchmark throughput`).
+
+The same layers, losses, optimizers and average over the steps as `--model=dcgan`, on
+pictures in memory; written with `torch.nn` as its users do. Needs PyTorch, which
+nothing else here does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from typing import Any
+
+from keras_gans.config import Config
+from keras_gans.errors import UserError
+from keras_gans.images import halvings
+
+WAYS = (
+    "eager",
+    "channels_last",
+    "compiled",
+    "compiled+last",
+    "bfloat16",
+    "bfloat16+all",
+)
+
+
+def check(config: Config) -> None:
+    """Checks that there is PyTorch, and that a recipe is a DCGAN.
+
+    Raises:
+        UserError: if not.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise UserError(
+            "--torch: expected PyTorch beside this package: pip install torch"
+        )
+    plain = config.networks == "keras_gans.networks.dcgan" and config.name.startswith(
+        "dcgan"
+    )
+    if not plain:
+        raise UserError(
+            f"--torch: expected --model=dcgan (or dcgan_64) first, got {config.name}"
+        )
+
+
+class TorchDCGAN:
+    """DCGAN in PyTorch.
+
+    Args:
+        config: The recipe whose shape it has.
+        way: One of `WAYS`: eager; with channels last; compiled by torch.compile; both;
+            autocast to bfloat16; autocast, channels last and compiled.
+        steps: Training steps in a measurement.
+    """
+
+    def __init__(self, config: Config, way: str, steps: int):
+        """Builds the networks and reads some batches."""
+        import torch
+
+        from keras_gans import data
+
+        torch.manual_seed(0)
+        last = way.endswith(("last", "all"))
+        self._dtype = torch.bfloat16 if way.startswith("bfloat16") else None
+        self._format = torch.channels_last if last else torch.contiguous_format
+        source = data.open_source(config.data)
+        self._steps, self._size = steps, source.options.batch_size
+        self._latent_dim = config.generator["latent_dim"]
+        self._decay = config.hparams.ema_decay
+        shape = source.info.image_shape
+        networks = (
+            _generator(shape, config.generator),
+            _discriminator(shape, config.discriminator),
+        )
+        self._g, self._d = (n.to(memory_format=self._format) for n in networks)
+        self._average = [p.detach().clone() for p in self._g.state_dict().values()]
+        self._batches = [
+            torch.from_numpy(pictures.numpy())
+            .permute(0, 3, 1, 2)
+            .contiguous(memory_format=self._format)
+            for pictures, _ in source.stream(0).take(16)
+        ]
+        options = [dict(o) for o in (config.g_optimizer, config.d_optimizer)]
+        self._g_optimizer, self._d_optimizer = (
+            torch.optim.Adam(
+                network.parameters(), o["learning_rate"], (o["beta_1"], o["beta_2"])
+            )
+            for network, o in zip((self._g, self._d), options, strict=True)
+        )
+        self._make, self._judge = self._g, self._d
+        if way.startswith("compiled") or way.endswith("all"):
+            self._make, self._judge = torch.compile(self._g), torch.compile(self._d)
+
+    def measure(self) -> dict[str, float]:
+        """Images per second."""
+        start = time.perf_counter()
+        for i in range(self._steps):
+            losses = self._step(self._batches[i % len(self._batches)])
+        _ = [float(loss) for loss in losses]
+        return {"fit": self._steps * self._size / (time.perf_counter() - start)}
+
+    def facts(self) -> dict[str, float]:
+        """Nothing more."""
+        return {}
+
+    def _step(self, real: Any) -> tuple:
+        import torch
+        from torch.nn import functional
+
+        cast = torch.autocast("cpu", self._dtype, enabled=self._dtype is not None)
+        fake = self._fake()
+        self._d_optimizer.zero_grad()
+        with cast:
+            logits = self._judge(real), self._judge(fake.detach())
+        d_loss = functional.softplus(-logits[0].float()).mean()
+        d_loss = d_loss + functional.softplus(logits[1].float()).mean()
+        d_loss.backward()
+        self._d_optimizer.step()
+
+        self._g_optimizer.zero_grad()
+        fake = self._fake()
+        with cast:
+            logit = self._judge(fake)
+        g_loss = functional.softplus(-logit.float()).mean()
+        g_loss.backward()
+        self._g_optimizer.step()
+        with torch.no_grad():
+            for mean, value in zip(
+                self._average, self._g.state_dict().values(), strict=True
+            ):
+                if value.is_floating_point():
+                    mean.lerp_(value, 1.0 - self._decay)
+        return d_loss.detach(), g_loss.detach()
+
+    def _fake(self) -> Any:
+        import torch
+
+        latents = torch.rand(self._size, self._latent_dim) * 2.0 - 1.0
+        with torch.autocast("cpu", self._dtype, enabled=self._dtype is not None):
+            return self._make(latents)
+
+
+def _generator(shape: tuple[int, int, int], options: dict) -> Any:
+    from torch import nn
+
+    size, doublings = halvings(shape[0])
+    width, kernel = options["width"], options["kernel_size"]
+    channels = width * 2 ** (doublings - 1)
+    layers = [
+        nn.Linear(options["latent_dim"], size * size * channels, bias=False),
+        nn.Unflatten(1, (channels, size, size)),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+    ]
+    for level in reversed(range(doublings)):
+        out = width * 2 ** (level - 1) if level else shape[-1]
+        padding = (kernel - 1) // 2
+        more = 2 * padding + 2 - kernel  # so that it doubles
+        layers.append(
+            nn.ConvTranspose2d(channels, out, kernel, 2, padding, more, bias=level == 0)
+        )
+        layers += [nn.BatchNorm2d(out), nn.ReLU()] if level else [nn.Tanh()]
+        channels = out
+    return nn.Sequential(*layers)
+
+
+def _discriminator(shape: tuple[int, int, int], options: dict) -> Any:
+    from torch import nn
+
+    _, times = halvings(shape[0])
+    kernel, channels, layers, side = options["kernel_size"], shape[-1], [], shape[0]
+    for level in range(options["depth"] or times):
+        out = options["width"] * 2**level
+        padding = (kernel - 1) // 2
+        layers.append(nn.Conv2d(channels, out, kernel, 2, padding, bias=level == 0))
+        layers += [nn.BatchNorm2d(out)] if level else []
+        layers.append(nn.LeakyReLU(0.2))
+        channels, side = out, (side + 2 * padding - kernel) // 2 + 1
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side * side, 1))

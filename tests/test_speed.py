@@ -1,0 +1,124 @@
+"""What `benchmark throughput` counts, and PyTorch's DCGAN beside it."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import tensorflow as tf
+from conftest import ROOT
+
+from keras_gans import benchmark, speed, strategies, torch_dcgan
+from keras_gans.config import load_config
+from keras_gans.errors import UserError
+
+
+def test_arithmetic_is_counted():
+    x, kernel, dense = tf.zeros((2, 8, 8, 3)), tf.ones((3, 3, 3, 5)), tf.ones((80, 7))
+
+    @tf.function
+    def forward(x):
+        y = tf.nn.conv2d(x, kernel, 2, "SAME")  # 2 * 4 * 4 places, 5 of 27 products
+        return tf.matmul(tf.reshape(y, (2, 80)), dense)  # 2 rows of 7
+
+    once = 2 * (2 * 16 * 5 * 27 + 2 * 7 * 80)
+    assert speed.count_flop(forward, x) == once
+
+    @tf.function
+    def backward(x):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel, dense])
+            y = tf.reduce_sum(tf.square(forward(x)))
+        return tape.gradient(y, [x, kernel, dense])
+
+    assert (
+        speed.count_flop(backward, x) == 3 * once
+    )  # to the inputs, and to the weights
+
+    @tf.function
+    def others(x):
+        up = tf.nn.conv2d_transpose(x, tf.ones((4, 4, 6, 3)), (2, 16, 16, 6), 2)
+        each = tf.nn.depthwise_conv2d(x, tf.ones((3, 3, 3, 1)), [1] * 4, "SAME")
+        seen = tf.matmul(tf.ones((2, 9, 4)), tf.ones((2, 5, 4)), transpose_b=True)
+        grouped = tf.nn.conv2d(up, tf.ones((3, 3, 2, 9)), 1, "SAME")
+        return up, each, seen, grouped
+
+    found = 2 * 64 * 3 * 16 * 6, 2 * 64 * 3 * 9, 2 * 9 * 5 * 4, 2 * 256 * 9 * 18
+    assert speed.count_flop(others, x) == 2 * sum(found)
+
+
+def test_throughput_prints_a_line_for_each(capsys):
+    args = ["throughput", "--model=lsgan", "--model=dcgan", "--rounds=1", "--steps=2"]
+    args += ["--set=generator.width=4", "--set=discriminator.width=4"]
+    assert benchmark.main([*args, "--precision=mixed_bfloat16"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    title, one, two = (line for line in out if "contender" in line or "mixed" in line)
+    assert one.split()[:2] == ["lsgan", "mixed_bfloat16"]
+    values = two.split()[2:]
+    fit, bare, ratio = map(float, values[:3])
+    assert ratio == pytest.approx(fit / bare, rel=0.02)
+    assert values[3].endswith("%") and float(values[4]) > 0.1 and float(values[7]) > 100
+
+
+def test_torch_is_the_same_network(capsys):
+    config = load_config("dcgan")
+    if not torch_dcgan.importlib.util.find_spec("torch"):
+        with pytest.raises(UserError, match="pip install torch"):
+            torch_dcgan.check(config)
+        pytest.skip("no PyTorch here, which is no requirement of anything else")
+    with pytest.raises(UserError, match="expected --model=dcgan"):
+        torch_dcgan.check(load_config("cgan"))
+    from conftest import smoke_model
+
+    for word in ("eager", "bfloat16"):
+        other = torch_dcgan.TorchDCGAN(load_config("dcgan", smoke=True), word, 2)
+        model, _ = smoke_model("dcgan")
+        for ours, theirs in (
+            (model.generator, other._g),
+            (model.discriminator, other._d),
+        ):
+            number = sum(p.numel() for p in theirs.parameters())
+            assert number == sum(w.numpy().size for w in ours.trainable_weights)
+        assert other.measure()["fit"] > 0
+
+
+def test_templates_tell_each_worker_who_is_who(tmp_path):
+    """Their shell, with what the cluster manager would give it."""
+    pod = (ROOT / "docs/scale/kubernetes.yaml").read_text()
+    script = re.search(r"- \|\n(.*?)\n {10}resources:", pod, re.S)[1]
+    stub = 'python() { echo "$TF_CONFIG"; echo "$@" >&2; return 1; }\n'
+    done = subprocess.run(
+        ["bash", "-c", stub + script],
+        env={"PATH": "/usr/bin:/bin", "WORKERS": "3", "POD": "gan-2"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done
+    told = json.loads(done.stdout)
+    hosts = [f"gan-{i}.gan:2222" for i in range(3)]
+    assert strategies.check_tf_config(done.stdout) == hosts
+    assert told["task"] == {"type": "worker", "index": 2}
+    assert "-m keras_gans.train --model=dcgan --workdir=/runs/dcgan" in done.stderr
+
+    for name, text in {
+        "scontrol": 'echo "$@" >> log; [ $1 = requeue ] || printf "n1\\nn2\\n"',
+        "srun": 'shift; SLURM_PROCID=1 exec "$@"',
+        "python": 'echo "$TF_CONFIG"; exit 1',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", ROOT / "docs/scale/slurm.sh"],
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "SLURM_JOB_NODELIST": "n[1-2]",
+            "SLURM_JOB_ID": "7",
+            "HOME": "/home/me",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert strategies.check_tf_config(done.stdout) == ["n1:12345", "n2:12345"], done
+    assert json.loads(done.stdout)["task"]["index"] == 1
+    assert (tmp_path / "log").read_text().splitlines()[-1] == "requeue 7"
