@@ -17,6 +17,7 @@ from typing import Any
 import keras
 from keras import initializers, layers, ops
 
+from keras_gans import engine
 from keras_gans.errors import check_range
 from keras_gans.layers import (
     EPSILON,
@@ -302,7 +303,8 @@ class Truncation(layers.Layer):
         """Moves styles [batch, layers, style_dim] by psi [batch, layers]."""
         mean = self.mean.value
         if training:
-            self.mean.assign(mean + 0.005 * (ops.mean(styles, axis=(0, 1)) - mean))
+            rate = 0.005 / engine.part()[1]  # of a step, however many parts it has
+            self.mean.assign(mean + rate * (ops.mean(styles, axis=(0, 1)) - mean))
         return mean + psi[..., None] * (styles - mean)
 
 
