@@ -9,14 +9,22 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from keras_gans import augment, averaging, engine, layers, penalties
+from keras_gans import (
+    accumulation,
+    augment,
+    averaging,
+    engine,
+    layers,
+    optimizers,
+    penalties,
+)
 from keras_gans.hparams import Hparams
+from keras_gans.judging import INSTRUMENTS, Judge
 
 Tensor = Any
-INSTRUMENTS = ("real_score", "fake_score", "fakes_passing")
 
 
-class BaseGAN(keras.Model):
+class BaseGAN(Judge, keras.Model):
     """A generator, a discriminator, and the step that trains both.
 
     A variant overrides `d_losses` and `g_losses`, each of which returns named,
@@ -38,7 +46,6 @@ class BaseGAN(keras.Model):
     """
 
     Hparams = Hparams
-    undecided: float | None = 0.0  # this logit; None: each counts beside the other
     per_picture = False  # whether `d_losses` has a gradient penalty
     takes_pictures = False  # whether the generator makes pictures from pictures
     sampling_defaults: dict[str, float] = {}  # of what else the generator takes
@@ -112,14 +119,12 @@ class BaseGAN(keras.Model):
         """
         # optimizer=None: the default would plant an unused RMSprop in checkpoints.
         super().compile(optimizer=None, **kwargs)
-        if self.generator.dtype_policy.name == "mixed_float16":
-            g_optimizer, d_optimizer = map(
-                keras.optimizers.LossScaleOptimizer, (g_optimizer, d_optimizer)
-            )
-        self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
+        self.g_optimizer, self.d_optimizer = (
+            optimizers.scaled(o, self.generator) for o in (g_optimizer, d_optimizer)
+        )
         self.accumulate = accumulate
-        g_optimizer.build(self.g_variables)
-        d_optimizer.build(self.discriminator.trainable_variables)
+        self.g_optimizer.build(self.g_variables)
+        self.d_optimizer.build(self.discriminator.trainable_variables)
         return self
 
     def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
@@ -187,37 +192,11 @@ class BaseGAN(keras.Model):
             self.d_optimizer,
         )
 
-    def minimize(
-        self,
-        losses_fn: Callable[..., dict[str, Tensor]],
-        batch: tuple[Tensor, Tensor | None],
-        variables: Sequence[keras.Variable],
-        optimizer: keras.optimizers.Optimizer,
-    ) -> dict[str, Tensor]:
-        """Takes one step on `losses_fn(*batch)`, in `accumulate` parts of the batch.
-
-        Each part sees its rows of the draws that the whole batch would. What looks at
-        several pictures at once (batch normalisation, relative scores, pools) sees
-        those of its part.
-        """
-        drawn, parts = self.seeds.draws, self.accumulate
-        size = batch[0].shape[0] // parts
-
-        def terms(i):
-            self.seeds.begin_step(drawn)
-            rows = slice(i * size, (i + 1) * size)
-            part = (x if x is None or parts == 1 else x[rows] for x in batch)
-            return losses_fn(*part)
-
-        fns = [partial(terms, i) for i in range(parts)]
-        return engine.minimize(fns, variables, optimizer)
-
-    def regularizers(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """The discriminator's terms that any variant may have: R1."""
-        if not self.hparams.r1_weight:
-            return {}
-        score = partial(self.score, labels=labels)
-        return {"r1": penalties.r1(score, real, self.step, self.hparams)}
+    def minimize(self, losses_fn: Callable, batch: tuple, *which: Any) -> dict:
+        """Takes one step on `losses_fn(*batch)`; see `accumulation.minimize`."""
+        return accumulation.minimize(
+            losses_fn, batch, self.accumulate, self.seeds, *which
+        )
 
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """The discriminator's terms.
@@ -254,35 +233,3 @@ class BaseGAN(keras.Model):
         if self.hparams.latents == "normal":
             return keras.random.normal(shape, seed=self.seeds)
         return keras.random.uniform(shape, -1.0, 1.0, seed=self.seeds)
-
-    def examine(self, images: Tensor, labels: Tensor | None) -> Tensor | dict:
-        """Asks the discriminator: the only door to it, for real and fake alike.
-
-        Args:
-            images: float [batch, height, width, channels] in [-1, 1].
-            labels: int32 [batch]; read if the discriminator is conditional.
-
-        Returns:
-            What it says of the images, as `hparams.augment` shows them to it: raw
-            logits, float [batch, ...], or {"logits": ..., and those of other heads}.
-        """
-        return layers.run(self.discriminator, "images", self.augment(images), labels)
-
-    def score(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """The raw logits of `examine`, float [batch, ...]."""
-        outputs = self.examine(images, labels)
-        return outputs["logits"] if isinstance(outputs, dict) else outputs
-
-    def watch(self, real_logits: Tensor, fake_logits: Tensor) -> None:
-        """Notes raw logits, float [batch, ...], for the log; call it in `d_losses`."""
-        real = self.relative(real_logits, fake_logits)
-        fake = self.relative(fake_logits, real_logits)
-        self.augment.steer(real)
-        shown = ops.sigmoid(real), ops.sigmoid(fake), ops.cast(fake > 0, "float32")
-        index, parts = engine.part()
-        means = ops.stack([ops.mean(v) for v in shown]) / parts
-        self.instruments.assign(means + (self.instruments.value if index else 0.0))
-
-    def relative(self, logits: Tensor, others: Tensor) -> Tensor:
-        """Logits beside the others, above 0 for real: float [batch, ...]."""
-        return logits - (others if self.undecided is None else self.undecided)

@@ -93,3 +93,12 @@ SCHEDULES = {
     },
     "LinearAfter": LinearAfter,
 }
+
+
+def scaled(
+    optimizer: keras.optimizers.Optimizer, network: keras.Model
+) -> keras.optimizers.Optimizer:
+    """Wraps an optimizer in loss scaling if a network computes in float16."""
+    if network.dtype_policy.name != "mixed_float16":
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)

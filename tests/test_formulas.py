@@ -96,7 +96,7 @@ def test_minimize_steps_on_the_sum_of_the_means_of_the_terms():
             "b": keras.ops.square(w)[None] * other,  # [1, 2]: any shape, one mean
         }
 
-    logs = engine.minimize(terms, [w], optimizer)
+    logs = engine.minimize([terms], [w], optimizer)
     assert float(logs["a"]) == pytest.approx((1 + 11) / 2)
     assert float(logs["b"]) == pytest.approx(5 * (1 + 4) / 2)
     # d/dw: mean over the batch of x, plus 5 * 2w / 2
@@ -115,7 +115,9 @@ def test_adam_on_an_embedding_is_adam_on_the_dense_gradient():
     [weight] = table.trainable_variables
     optimizer = keras.optimizers.Adam(0.1, clipnorm=4.0)
     optimizer.build([weight])
-    logs = engine.minimize(lambda: {"a": table(labels) * factors}, [weight], optimizer)
+    logs = engine.minimize(
+        [lambda: {"a": table(labels) * factors}], [weight], optimizer
+    )
     dense = np.zeros((4, 2), np.float32)
     np.add.at(dense, labels, np.repeat(factors, 2, axis=1) / 12)  # mean of 12 values
     assert float(logs["gradient_norm"]) == pytest.approx(np.linalg.norm(dense))

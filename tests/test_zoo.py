@@ -84,7 +84,7 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
             # more than the noise of rounding
             assert largest > 1e-5 or weight.path in still, weight.path
         before = {id(v): v.numpy() for v in model.trainable_variables}
-        engine.minimize(lambda: losses_fn(real, labels), weights, optimizer)  # noqa: B023
+        engine.minimize([lambda: losses_fn(real, labels)], weights, optimizer)  # noqa: B023
         moved = {
             id(v)
             for v in model.trainable_variables
@@ -111,7 +111,7 @@ def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign([0, 0])
         logs = engine.minimize(
-            lambda: model.d_losses(real, labels), weights, model.d_optimizer
+            [lambda: model.d_losses(real, labels)], weights, model.d_optimizer
         )
         norm = float(logs.pop("gradient_norm"))
         return sum(float(v) for v in logs.values()), norm, logs
