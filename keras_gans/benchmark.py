@@ -150,6 +150,8 @@ def main(argv: list[str] | None = None) -> int:
         if kind == "throughput":
             throughput(values)
             return
+        if values.precision or values.torch:
+            raise UserError("--precision and --torch: of throughput alone")
         configs = [load_config(name, values.set) for name in values.model]
         steps = values.steps or configs[0].train.checkpoint_every
         if kind == "input":

@@ -454,14 +454,14 @@ class StopOnSignal(StepCallback):
 
     def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
         """Stops, if it is time to."""
-        several = self._team and self._team.size > 1
-        if several and step % self._options.log_every == 0:
+        last = step == self._options.steps
+        if not (self._team and self._team.size > 1):
+            self.interrupted = self.caught
+        elif last or step % self._options.log_every == 0:
             stop = self.caught, self.model.stop_training
             self.interrupted, self.model.stop_training = self._team.agree(*stop)
-        elif not several:
-            self.interrupted = self.caught
-        self.finished = step == self._options.steps
-        if self.interrupted or self.finished:
+        self.finished = last and not self.model.stop_training
+        if self.interrupted or last:
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -470,7 +470,7 @@ class StopOnSignal(StepCallback):
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: Any) -> None:
-        if self.caught:
+        if self.caught and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.caught = True
 

@@ -148,7 +148,8 @@ def value_and_gradient(
         tape.watch(x)
         score = fn(x)
         scaled = tf.cast(score, tf.float32) * scale
-    return score, tape.gradient(scaled, x) / tf.cast(scale, x.dtype)
+    gradient = tf.cast(tape.gradient(scaled, x), tf.float32) / scale
+    return score, tf.cast(gradient, x.dtype)
 
 
 def grouped_conv(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -286,8 +287,11 @@ def map_globally(fn: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tenso
     if num_replicas() == 1:
         return fn(x)
     context = tf.distribute.get_replica_context()
-    rows, index = tf.shape(x)[0], context.replica_id_in_sync_group
-    return fn(context.all_gather(x, axis=0))[index * rows : (index + 1) * rows]
+    rows, index = x.shape[0], context.replica_id_in_sync_group
+    # Collectives forget the shape.
+    whole = (num_replicas() * rows, *x.shape[1:])
+    result = fn(tf.ensure_shape(context.all_gather(x, axis=0), whole))
+    return tf.ensure_shape(result[index * rows : (index + 1) * rows], x.shape)
 
 
 class StepSeed(keras.random.SeedGenerator):

@@ -11,7 +11,9 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import itertools
+import math
 import multiprocessing
+import os
 import statistics
 import tempfile
 import time
@@ -21,7 +23,6 @@ from typing import Any
 from keras_gans import torch_dcgan
 from keras_gans.command import import_tensorflow
 from keras_gans.config import Config
-from keras_gans.errors import UserError
 from keras_gans.export.sampler import peak_mib
 
 PEAK_SIDE = 2048  # of the matrices that a device's peak is measured with
@@ -61,7 +62,7 @@ def throughput(
         with_torch: Whether PyTorch's DCGAN of the first recipe's shape runs beside.
 
     Raises:
-        UserError: if there is no PyTorch, or it is not the networks of a DCGAN.
+        UserError: if there is no PyTorch, or the first recipe is none that it follows.
     """
     names = [f"{c.name} {c.train.precision}" for c in configs]
     makers: list[tuple] = [(Recipe, config, data_dir, steps) for config in configs]
@@ -70,12 +71,12 @@ def throughput(
         count = steps or configs[0].train.checkpoint_every
         for way in torch_dcgan.WAYS:
             names.append(f"torch {way}")
-            makers.append((torch_dcgan.TorchDCGAN, configs[0], way, count))
+            makers.append((torch_dcgan.TorchDCGAN, configs[0], way, data_dir, count))
     with contextlib.ExitStack() as stack:
         pools = [
             stack.enter_context(
                 concurrent.futures.ProcessPoolExecutor(
-                    1, multiprocessing.get_context("spawn"), import_tensorflow
+                    1, multiprocessing.get_context("spawn"), _start
                 )
             )
             for _ in makers
@@ -110,6 +111,12 @@ def _line(rows: list[dict], fact: dict, first: list[float]) -> list[str]:
 
 
 _contender: Any = None  # of this process
+
+
+def _start() -> None:
+    # They live side by side: none may take all of a GPU's memory.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    import_tensorflow()
 
 
 def _prepare(maker: Callable, *how: Any) -> None:
@@ -284,7 +291,10 @@ def count_flop(function: Any, *args: Any) -> float:
 
     Args:
         function: A `tf.function`.
-        *args: What it is called with; shapes have to be known.
+        *args: What it is called with.
+
+    Returns:
+        How many; not a number if a shape is not known.
     """
     return sum(map(_flop, _operations(function.get_concrete_function(*args).graph)))
 
@@ -315,10 +325,5 @@ def _flop(op: Any) -> float:
     return 2.0 * _size(places) * _size(each)
 
 
-def _size(shape: Sequence[int | None]) -> int:
-    size = 1
-    for side in shape:
-        if side is None:
-            raise UserError("an operation's shape is not known: nothing to count")
-        size *= side
-    return size
+def _size(shape: Sequence[int | None]) -> float:
+    return math.prod(math.nan if side is None else side for side in shape)

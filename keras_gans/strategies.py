@@ -8,6 +8,7 @@ their own rows of each batch, and stop when it does.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import time
@@ -23,6 +24,12 @@ from keras_gans.data.options import Share
 from keras_gans.errors import UserError, WorkerLost
 from keras_gans.gan import BaseGAN
 
+LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
 LONGEST = 0.5  # seconds of a call
 
 
@@ -62,7 +69,10 @@ class Team:
             share = Share(context.input_pipeline_id, context.num_input_pipelines)
             replicas = context.num_replicas_in_sync
             rows = source.options.batch_size // replicas
-            return source.stream(seed, step, share).rebatch(rows, drop_remainder=True)
+            stream = source.stream(seed, step, share).rebatch(rows, drop_remainder=True)
+            # Endless, else TensorFlow makes room for smaller batches, of unknown size.
+            endless = tf.data.experimental.INFINITE_CARDINALITY
+            return stream.apply(tf.data.experimental.assert_cardinality(endless))
 
         return self.strategy.distribute_datasets_from_function(own_rows)
 
@@ -92,24 +102,50 @@ class Team:
         Raises:
             UserError: the chief's, and on the others one that says where it is told.
         """
+        return self.together(work if self.chief else lambda: None)
+
+    def together(self, work: Callable[[], Any]) -> Any:
+        """Does some work on every worker, and goes on if none has a UserError.
+
+        Args:
+            work: May raise a UserError.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            UserError: its own, or another worker's, of which one line tells.
+        """
         result = error = None
-        if self.chief:
-            try:
-                result = work()
-            except UserError as raised:
-                error = raised
+        try:
+            result = work()
+        except UserError as raised:
+            error = raised
         [failed] = self.agree(error is not None)
         if error:
             raise error
         if failed:
-            raise UserError("the chief has ended; its own line says why")
+            raise UserError("another worker has ended; its own line says why")
         return result
 
-    def same(self, value: int) -> int:
-        """The chief's value of a number below 2^24, on every worker."""
+    def check_same(self, words: str) -> None:
+        """Checks that all workers say the same.
+
+        Args:
+            words: The recipe, and what the data are.
+
+        Raises:
+            UserError: on all, if one differs from the chief.
+        """
         if self.size == 1:
-            return value
-        return int(self._total(np.array([value if self.chief else 0], np.float32))[0])
+            return
+        digest = int(hashlib.sha256(words.encode()).hexdigest()[:6], 16)  # < 2^24
+        chiefs = self._total(np.array([digest if self.chief else 0], np.float32))
+        if any(self.agree(digest != int(chiefs[0]))):
+            raise UserError(
+                "the workers differ: expected the same command, package and data on "
+                f"all; this one has {words.splitlines()[-1]}"
+            )
 
     def share_state(self, model: BaseGAN) -> None:
         """Gives every worker the chief's weights, optimizers and step."""
@@ -133,7 +169,8 @@ class Team:
         try:
             yield
         except tf.errors.OpError as error:
-            if self.size == 1:
+            gone = isinstance(error, LOST) or "aborted by" in str(error)
+            if self.size == 1 or not gone:
                 raise
             told = str(error.message).strip()
             _, _, cause = told.partition("aborted by: ")
@@ -172,7 +209,8 @@ def make_team(name: str) -> Team:
     if name == "multi_worker" or (name == "auto" and told):
         addresses = check_tf_config(told)
         if len(addresses) > 1:
-            print(f"waiting for {len(addresses)} workers: {', '.join(addresses)}")
+            names = ", ".join(addresses)
+            print(f"waiting for {len(addresses)} workers: {names}", flush=True)
             return Team(_multi_worker())
     gpus = len(tf.config.list_logical_devices("GPU"))
     if name == "mirrored" and not gpus:
@@ -195,6 +233,12 @@ def _multi_worker() -> tf.distribute.Strategy:
         raise UserError(
             "--strategy=multi_worker: TensorFlow has begun already; expected a process "
             "of its own, as `python -m keras_gans.train`"
+        ) from None
+    except tf.errors.OpError as error:
+        first = str(error.message).strip().splitlines()[0]
+        raise UserError(
+            f"--strategy=multi_worker: the workers did not meet ({first}); expected a "
+            "free port here, and all of them started within a few minutes"
         ) from None
 
 
@@ -238,9 +282,12 @@ def check_tf_config(text: str) -> list[str]:
         )
     if len(jobs.get("chief", [])) > 1:
         raise UserError("TF_CONFIG: expected one chief")
-    wrong = [a for a in addresses if not a.rpartition(":")[2].isdigit()]
-    if wrong:
-        raise UserError(f"TF_CONFIG: expected host:port, got {wrong[0]}")
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not (host and port.isdigit() and 0 < int(port) < 2**16):
+            raise UserError(f"TF_CONFIG: expected host:port, got {address}")
+        if addresses.count(address) > 1:
+            raise UserError(f"TF_CONFIG: expected {address} once")
     return addresses
 
 
@@ -267,7 +314,8 @@ def sizes(
         size = min(most, steps - step, *(each - step % each for each in every))
         began = time.monotonic()
         yield size
-        if paced and step > start:  # the first call traces
+        due = any((step + size) % each == 0 for each in every)
+        if paced and step > start and not due:  # the first call traces
             rate = size / (time.monotonic() - began)
             most = max(1, min(options.steps_per_execution, int(LONGEST * rate)))
         step += size

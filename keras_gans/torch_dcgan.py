@@ -11,7 +11,7 @@ import importlib.util
 import time
 from typing import Any
 
-from keras_gans.config import Config
+from keras_gans.config import Config, differences, load_config
 from keras_gans.errors import UserError
 from keras_gans.images import halvings
 
@@ -22,6 +22,17 @@ WAYS = (
     "compiled+last",
     "bfloat16",
     "bfloat16+all",
+)
+
+READ = (  # keys that it follows; what does not change the step is left alone
+    "data.",
+    "train.",
+    "generator.width",
+    "generator.kernel_size",
+    "generator.latent_dim",
+    "discriminator.width",
+    "discriminator.kernel_size",
+    "hparams.ema_decay",
 )
 
 
@@ -35,13 +46,14 @@ def check(config: Config) -> None:
         raise UserError(
             "--torch: expected PyTorch beside this package: pip install torch"
         )
-    plain = config.networks == "keras_gans.networks.dcgan" and config.name.startswith(
-        "dcgan"
-    )
-    if not plain:
+    if config.name not in ("dcgan", "dcgan_64"):
         raise UserError(
             f"--torch: expected --model=dcgan (or dcgan_64) first, got {config.name}"
         )
+    plain = load_config(config.name)
+    for line in differences(plain.to_dict(), config.to_dict()):
+        if not line.startswith(READ):
+            raise UserError(f"--torch: PyTorch's DCGAN here has no other {line}")
 
 
 class TorchDCGAN:
@@ -51,20 +63,22 @@ class TorchDCGAN:
         config: The recipe whose shape it has.
         way: One of `WAYS`: eager; with channels last; compiled by torch.compile; both;
             autocast to bfloat16; autocast, channels last and compiled.
+        data_dir: Where TensorFlow Datasets keeps its sets.
         steps: Training steps in a measurement.
     """
 
-    def __init__(self, config: Config, way: str, steps: int):
+    def __init__(self, config: Config, way: str, data_dir: str | None, steps: int):
         """Builds the networks and reads some batches."""
         import torch
 
         from keras_gans import data
 
         torch.manual_seed(0)
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
         last = way.endswith(("last", "all"))
         self._dtype = torch.bfloat16 if way.startswith("bfloat16") else None
         self._format = torch.channels_last if last else torch.contiguous_format
-        source = data.open_source(config.data)
+        source = data.open_source(config.data, data_dir)
         self._steps, self._size = steps, source.options.batch_size
         self._latent_dim = config.generator["latent_dim"]
         self._decay = config.hparams.ema_decay
@@ -73,12 +87,15 @@ class TorchDCGAN:
             _generator(shape, config.generator),
             _discriminator(shape, config.discriminator),
         )
-        self._g, self._d = (n.to(memory_format=self._format) for n in networks)
+        self._g, self._d = (
+            n.to(self._device, memory_format=self._format) for n in networks
+        )
         self._average = [p.detach().clone() for p in self._g.state_dict().values()]
         self._batches = [
             torch.from_numpy(pictures.numpy())
             .permute(0, 3, 1, 2)
             .contiguous(memory_format=self._format)
+            .to(self._device)
             for pictures, _ in source.stream(0).take(16)
         ]
         options = [dict(o) for o in (config.g_optimizer, config.d_optimizer)]
@@ -108,7 +125,9 @@ class TorchDCGAN:
         import torch
         from torch.nn import functional
 
-        cast = torch.autocast("cpu", self._dtype, enabled=self._dtype is not None)
+        cast = torch.autocast(
+            self._device, self._dtype, enabled=self._dtype is not None
+        )
         fake = self._fake()
         self._d_optimizer.zero_grad()
         with cast:
@@ -136,8 +155,9 @@ class TorchDCGAN:
     def _fake(self) -> Any:
         import torch
 
-        latents = torch.rand(self._size, self._latent_dim) * 2.0 - 1.0
-        with torch.autocast("cpu", self._dtype, enabled=self._dtype is not None):
+        shape = self._size, self._latent_dim
+        latents = torch.rand(shape, device=self._device) * 2.0 - 1.0
+        with torch.autocast(self._device, self._dtype, enabled=self._dtype is not None):
             return self._make(latents)
 
 

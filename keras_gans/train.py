@@ -149,27 +149,42 @@ def run(
         UserError: for data that are missing or do not fit, or a workdir that may not be
             used.
     """
-    from keras_gans import building, data
+    from keras_gans import building
 
     with contextlib.ExitStack() as stack, team.minded(workdir.path):
         team.as_chief(lambda: workdir.check(config, resume, overwrite))
-        source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-        devices = team.strategy.num_replicas_in_sync
-        size = source.options.batch_size // config.hparams.d_steps
-        parts = config.train.accumulate
-        if size % (devices * parts):
-            times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
-            raise UserError(
-                f"[data] batch_size: expected a multiple of the {devices} "
-                f"devices{times}, got {size}"
-            )
+        source = team.together(lambda: _open(config, data_dir, team))
         with team.strategy.scope():
-            model = building.build_model(config, source.info)
+            model = team.together(lambda: building.build_model(config, source.info))
         examples = team.as_chief(
             lambda: _begin(config, workdir, source, model, overwrite, stack)
         )
         team.share_state(model)
         return _fit(model, source, examples, config, workdir, team)
+
+
+def _open(config: Config, data_dir: str | None, team: Team):
+    """Opens the data and checks that they, and the recipe, suit the devices."""
+    from keras_gans import data
+
+    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+    devices, parts = team.strategy.num_replicas_in_sync, config.train.accumulate
+    size = source.options.batch_size // config.hparams.d_steps
+    if size % (devices * parts):
+        times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
+        raise UserError(
+            f"[data] batch_size: expected a multiple of the {devices} devices{times}, "
+            f"got {size}"
+        )
+    if devices > 1 and config.train.jit_compile == "yes":
+        raise UserError(
+            f"[train] jit_compile: expected auto or no with {devices} devices, which "
+            "XLA cannot join; got yes"
+        )
+    team.check_same(
+        f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of {size}"
+    )
+    return source
 
 
 def _begin(config: Config, workdir: Workdir, source, model, overwrite: bool, stack):
@@ -221,6 +236,7 @@ def _fit(model, source, examples, config: Config, workdir: Workdir, team: Team) 
         shuffle=False,  # the stream is shuffled; Keras would warn
         callbacks=callbacks.CallbackList(watching, add_history=True, model=model),
     )
+    team.agree(True)  # nobody leaves before the chief has written its checkpoint
     return _report(model, workdir, watching)
 
 

@@ -145,4 +145,10 @@ def test_batch_must_divide_by_the_devices(tmp_path, capsys):
     args = ["--model=gan", "--smoke", "--strategy=mirrored", "--set=data.batch_size=9"]
     assert train.main([*args, f"--workdir={tmp_path / 'run'}"]) == 2
     assert "expected a multiple of the 2 devices, got 9" in capsys.readouterr().err
+    args[-1] = "--set=train.jit_compile=yes"
+    assert train.main([*args, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert "expected auto or no with 2 devices" in capsys.readouterr().err
+    args = ["--model=gan", "--smoke", "--set=train.accumulate=5"]
+    assert train.main([*args, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert "times the 5 parts of train.accumulate" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

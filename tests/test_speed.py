@@ -68,10 +68,13 @@ def test_torch_is_the_same_network(capsys):
         pytest.skip("no PyTorch here, which is no requirement of anything else")
     with pytest.raises(UserError, match="expected --model=dcgan"):
         torch_dcgan.check(load_config("cgan"))
+    with pytest.raises(UserError, match="no other hparams.d_steps: 1 -> 2"):
+        torch_dcgan.check(load_config("dcgan", ["hparams.d_steps=2"]))
+    torch_dcgan.check(load_config("dcgan", ["generator.width=8", "train.steps=3"]))
     from conftest import smoke_model
 
     for word in ("eager", "bfloat16"):
-        other = torch_dcgan.TorchDCGAN(load_config("dcgan", smoke=True), word, 2)
+        other = torch_dcgan.TorchDCGAN(load_config("dcgan", smoke=True), word, None, 2)
         model, _ = smoke_model("dcgan")
         for ours, theirs in (
             (model.generator, other._g),
@@ -86,14 +89,14 @@ def test_templates_tell_each_worker_who_is_who(tmp_path):
     """Their shell, with what the cluster manager would give it."""
     pod = (ROOT / "docs/scale/kubernetes.yaml").read_text()
     script = re.search(r"- \|\n(.*?)\n {10}resources:", pod, re.S)[1]
-    stub = 'python() { echo "$TF_CONFIG"; echo "$@" >&2; return 1; }\n'
+    stub = 'python() { echo "$TF_CONFIG"; echo "$@" >&2; return 75; }\n'
     done = subprocess.run(
         ["bash", "-c", stub + script],
         env={"PATH": "/usr/bin:/bin", "WORKERS": "3", "POD": "gan-2"},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1, done
+    assert done.returncode == 75, done
     told = json.loads(done.stdout)
     hosts = [f"gan-{i}.gan:2222" for i in range(3)]
     assert strategies.check_tf_config(done.stdout) == hosts
@@ -103,22 +106,27 @@ def test_templates_tell_each_worker_who_is_who(tmp_path):
     for name, text in {
         "scontrol": 'echo "$@" >> log; [ $1 = requeue ] || printf "n1\\nn2\\n"',
         "srun": 'shift; SLURM_PROCID=1 exec "$@"',
-        "python": 'echo "$TF_CONFIG"; exit 1',
+        "python": 'echo "$TF_CONFIG"; exit $STATUS',
     }.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    done = subprocess.run(
-        ["bash", ROOT / "docs/scale/slurm.sh"],
-        env={
-            "PATH": f"{tmp_path}:/usr/bin:/bin",
-            "SLURM_JOB_NODELIST": "n[1-2]",
-            "SLURM_JOB_ID": "7",
-            "HOME": "/home/me",
-        },
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert strategies.check_tf_config(done.stdout) == ["n1:12345", "n2:12345"], done
-    assert json.loads(done.stdout)["task"]["index"] == 1
-    assert (tmp_path / "log").read_text().splitlines()[-1] == "requeue 7"
+    for status, again in ((0, False), (1, False), (2, False), (75, True), (137, True)):
+        (tmp_path / "log").unlink(missing_ok=True)
+        done = subprocess.run(
+            ["bash", ROOT / "docs/scale/slurm.sh"],
+            env={
+                "PATH": f"{tmp_path}:/usr/bin:/bin",
+                "SLURM_JOB_NODELIST": "n[1-2]",
+                "SLURM_JOB_ID": "7",
+                "HOME": "/home/me",
+                "STATUS": str(status),
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status
+        found = strategies.check_tf_config(done.stdout)
+        assert found == ["n1:12345", "n2:12345"], done
+        assert json.loads(done.stdout)["task"]["index"] == 1
+        assert ("requeue 7" in (tmp_path / "log").read_text()) == again

@@ -34,15 +34,15 @@ def free_ports(num):
     return ports
 
 
-def start(num, *args):
-    """Starts workers on loopback, as a cluster manager would."""
+def start(num, *args, own=()):
+    """Starts workers on loopback, as a cluster manager would; `own`: one for each."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(num)]}
     workers = []
     for index in range(num):
         task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         workers.append(
             subprocess.Popen(
-                [sys.executable, "-m", "keras_gans.train", *args],
+                [sys.executable, "-m", "keras_gans.train", *args, *own[index:][:1]],
                 env={**os.environ, "TF_CONFIG": json.dumps(task)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -105,6 +105,29 @@ def test_workers_equal_one(num, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_pool_of_all_workers(tmp_path):
+    """CycleGAN's earlier fakes are those of all workers, on each."""
+    args = ["--model=cyclegan", "--smoke", "--export=none"]
+    args += ["--set=generator.norm=none", "--set=discriminator.norm=none"]
+    many, one = tmp_path / "many", tmp_path / "one"
+    found = ends(start(2, *args, f"--workdir={many}"), 200)
+    assert [status for status, _, _ in found] == [0, 0], found
+    assert train.main([*args, f"--workdir={one}", "--strategy=one_device"]) == 0
+    a, b = last(many, 6), last(one, 6)
+    np.testing.assert_allclose(a["image_pool/000"], b["image_pool/000"], atol=2e-2)
+    assert a["image_pool/001"] == b["image_pool/001"] > 0
+
+
+def test_workers_of_different_recipes_say_so(tmp_path):
+    args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path / 'run'}"]
+    rates = ["--set=hparams.ema_decay=0.9", "--set=hparams.ema_decay=0.5"]
+    for status, out, error in ends(start(2, *args, own=rates), 120):
+        assert status == 2 and "the workers differ" in error, (out, error)
+        assert error.count("\n") == 1
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("victim, number", [(0, 9), (1, 9), (1, 15)])
 def test_workers_end_together_and_go_on(victim, number, tmp_path):
     """A worker that is killed, or told to stop; then the rest, on another number."""
@@ -125,7 +148,7 @@ def test_workers_end_together_and_go_on(victim, number, tmp_path):
     else:
         assert found[victim][0] == -signal.SIGKILL
         status, _, error = found[1 - victim]
-        assert status == 1 and "train: a worker was lost" in error
+        assert status == 75 and "train: a worker was lost" in error
         assert "Traceback" not in error and str(broken) in error
     assert train.main([*args, f"--workdir={broken}", "--strategy=one_device"]) == 0
     assert train.main([*args, f"--workdir={whole}", "--strategy=one_device"]) == 0
@@ -145,6 +168,8 @@ def test_workers_end_together_and_go_on(victim, number, tmp_path):
         ([["a:1", "b:1"], "worker", 2], "expected an index below 2"),
         ([["a:1", "b:1"], "ps", 0], "a task of type worker or chief, got worker and"),
         ([["a:1", "b"], "worker", 0], "expected host:port, got b"),
+        ([["a:1", "b:70000"], "worker", 0], "expected host:port, got b:70000"),
+        ([["a:1", "a:1"], "worker", 0], "expected a:1 once"),
     ],
 )
 def test_tf_config_is_checked(told, message, monkeypatch, tmp_path, capsys):

@@ -18,10 +18,16 @@ PORT=${PORT:-12345}
 WORKERS=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed "s/.*/\"&:$PORT\"/" | paste -sd,)
 export WORKERS
 
+status=0
 srun --kill-on-bad-exit=1 bash -c '
   export TF_CONFIG="{\"cluster\": {\"worker\": [$WORKERS]},
     \"task\": {\"type\": \"worker\", \"index\": $SLURM_PROCID}}"
   exec python -m keras_gans.train --model=dcgan --workdir="$HOME/runs/dcgan" \
     --set=data.dataset=folder:"$HOME/pictures" --set=data.image_size=64 \
     --set=data.batch_size=256
-' || { [ $? -eq 1 ] && scontrol requeue "$SLURM_JOB_ID"; }
+' || status=$?
+# 75: a worker was lost; above 128: one was killed (130: told to stop).
+if [ "$status" = 75 ] || { [ "$status" -gt 128 ] && [ "$status" != 130 ]; }; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$status"
