@@ -99,13 +99,12 @@ class Recorder(StepCallback):
     def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
         """Keeps the steps' values; writes a line when one is due."""
         self._pending.append(logs)
-        if step % self._options.log_every == 0:
+        if step % self._options.log_every == 0 or step == self._options.steps:
             self._flush(step)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Writes what is left at the end of the run."""
-        if self.check() and self._pending and self.step == self._options.steps:
-            self._flush(self.step)
+        """Says what stopped the run, if something did."""
+        self.check()
         if self.broken:
             self._note({"step": self.broken[0], "not_finite": self.broken[1]})
         self._writer.close()
