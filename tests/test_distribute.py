@@ -14,8 +14,8 @@ ZOO = [name for name in config.zoo_names() if name not in SIZES]
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
 
-def trained(name, overrides, strategy, rate=0.5, steps=3, nudge=0.0):
-    """All variables after some steps; weights begin `nudge`, relatively, off."""
+def trained(name, overrides, strategy, rate=0.5, steps=3):
+    """All variables after some steps."""
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
     with strategy.scope():
@@ -23,10 +23,6 @@ def trained(name, overrides, strategy, rate=0.5, steps=3, nudge=0.0):
         # SGD: Adam hides a wrong scale of the gradient
         sgd = keras.optimizers.SGD
         model.compile(sgd(rate), sgd(rate), accumulate=recipe.train.accumulate)
-    signs = np.random.default_rng(0)
-    for weight in model.trainable_variables if nudge else ():
-        sign = signs.choice([-1.0, 1.0], weight.shape)
-        weight.assign(weight.numpy() * (1.0 + nudge * sign))
     before = variables_of(model)
     model.fit(source.stream(0), steps_per_epoch=steps, verbose=0, shuffle=False)
     after = variables_of(model)
@@ -64,21 +60,13 @@ BOTH = ["train.synchronized_batch_norm=true"]
 RATES = {name: 0.5 for name in ("gan", "cgan", "acgan", "infogan")}
 
 
+# fastgan is left out: with its weights one rounding off, one device is as far from
+# itself after three steps (1e-4 to 1e-2) as two devices are from one.
 @pytest.mark.parametrize("name", [n for n in ZOO if n != "fastgan"])
 def test_two_replicas_equal_one(name):
     one, two = one_and_two(name)
     for key in one:
         np.testing.assert_allclose(one[key], two[key], atol=1e-5, err_msg=key)
-
-
-@pytest.mark.slow
-def test_two_replicas_equal_one_of_a_chaotic_model():
-    """Rows of batch normalisation after small kernels: a rounding becomes 1e-2."""
-    one, two = one_and_two("fastgan")
-    nudged = trained("fastgan", BOTH, tf.distribute.get_strategy(), 0.005, nudge=6e-8)
-    for key in one:
-        chaos = max(np.abs(one[k] - nudged[k]).max() for k in one if k[:5] == key[:5])
-        np.testing.assert_allclose(one[key], two[key], atol=max(chaos, 1e-5))
 
 
 def one_and_two(name):
