@@ -131,6 +131,8 @@ def main(argv: list[str] | None = None) -> int:
     def body(values: flags.FlagValues) -> None:
         if kind is None:
             raise UserError(f"say which benchmark: one of {', '.join(KINDS)}")
+        if kind != "throughput" and (values.precision or values.torch):
+            raise UserError("--precision and --torch: of throughput alone")
         if kind == "report":
             board.report(values.out, values.docs, values.readme)
             print(f"wrote {os.path.join(values.docs, 'board.md')}")
@@ -150,8 +152,6 @@ def main(argv: list[str] | None = None) -> int:
         if kind == "throughput":
             throughput(values)
             return
-        if values.precision or values.torch:
-            raise UserError("--precision and --torch: of throughput alone")
         configs = [load_config(name, values.set) for name in values.model]
         steps = values.steps or configs[0].train.checkpoint_every
         if kind == "input":

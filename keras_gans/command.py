@@ -58,7 +58,7 @@ def run_command(
         return 2
     except WorkerLost as error:
         print(f"{name}: {error}", file=sys.stderr)
-        return os.EX_TEMPFAIL if hasattr(os, "EX_TEMPFAIL") else 75
+        return 75  # EX_TEMPFAIL of sysexits.h: the same command may work again
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130

@@ -65,13 +65,18 @@ def throughput(
         UserError: if there is no PyTorch, or the first recipe is none that it follows.
     """
     names = [f"{c.name} {c.train.precision}" for c in configs]
-    makers: list[tuple] = [(Recipe, config, data_dir, steps) for config in configs]
+    counts = [steps or config.train.checkpoint_every for config in configs]
+    makers: list[tuple] = [
+        (Recipe, config, data_dir, count)
+        for config, count in zip(configs, counts, strict=True)
+    ]
     if with_torch:
         torch_dcgan.check(configs[0])
-        count = steps or configs[0].train.checkpoint_every
         for way in torch_dcgan.WAYS:
             names.append(f"torch {way}")
-            makers.append((torch_dcgan.TorchDCGAN, configs[0], way, data_dir, count))
+            makers.append(
+                (torch_dcgan.TorchDCGAN, configs[0], way, data_dir, counts[0])
+            )
     with contextlib.ExitStack() as stack:
         pools = [
             stack.enter_context(
@@ -139,14 +144,14 @@ class Recipe:
     Args:
         config: The recipe.
         data_dir: Where TensorFlow Datasets keeps its sets.
-        steps: Training steps in a measurement; `checkpoint_every` if not given.
+        steps: Training steps in a measurement.
     """
 
-    def __init__(self, config: Config, data_dir: str | None, steps: int | None):
+    def __init__(self, config: Config, data_dir: str | None, steps: int):
         """Opens the data and builds the model."""
         from keras_gans import building, data, engine, strategies, vitals
 
-        self.config, self.steps = config, steps or config.train.checkpoint_every
+        self.config, self.steps = config, steps
         self.source = data.open_source(config.data, data_dir, config.hparams.d_steps)
         self.size = self.source.options.batch_size
         self.model = building.build_model(config, self.source.info)

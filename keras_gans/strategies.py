@@ -139,9 +139,9 @@ class Team:
         """
         if self.size == 1:
             return
-        digest = int(hashlib.sha256(words.encode()).hexdigest()[:6], 16)  # < 2^24
-        chiefs = self._total(np.array([digest if self.chief else 0], np.float32))
-        if any(self.agree(digest != int(chiefs[0]))):
+        digest = int(hashlib.sha256(words.encode()).hexdigest()[:15], 16)  # < 2^60
+        [chiefs] = self._total(np.array([digest if self.chief else 0]))
+        if any(self.agree(digest != chiefs)):
             raise UserError(
                 "the workers differ: expected the same command, package and data on "
                 f"all; this one has {words.splitlines()[-1]}"
@@ -219,9 +219,7 @@ def make_team(name: str) -> Team:
         # second strategy.
         sums = tf.distribute.ReductionToOneDevice()
         return Team(tf.distribute.MirroredStrategy(cpus, cross_device_ops=sums))
-    if name != "one_device" and gpus > 1:
-        return Team(tf.distribute.MirroredStrategy())
-    if name == "mirrored":
+    if name == "mirrored" or (name != "one_device" and gpus > 1):
         return Team(tf.distribute.MirroredStrategy())
     return Team(tf.distribute.get_strategy())
 

@@ -143,17 +143,24 @@ def run(
         overwrite: Whether to delete the run in the workdir first.
 
     Returns:
-        0; 1 if the values stopped being finite, or a worker was lost; 130 after Ctrl-C.
+        0; 1 if the values stopped being finite; 130 after Ctrl-C.
 
     Raises:
         UserError: for data that are missing or do not fit, or a workdir that may not be
             used.
+        WorkerLost: if another worker has gone.
     """
     from keras_gans import building
 
     with contextlib.ExitStack() as stack, team.minded(workdir.path):
         team.as_chief(lambda: workdir.check(config, resume, overwrite))
-        source = team.together(lambda: _open(config, data_dir, team))
+        devices = team.strategy.num_replicas_in_sync
+        source = team.together(lambda: _open(config, data_dir, devices))
+        # Where all have come: a worker without data has no part in this.
+        team.check_same(
+            f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of "
+            f"{source.options.batch_size // config.hparams.d_steps}"
+        )
         with team.strategy.scope():
             model = team.together(lambda: building.build_model(config, source.info))
         examples = team.as_chief(
@@ -163,12 +170,12 @@ def run(
         return _fit(model, source, examples, config, workdir, team)
 
 
-def _open(config: Config, data_dir: str | None, team: Team):
+def _open(config: Config, data_dir: str | None, devices: int):
     """Opens the data and checks that they, and the recipe, suit the devices."""
     from keras_gans import data
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    devices, parts = team.strategy.num_replicas_in_sync, config.train.accumulate
+    parts = config.train.accumulate
     size = source.options.batch_size // config.hparams.d_steps
     if size % (devices * parts):
         times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
@@ -181,9 +188,6 @@ def _open(config: Config, data_dir: str | None, team: Team):
             f"[train] jit_compile: expected auto or no with {devices} devices, which "
             "XLA cannot join; got yes"
         )
-    team.check_same(
-        f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of {size}"
-    )
     return source
 
 

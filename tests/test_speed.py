@@ -31,9 +31,8 @@ def test_arithmetic_is_counted():
             y = tf.reduce_sum(tf.square(forward(x)))
         return tape.gradient(y, [x, kernel, dense])
 
-    assert (
-        speed.count_flop(backward, x) == 3 * once
-    )  # to the inputs, and to the weights
+    # forward, to the inputs, and to the weights
+    assert speed.count_flop(backward, x) == 3 * once
 
     @tf.function
     def others(x):
@@ -60,7 +59,14 @@ def test_throughput_prints_a_line_for_each(capsys):
     assert values[3].endswith("%") and float(values[4]) > 0.1 and float(values[7]) > 100
 
 
-def test_torch_is_the_same_network(capsys):
+@pytest.mark.parametrize("kind", ["models", "input", "quality", "report", "doctor"])
+def test_flags_of_throughput_are_of_throughput_alone(kind, capsys):
+    for flag in ("--torch", "--precision=float32"):
+        assert benchmark.main([kind, flag]) == 2
+        assert "of throughput alone" in capsys.readouterr().err
+
+
+def test_torch_is_the_same_network():
     config = load_config("dcgan")
     if not torch_dcgan.importlib.util.find_spec("torch"):
         with pytest.raises(UserError, match="pip install torch"):

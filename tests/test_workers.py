@@ -127,6 +127,17 @@ def test_workers_of_different_recipes_say_so(tmp_path):
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
+def test_a_mistake_on_one_worker_ends_all(tmp_path):
+    """Data that one of them does not have: each says so, and nothing is begun."""
+    args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path / 'run'}"]
+    data = ["--set=data.dataset=digits", f"--set=data.dataset=folder:{tmp_path / 'no'}"]
+    (chief, _, told), (other, _, error) = ends(start(2, *args, own=data), 120)
+    assert (chief, other) == (2, 2)
+    assert "another worker has ended" in told and told.count("\n") == 1
+    assert "no folder" in error and error.count("\n") == 1
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim, number", [(0, 9), (1, 9), (1, 15)])
 def test_workers_end_together_and_go_on(victim, number, tmp_path):

@@ -95,6 +95,7 @@ def discriminator(
         *features, logits = patch_features(x, width, depth, "instance", True, name)
         outputs[name] = logits
         for maps in features:
+            maps = layers.Identity(dtype="float32")(maps)  # a loss is made of them
             outputs[f"features_{len(outputs)}"] = maps
         x = layers.AveragePooling2D(3, 2, "same")(x)
     return Model(inputs, outputs)
