@@ -47,9 +47,10 @@ def smoke_run(tmp_path_factory):
 
 # Larger sizes of a recipe, of the same networks and variant: see test_r3gan.py.
 SIZES = {"r3gan_m": "r3gan", "r3gan_l": "r3gan"}
+ZOO = [name for name in zoo_names() if name not in SIZES]
 
 
-@pytest.fixture(params=[name for name in zoo_names() if name not in SIZES])
+@pytest.fixture(params=ZOO)
 def zoo_name(request):
     """Each recipe in turn."""
     return request.param

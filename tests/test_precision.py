@@ -6,12 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SIZES, smoke_model
+from conftest import ZOO, smoke_model
 
 from keras_gans import building, config, engine, layers, train
-from keras_gans.config import zoo_names
 
-ZOO = [name for name in zoo_names() if name not in SIZES]
 QUICK = "cgan", "wgan_gp", "pix2pix"
 
 

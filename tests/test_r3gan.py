@@ -145,9 +145,8 @@ def test_grouped_convolution_and_both_its_gradients():
 
     for one, two in zip(found(engine._group_by_group), found(one_by_one), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
-    if engine.has_grouped_gradients(
-        tf.float32
-    ):  # what it says holds; else the smoke run says so
+    # what it says holds; where it says no, the smoke run shows it
+    if engine.has_grouped_gradients(tf.float32):
         assert all(v is not None for v in found(engine.grouped_conv))
 
 
