@@ -46,7 +46,7 @@ def export_workdir(
     """
     from keras_gans.command import import_tensorflow
 
-    import_tensorflow()
+    import_tensorflow("export")
     from keras_gans.export import saved_model, tflite, web
 
     from keras_gans.building import load_workdir

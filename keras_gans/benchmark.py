@@ -60,7 +60,7 @@ from collections.abc import Callable, Sequence
 from absl import flags
 
 from keras_gans import board, speed
-from keras_gans.command import import_tensorflow, run_command
+from keras_gans.command import import_backend, import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
 from keras_gans.export.sampler import peak_mib
@@ -194,7 +194,7 @@ def quality(values: flags.FlagValues) -> None:
 
 def exports(values: flags.FlagValues) -> None:
     """Exports models and writes the page; the flags are those of the command."""
-    import_tensorflow()
+    import_tensorflow("export")
     from keras_gans import export_table
 
     configs = {name: load_config(name, values.set) for name in values.model}
@@ -205,7 +205,7 @@ def exports(values: flags.FlagValues) -> None:
 
 def doctor(values: flags.FlagValues) -> None:
     """Tries the doctor and writes the page; the flags are those of the command."""
-    import_tensorflow()
+    import_backend()
     from keras_gans import doctor_trial
 
     doctor_trial.run(values.out)
@@ -216,7 +216,7 @@ def watermark(values: flags.FlagValues) -> None:
     """Measures the mark of a run's exports; the flags are those of the command."""
     if values.source is None:
         raise UserError("say which run: --source=runs/cgan")
-    import_tensorflow()
+    import_tensorflow("an export's mark")
     from keras_gans import building, watermark_trial
     from keras_gans.workdir import Workdir
 
@@ -230,10 +230,11 @@ def watermark(values: flags.FlagValues) -> None:
 
 def _steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
     """Steps per second of a bare loop (the median of three), and pictures in a step."""
-    from keras_gans import building, data
+    from keras_gans import building, data, engine
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    run = speed.bare_loop(building.build_model(config, source.info), source, 10)
+    loop = engine.BareLoop(building.build_model(config, source.info))
+    run = speed.bare_loop(loop, source, 10)
     run()  # trace, and warm up
     size = source.options.batch_size
     return statistics.median(run() for _ in range(3)) / size, size
@@ -280,7 +281,7 @@ def _measure_each(
     for config in configs:
         # A fresh process: its most memory is this recipe's.
         with concurrent.futures.ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), import_tensorflow
+            1, multiprocessing.get_context("spawn"), import_backend
         ) as pool:
             row = pool.submit(measure, config, *how).result()
         print(f"{config.name:>12}" + "".join(f"{v:>12}" for v in row), flush=True)
@@ -307,11 +308,11 @@ def _measure_input(
 
 
 def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> tuple:
-    from keras_gans import building, data
+    from keras_gans import building, data, engine
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
     model = building.build_model(config, source.info)
-    run = speed.bare_loop(model, source, steps)
+    run = speed.bare_loop(engine.BareLoop(model), source, steps)
     run()  # trace, and warm up
     rate = statistics.median(run() for _ in range(rounds))
     size = source.options.batch_size
@@ -322,12 +323,12 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
 def _machine() -> str:
     """What the figures are of: machine and versions."""
     import keras
-    import tensorflow as tf
 
-    devices = [d.device_type for d in tf.config.list_physical_devices()]
+    from keras_gans import engine
+
     return (
-        f"{platform.machine()}, {os.cpu_count()} cores, {'+'.join(devices)}, "
-        f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
+        f"{platform.machine()}, {os.cpu_count()} cores, {engine.machine()}, "
+        f"Keras {keras.__version__}"
     )
 
 

@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
-from keras_gans.command import import_tensorflow
+from keras_gans.command import import_backend
 from keras_gans.config import Config
 from keras_gans.errors import UserError
 from keras_gans.export.sampler import peak_mib, write
@@ -113,7 +113,7 @@ def run(
         mine = {row["seed"]: row for row in rows if row["model"] == config.name}
         if not mine:
             with concurrent.futures.ProcessPoolExecutor(
-                1, multiprocessing.get_context("spawn"), import_tensorflow
+                1, multiprocessing.get_context("spawn"), import_backend
             ) as pool:
                 task = pool.submit(measure_rate, config, contest.data_dir)
                 rate, pictures = task.result()

@@ -11,7 +11,7 @@ from importlib import metadata
 import keras
 import numpy as np
 
-from keras_gans import checkpoint, layers, optimizers, transfer
+from keras_gans import checkpoint, engine, layers, optimizers, transfer
 from keras_gans import config as config_lib
 from keras_gans.config import Config
 from keras_gans.data.options import DataInfo
@@ -34,7 +34,7 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
     Raises:
         UserError: if the networks cannot make such images.
     """
-    keras.utils.set_random_seed(config.train.seed)
+    engine.set_random_seed(config.train.seed)
     variant = config_lib.find_class(config.name, config.model)
     labels = variant.label_names(config.hparams, info.class_names)
     from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}

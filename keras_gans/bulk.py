@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from keras_gans.command import import_tensorflow
+from keras_gans.command import find_tensorflow
 from keras_gans.config import differences
 from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
@@ -203,7 +203,7 @@ def _replacing(path: str) -> Iterator[str]:
 
 
 def _write_tfrecord(path: str, encoded: Iterator) -> None:
-    import_tensorflow()
+    find_tensorflow("--format=tfrecord")
     import tensorflow as tf
 
     def feature(value):

@@ -17,16 +17,19 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
-from keras_gans import checkpoint, data, diagnosis, images
+from keras_gans import checkpoint, data, diagnosis, engine, images
 from keras_gans.config import TrainOptions
 from keras_gans.data.points import Mixture
+from keras_gans.events import Events
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler
 from keras_gans.metrics.modes import modes_covered
 from keras_gans.vitals import Vitals
 from keras_gans.workdir import Workdir
+
+Tensor = Any
 
 
 class CallbackList(keras.callbacks.CallbackList):
@@ -58,7 +61,7 @@ class StepCallback(keras.callbacks.Callback):
         self.step += len(next(iter(logs.values())))
         self.on_step(self.step, logs)
 
-    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Does the callback's work after some steps.
 
         Args:
@@ -78,13 +81,14 @@ class Recorder(StepCallback):
     Attributes:
         broken: None, or (step, names): where values first were not finite, and which.
         log: What metrics.jsonl holds.
+        events: Shows the same in TensorBoard.
     """
 
     def __init__(self, workdir: Workdir, options: TrainOptions):
         """Opens nothing yet."""
         super().__init__()
         self._workdir, self._options = workdir, options
-        self._pending: list[dict[str, tf.Tensor]] = []
+        self._pending: list[dict[str, Tensor]] = []
         self._since = time.monotonic()
         self.broken: tuple[int, list[str]] | None = None
         self.log = diagnosis.Log()
@@ -93,10 +97,10 @@ class Recorder(StepCallback):
         """Drops the lines that an interrupted run wrote after its last checkpoint."""
         super().on_train_begin()
         self._trim()
-        self._writer = tf.summary.create_file_writer(self._workdir.tensorboard)
+        self.events = Events(self._workdir.tensorboard)
         self._since = time.monotonic()
 
-    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Keeps the steps' values; writes a line when one is due."""
         self._pending.append(logs)
         if step % self._options.log_every == 0 or step == self._options.steps:
@@ -107,7 +111,7 @@ class Recorder(StepCallback):
         self.check()
         if self.broken:
             self._note({"step": self.broken[0], "not_finite": self.broken[1]})
-        self._writer.close()
+        self.events.close()
 
     def check(self) -> bool:
         """Whether every value since the last line is finite; fills in `broken`."""
@@ -127,16 +131,6 @@ class Recorder(StepCallback):
             for k in self._pending[0]
         }
 
-    def picture(self, name: str, encoded: bytes, shape: tuple, step: int) -> None:
-        """Writes an encoded PNG to TensorBoard."""
-        image = tf.compat.v1.Summary.Image(
-            height=shape[0],
-            width=shape[1],
-            colorspace=shape[2],
-            encoded_image_string=encoded,
-        )
-        self._write([tf.compat.v1.Summary.Value(tag=name, image=image)], step)
-
     def _flush(self, step: int) -> None:
         if not self.check():
             self.model.stop_training = True
@@ -153,19 +147,12 @@ class Recorder(StepCallback):
     def line(self, step: int, values: dict[str, float]) -> None:
         """Writes one line of metrics.jsonl, and the same to TensorBoard."""
         self._note({"step": step, **values})
-        value = tf.compat.v1.Summary.Value
-        self._write([value(tag=k, simple_value=v) for k, v in values.items()], step)
+        self.events.numbers(values, step)
 
     def _note(self, row: dict) -> None:
         with open(self._workdir.metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self.log.add(row)
-
-    def _write(self, values: list, step: int) -> None:
-        # Raw summaries need no tensorboard package, which TensorFlow does not install.
-        summary = tf.compat.v1.Summary(value=values).SerializeToString()
-        with self._writer.as_default():
-            tf.summary.experimental.write_raw_pb(summary, step=step)
 
     def _trim(self) -> None:
         if not os.path.isfile(self._workdir.metrics):
@@ -218,7 +205,7 @@ class SampleGrid(StepCallback):
         super().on_train_begin()
         self._began = time.monotonic()
 
-    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Writes `samples/step_<step>.png` when one is due."""
         due = step % self._options.grid_every == 0 or step == self._options.steps
         early = not self._drawn and time.monotonic() - self._began > self.EARLY
@@ -234,7 +221,7 @@ class SampleGrid(StepCallback):
         os.makedirs(self._workdir.samples, exist_ok=True)
         path = os.path.join(self._workdir.samples, f"step_{step:08d}.png")
         sampler_lib.write(encoded, path)
-        self._recorder.picture("samples", encoded, sheet.shape, step)
+        self._recorder.events.picture("samples", encoded, sheet.shape, step)
 
     def _sheet(self, step: int) -> np.ndarray:
         pictures = self._sampler.sample(8 * self._columns, seed=0)
@@ -334,18 +321,18 @@ class HeldOut(StepCallback):
         state = [v for player in players for v in player.non_trainable_variables]
 
         def ask(images, labels):
-            before = [tf.identity(v.value) for v in state]
+            before = [ops.copy(v.value) for v in state]
             model.seeds.begin_step()
             logits = beside = model.score(images, labels)
             if model.undecided is None:
                 beside = model.score(model.fakes(images, labels), labels)
             for variable, value in zip(state, before, strict=True):
                 variable.assign(value)  # statistics of batches, draws of dropout
-            return tf.reduce_mean(tf.sigmoid(model.relative(logits, beside)))
+            return ops.mean(ops.sigmoid(model.relative(logits, beside)))
 
-        self._ask = tf.function(ask, autograph=False)
+        self._ask = engine.compiled(ask, model.variables)
 
-    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Asks, when a line of the log is due."""
         if step % self._options.log_every == 0:
             found = float(self._ask(*next(self._batches)))
@@ -375,7 +362,7 @@ class Doctor(StepCallback):
         self._watch = diagnosis.Watch()
         self._watch.catch_up(self._recorder.log)
 
-    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Measures and judges, when a line of the log is due."""
         if step % self._options.log_every or not self._recorder.check():
             return
@@ -406,7 +393,7 @@ class Checkpointer(StepCallback):
         self._recorder = recorder
         self._saved = -1
 
-    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Writes a checkpoint when one is due."""
         if step % self._options.checkpoint_every == 0:
             self._save()
@@ -451,7 +438,7 @@ class StopOnSignal(StepCallback):
         super().on_train_begin()
         self._previous = {s: signal.signal(s, self._note) for s in self.SIGNALS}
 
-    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Stops, if it is time to."""
         last = step == self._options.steps
         if not (self._team and self._team.size > 1):
@@ -496,7 +483,7 @@ class Progress(StepCallback):
         self._first, self._shown = self.step, time.monotonic()
         self._start = None
 
-    def on_step(self, step: int, logs: dict[str, tf.Tensor]) -> None:
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Shows a line, now and then."""
         now = time.monotonic()
         if self._start is None:  # the first step traces: leave it out of the rate
@@ -511,7 +498,7 @@ class Progress(StepCallback):
         if self._terminal:
             print(flush=True)
 
-    def _show(self, step: int, logs: dict[str, tf.Tensor], seconds: float) -> None:
+    def _show(self, step: int, logs: dict[str, Tensor], seconds: float) -> None:
         done = int(24 * step / self._steps)
         rate = (step - self._first) / seconds
         left = int((self._steps - step) / rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -73,32 +74,91 @@ def _help(doc: str, values: flags.FlagValues) -> str:
     return "\n".join(lines)
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow without the lines that it writes to stderr on the way.
+BACKENDS = ("tensorflow", "jax")
 
-    TensorFlow 2.21 writes them whatever TF_CPP_MIN_LOG_LEVEL says; they would bury a
-    command's own words. Set TF_CPP_MIN_LOG_LEVEL=0 to see them.
+
+def import_backend() -> None:
+    """Imports Keras on its backend: KERAS_BACKEND, or TensorFlow if it is installed.
+
+    Without the lines that they write to stderr on the way, whatever
+    TF_CPP_MIN_LOG_LEVEL says; they would bury a command's own words. Set
+    TF_CPP_MIN_LOG_LEVEL=0 to see them.
 
     Raises:
-        UserError: if Keras is told to use another backend.
+        UserError: if Keras is told to use a backend that is not known here, or none is
+            installed.
     """
-    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+    if "keras" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
     # Wins over ~/.keras/keras.json.
-    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
+    chosen = os.environ.setdefault("KERAS_BACKEND", (installed or BACKENDS)[0])
+    if chosen not in BACKENDS:
         raise UserError(
-            f"KERAS_BACKEND is '{backend}', but training, sampling from a workdir and "
-            "export need TensorFlow: set KERAS_BACKEND=tensorflow"
+            f"KERAS_BACKEND is '{chosen}': expected one of {', '.join(BACKENDS)}"
         )
-    with no_stderr():
+    if chosen not in installed:
+        raise UserError(f"KERAS_BACKEND is '{chosen}', which is not installed here")
+    with _quietly():
         import keras  # noqa: F401
-        import tensorflow as tf
 
         # The last of them come with the devices, before which workers have to meet.
-        if not os.environ.get("TF_CONFIG"):
+        if chosen == "tensorflow" and not os.environ.get("TF_CONFIG"):
+            import tensorflow as tf
+
             tf.config.list_logical_devices()
+
+
+def import_tensorflow(what: str) -> None:
+    """Imports Keras with TensorFlow, for what no other backend does.
+
+    Args:
+        what: That, for messages.
+
+    Raises:
+        UserError: if Keras runs on another backend already, or there is no TensorFlow.
+    """
+    if "keras" in sys.modules:
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            return
+        raise UserError(
+            f"{what} needs TensorFlow, and Keras runs on {keras.backend.backend()} "
+            "here: call the command by itself, with KERAS_BACKEND=tensorflow"
+        )
+    _check_installed(what)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import_backend()
+
+
+def find_tensorflow(what: str) -> None:
+    """Imports TensorFlow beside whatever backend Keras has, without its lines.
+
+    Raises:
+        UserError: if it is not installed.
+    """
+    _check_installed(what)
+    with _quietly():
+        import keras
+        import tensorflow as tf
+
+        if keras.backend.backend() != "tensorflow":  # the device is the backend's
+            tf.config.set_visible_devices([], "GPU")
+
+
+def _check_installed(what: str) -> None:
+    if not importlib.util.find_spec("tensorflow"):
+        raise UserError(
+            f"{what} needs TensorFlow, which is not installed here; a workdir can be "
+            "taken to where it is"
+        )
+
+
+def _quietly() -> contextlib.AbstractContextManager:
+    loud = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return contextlib.nullcontext() if loud else no_stderr()
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from keras_gans.command import import_tensorflow
+from keras_gans.command import import_backend
 from keras_gans.data.options import DataOptions
 from keras_gans.errors import UserError, did_you_mean
 
@@ -274,7 +274,7 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
     # The data and train tables first: they need neither TensorFlow nor Keras.
     data = _bind(f"{file} [data]", raw["data"], DataOptions)
     train = _bind(f"{file} [train]", raw["train"], TrainOptions)
-    import_tensorflow()
+    import_backend()
     variant = find_class(file, raw["model"])
     networks = _import(file, raw["networks"])
     for table in ("generator", "discriminator"):

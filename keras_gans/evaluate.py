@@ -54,7 +54,7 @@ import numpy as np
 from absl import flags
 
 from keras_gans import sample
-from keras_gans.command import import_tensorflow, run_command
+from keras_gans.command import import_backend, run_command
 from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.workdir import Workdir
@@ -180,7 +180,7 @@ def _main(values: flags.FlagValues) -> None:
     sampler = None
     if not folder:
         sampler = sample.load(values.source, values.checkpoint, values.backward)
-    import_tensorflow()
+    import_backend()
     if sampler is not None and "source_shape" in sampler.info:
         _measure_translation(values, sampler)
         return
@@ -447,7 +447,7 @@ def _versions() -> dict[str, str]:
 def _measure(values, samples, train, reference, note, network, sampler, out) -> None:
     from keras_gans import cross_check, measuring, remembered
     from keras_gans.features.network import RESIZER
-    from keras_gans.metrics.ms_ssim import num_scales
+    from keras_gans.metrics.ssim import num_scales
 
     start = time.monotonic()
     held_out = reference is not train

@@ -24,7 +24,7 @@ from keras_gans.judging import INSTRUMENTS, Judge
 Tensor = Any
 
 
-class BaseGAN(Judge, keras.Model):
+class BaseGAN(Judge, engine.Model):
     """A generator, a discriminator, and the step that trains both.
 
     A variant overrides `d_losses` and `g_losses`, each of which returns named,
@@ -140,9 +140,6 @@ class BaseGAN(Judge, keras.Model):
         """
         inputs = layers.complete(self.ema_generator, inputs, self.sampling_defaults)
         return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
-
-    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: it is built, and Keras would sum a batch over several hosts."""
 
     def train_step(self, data: tuple[Tensor, Tensor] | Tensor) -> dict[str, Tensor]:
         """Updates the discriminator, then the generator, then the average.

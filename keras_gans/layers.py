@@ -509,6 +509,10 @@ class MinibatchStdDev(layers.Layer):
         super().__init__()
         self._group_size = group_size
 
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """One channel more, whatever the groups will be."""
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
     def call(self, maps: Tensor) -> Tensor:
         """Adds the map.
 
@@ -519,7 +523,10 @@ class MinibatchStdDev(layers.Layer):
             float [batch, height, width, channels + 1].
         """
         batch, (height, width, channels) = ops.shape(maps)[0], maps.shape[1:]
-        group = ops.where(batch % self._group_size == 0, self._group_size, batch)
+        if isinstance(batch, int):
+            group = batch if batch % self._group_size else self._group_size
+        else:  # not known while TensorFlow traces
+            group = ops.where(batch % self._group_size == 0, self._group_size, batch)
         # Neighbours of one group: rows i, i + n, i + 2 n, ... of n groups.
         x = ops.cast(maps, "float32")
         x = ops.reshape(x, (group, batch // group, height, width, channels))

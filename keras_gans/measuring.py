@@ -22,8 +22,8 @@ from keras_gans.metrics.class_score import ClassScore
 from keras_gans.metrics.frechet import frechet_distance
 from keras_gans.metrics.kid import kid, standard_error
 from keras_gans.metrics.matching import best_matching
-from keras_gans.metrics.ms_ssim import ms_ssim, num_scales
 from keras_gans.metrics.prdc import prdc
+from keras_gans.metrics.ssim import ms_ssim, num_scales
 
 CHUNK = 256  # real pictures looked at at once; a generator makes `at_once`
 PAIRS = 1000  # compared by MS-SSIM, over all classes together

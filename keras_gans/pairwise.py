@@ -19,7 +19,6 @@ import tomllib
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
 from keras_gans import data, images, measuring
@@ -28,6 +27,7 @@ from keras_gans.errors import UserError
 from keras_gans.export.sampler import BaseSampler, to_float, to_uint8
 from keras_gans.features.network import FeatureNetwork
 from keras_gans.metrics.kid import kid
+from keras_gans.metrics.ssim import ssim
 
 CHUNK = 32  # pictures made at once
 SHOWN = 16  # pictures of the sheet
@@ -155,10 +155,8 @@ def _title(options: data.DataOptions) -> str:
 def _paired(source, num: int) -> Iterator:
     left = num
     for stored, _ in source.chunks(CHUNK):
-        stored = tf.constant(to_float(stored[:left]))
-        yield tuple(
-            x.numpy() for x in sources.split(stored, source.info, source.options.source)
-        )
+        stored = to_float(stored[:left])
+        yield sources.split(stored, source.info, source.options.source)
         left -= len(stored)
         if left <= 0:
             return
@@ -167,7 +165,7 @@ def _paired(source, num: int) -> Iterator:
 def _unpaired(source, num: int) -> Iterator:
     left = num
     for batch in source.stream(0):
-        yield tuple(x.numpy()[:left] for x in batch)
+        yield tuple(np.asarray(x)[:left] for x in batch)
         left -= CHUNK
         if left <= 0:
             return
@@ -199,7 +197,7 @@ def enlarged(source: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     if source.shape[-1] > channels:
         return None
     if source.shape[1:3] != (height, width):
-        source = tf.image.resize(source, (height, width), "bicubic").numpy()
+        source = sources.resize(source, height, width)
     return np.broadcast_to(source, (len(source), height, width, channels))
 
 
@@ -221,7 +219,7 @@ class Comparison:
             * np.log10(np.maximum((apart**2).mean(axis=(1, 2, 3)), 1e-10)),
         }
         if min(real.shape[1:3]) >= 11:
-            found["ssim"] = tf.image.ssim(real, fake, 255).numpy()
+            found["ssim"] = ssim(real, fake)
         for name, values in found.items():
             self._sums[name] += float(values.sum())
         self.num += len(real)

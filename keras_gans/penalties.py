@@ -118,7 +118,7 @@ def lazy(
     """
     if every == 1:
         return penalty()
-    return ops.cond(step.value % every == 0, penalty, lambda: otherwise)
+    return engine.cond(step.value % every == 0, penalty, lambda: otherwise)
 
 
 def path_lengths(

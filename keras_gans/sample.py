@@ -34,7 +34,7 @@ import numpy as np
 from absl import flags
 
 from keras_gans import bulk
-from keras_gans.command import import_tensorflow, run_command
+from keras_gans.command import import_backend, import_tensorflow, run_command
 from keras_gans.errors import UserError
 from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import BaseSampler, Sampler
@@ -80,12 +80,12 @@ def load(
     if source.endswith(".tflite"):
         return Sampler(source)  # without TensorFlow
     if os.path.isfile(os.path.join(source, "saved_model.pb")):
-        import_tensorflow()
+        import_tensorflow("a SavedModel")
         from keras_gans.export.saved_model import SavedModelSampler
 
         return SavedModelSampler(source)
     if is_run:
-        import_tensorflow()
+        import_backend()
         from keras_gans.building import load_workdir
 
         return load_workdir(source, checkpoint, backward)

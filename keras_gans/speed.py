@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import itertools
-import math
 import multiprocessing
 import os
 import statistics
@@ -21,11 +20,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_gans import torch_dcgan
-from keras_gans.command import import_tensorflow
+from keras_gans.command import import_backend
 from keras_gans.config import Config
 from keras_gans.export.sampler import peak_mib
 
-PEAK_SIDE = 2048  # of the matrices that a device's peak is measured with
 TITLES = (
     "contender",
     "fit, images/s",
@@ -121,7 +119,7 @@ _contender: Any = None  # of this process
 def _start() -> None:
     # They live side by side: none may take all of a GPU's memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    import_tensorflow()
+    import_backend()
 
 
 def _prepare(maker: Callable, *how: Any) -> None:
@@ -156,7 +154,8 @@ class Recipe:
         self.size = self.source.options.batch_size
         self.model = building.build_model(config, self.source.info)
         self.examples = vitals.examples(self.source)
-        self.bare = bare_loop(self.model, self.source, self.steps)
+        self.loop = engine.BareLoop(self.model)
+        self.bare = bare_loop(self.loop, self.source, self.steps)
         self.stream = self.source.stream(config.train.seed)
         self.model.train_function = engine.train_function(  # traced once
             self.model,
@@ -177,9 +176,11 @@ class Recipe:
 
     def facts(self) -> dict[str, float]:
         """Floating-point operations for each image, and the device's peak."""
-        flop = count_flop(self.bare.step, next(iter(self.stream))) / self.size
+        from keras_gans import engine
+
+        flop = self.loop.count_flop(next(iter(self.stream))) / self.size
         dtype = self.config.train.precision.removeprefix("mixed_")
-        return {"flop": flop, "peak": peak_gflops(dtype)}
+        return {"flop": flop, "peak": peak_gflops(engine.multiplications(dtype))}
 
     def _fit(self) -> float:
         import keras
@@ -230,105 +231,42 @@ class Recipe:
             start = time.perf_counter()
             batch = next(batches)
             waited += time.perf_counter() - start
-            logs = self.bare.step(batch)
-            next(iter(logs.values())).numpy()  # waits for the device
+            self.loop.run([batch])
         return waited / (time.perf_counter() - begin)
 
 
-def bare_loop(model: Any, source: Any, steps: int) -> Callable[[], float]:
+def bare_loop(loop: Any, source: Any, steps: int) -> Callable[[], float]:
     """The same updates with nothing around them: no callback, no input pipeline.
 
     Args:
-        model: Compiled.
+        loop: An `engine.BareLoop`.
         source: What 16 batches of are used again and again.
         steps: Training steps in a measurement.
 
     Returns:
-        Measures images per second; its `step` is the traced step.
+        Measures images per second.
     """
-    import tensorflow as tf
-
-    batches = list(source.stream(0).take(16))
-    # Without autograph, as in fit().
-    step = tf.function(model.train_step, autograph=False, jit_compile=model.jit_compile)
+    batches = list(itertools.islice(source.stream(0), 16))
+    size = len(batches[0][0])
 
     def run() -> float:
         start = time.perf_counter()
-        for i in range(steps):
-            logs = step(batches[i % len(batches)])
-        _ = {k: v.numpy() for k, v in logs.items()}
-        size = batches[0][0].shape[0]
+        loop.run([batches[i % len(batches)] for i in range(steps)])
         return steps * size / (time.perf_counter() - start)
 
-    run.step = step
     return run
 
 
-def peak_gflops(dtype: str) -> float:
+def peak_gflops(multiply: Callable[[], float]) -> float:
     """What products of large matrices reach on this device, in 10^9 operations/s.
 
     Args:
-        dtype: Of the matrices, as "float32".
+        multiply: Does some, waits for them, and says how many operations they were.
     """
-    import tensorflow as tf
-
-    a = tf.cast(tf.random.stateless_normal((PEAK_SIDE, PEAK_SIDE), (0, 0)), dtype)
-
-    @tf.function
-    def multiply(b):
-        for _ in range(4):
-            b = tf.matmul(a, b) / PEAK_SIDE
-        return b
-
-    tf.reduce_sum(multiply(a)).numpy()  # traces
+    multiply()  # traces
     rates = []
     for _ in range(7):
         start = time.perf_counter()
-        tf.reduce_sum(multiply(a)).numpy()
-        rates.append(4 * 2 * PEAK_SIDE**3 / (time.perf_counter() - start) / 1e9)
+        operations = multiply()
+        rates.append(operations / (time.perf_counter() - start) / 1e9)
     return max(rates)
-
-
-def count_flop(function: Any, *args: Any) -> float:
-    """Counts the multiplications and additions of convolutions and matrix products.
-
-    What is computed only in some steps (lazy penalties) is not counted.
-
-    Args:
-        function: A `tf.function`.
-        *args: What it is called with.
-
-    Returns:
-        How many; not a number if a shape is not known.
-    """
-    return sum(map(_flop, _operations(function.get_concrete_function(*args).graph)))
-
-
-def _operations(graph: Any):
-    for op in graph.get_operations():
-        yield op
-        if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            yield from _operations(graph._get_function(op.get_attr("f").name).graph)
-
-
-def _flop(op: Any) -> float:
-    """2 m n k of an m x k by k x n product; a convolution is one for each place."""
-    kind, shapes = op.type, [tuple(x.shape) for x in op.inputs]
-    if kind in ("MatMul", "BatchMatMul", "BatchMatMulV2"):
-        flag = "transpose_a" if kind == "MatMul" else "adj_x"
-        inner = shapes[0][-2 if op.get_attr(flag) else -1]
-        return 2.0 * _size(op.outputs[0].shape) * inner
-    if kind in ("Conv2D", "DepthwiseConv2dNative"):
-        places, kernel = op.outputs[0].shape, shapes[1]
-    elif kind in ("Conv2DBackpropInput", "DepthwiseConv2dNativeBackpropInput"):
-        places, kernel = shapes[2], shapes[1]
-    elif kind in ("Conv2DBackpropFilter", "DepthwiseConv2dNativeBackpropFilter"):
-        places, kernel = shapes[2], tuple(op.outputs[0].shape)
-    else:
-        return 0.0
-    each = kernel[:2] if kind.startswith("Depthwise") else kernel[:3]
-    return 2.0 * _size(places) * _size(each)
-
-
-def _size(shape: Sequence[int | None]) -> float:
-    return math.prod(math.nan if side is None else side for side in shape)

@@ -8,8 +8,11 @@ nothing else here does.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import time
 from typing import Any
+
+import numpy as np
 
 from keras_gans.config import Config, differences, load_config
 from keras_gans.errors import UserError
@@ -92,11 +95,11 @@ class TorchDCGAN:
         )
         self._average = [p.detach().clone() for p in self._g.state_dict().values()]
         self._batches = [
-            torch.from_numpy(pictures.numpy())
+            torch.from_numpy(np.asarray(pictures))
             .permute(0, 3, 1, 2)
             .contiguous(memory_format=self._format)
             .to(self._device)
-            for pictures, _ in source.stream(0).take(16)
+            for pictures, _ in itertools.islice(source.stream(0), 16)
         ]
         options = [dict(o) for o in (config.g_optimizer, config.d_optimizer)]
         self._g_optimizer, self._d_optimizer = (

@@ -13,7 +13,10 @@ command goes on from there. Your own pictures:
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -114,14 +117,31 @@ def _main(values: flags.FlagValues) -> int:
         config, workdir, values.data_dir, team, values.resume, values.overwrite
     )
     if status == 0 and exports and team.chief:
-        from keras_gans.export import export_workdir
-
-        export_workdir(workdir, exports)
+        status = _export(workdir, exports)
     if status == 130 and team.chief:
         used = {"--overwrite": values.overwrite, "--noresume": values.resume is False}
         without = "".join(f" without {flag}" for flag, was in used.items() if was)
         print(f"The same command{without} goes on from there", flush=True)
     return status
+
+
+def _export(workdir: Workdir, exports: list[str]) -> int:
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        from keras_gans.export import export_workdir
+
+        export_workdir(workdir, exports)
+        return 0
+    command = f"python -m keras_gans.export --workdir={workdir.path}"
+    if not importlib.util.find_spec("tensorflow"):
+        print(f"not exported, without TensorFlow here; where it is: {command}")
+        return 0
+    # TensorFlow, which exports, is another backend than this process has.
+    words = [sys.executable, *command.split()[1:3], f"--workdir={workdir.path}"]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run([*words, f"--to={','.join(exports)}"], env=environment)
+    return done.returncode
 
 
 def run(
@@ -154,14 +174,13 @@ def run(
 
     with contextlib.ExitStack() as stack, team.minded(workdir.path):
         team.as_chief(lambda: workdir.check(config, resume, overwrite))
-        devices = team.strategy.num_replicas_in_sync
-        source = team.together(lambda: _open(config, data_dir, devices))
+        source = team.together(lambda: _open(config, data_dir, team))
         # Where all have come: a worker without data has no part in this.
         team.check_same(
             f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of "
             f"{source.options.batch_size // config.hparams.d_steps}"
         )
-        with team.strategy.scope():
+        with team.scope():
             model = team.together(lambda: building.build_model(config, source.info))
         examples = team.as_chief(
             lambda: _begin(config, workdir, source, model, overwrite, stack)
@@ -170,12 +189,12 @@ def run(
         return _fit(model, source, examples, config, workdir, team)
 
 
-def _open(config: Config, data_dir: str | None, devices: int):
+def _open(config: Config, data_dir: str | None, team: Team):
     """Opens the data and checks that they, and the recipe, suit the devices."""
     from keras_gans import data
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    parts = config.train.accumulate
+    devices, parts = team.devices, config.train.accumulate
     size = source.options.batch_size // config.hparams.d_steps
     if size % (devices * parts):
         times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
@@ -183,11 +202,7 @@ def _open(config: Config, data_dir: str | None, devices: int):
             f"[data] batch_size: expected a multiple of the {devices} devices{times}, "
             f"got {size}"
         )
-    if devices > 1 and config.train.jit_compile == "yes":
-        raise UserError(
-            f"[train] jit_compile: expected auto or no with {devices} devices, which "
-            "XLA cannot join; got yes"
-        )
+    team.check(config.train)
     return source
 
 

@@ -5,16 +5,23 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the tests mean CPUs; also in subprocesses
+JAX = os.environ.setdefault("KERAS_BACKEND", "tensorflow") == "jax"
+
+# Two devices, for the strategies; before the backend starts any.
+if JAX:
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    collect_ignore_glob = ["test_[!j]*.py"]  # the others know TensorFlow
+else:
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-# Two logical devices, for the strategies; before TensorFlow starts any.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
 
 from keras_gans import train  # noqa: E402
 from keras_gans.config import zoo_names  # noqa: E402

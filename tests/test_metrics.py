@@ -21,8 +21,8 @@ from keras_gans.metrics.frechet import frechet_distance, gaussian_distance, mome
 from keras_gans.metrics.kid import kid, mmd2, standard_error
 from keras_gans.metrics.matching import best_matching
 from keras_gans.metrics.modes import modes_covered
-from keras_gans.metrics.ms_ssim import ms_ssim, num_scales
 from keras_gans.metrics.prdc import prdc, radii
+from keras_gans.metrics.ssim import ms_ssim, num_scales
 
 
 def features(num, seed, shift=0.0, dim=64):

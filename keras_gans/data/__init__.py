@@ -76,7 +76,7 @@ def first_examples(source: Any, num: int) -> tuple[np.ndarray, np.ndarray]:
     """
     batches, have = [], 0
     for pictures, others in source.stream(0):
-        batches.append((pictures.numpy(), others.numpy()))
+        batches.append((np.asarray(pictures), np.asarray(others)))
         have += len(batches[-1][0])
         if have >= num:
             break
@@ -172,8 +172,10 @@ def load_data(
         **options: The other keywords of `DataOptions`, as `image_size=64`.
 
     Returns:
-        (dataset, info): a `tf.data.Dataset` of (images float32 [batch_size, height,
-        width, channels] in [-1, 1], labels int32 [batch_size]), and its `DataInfo`.
+        (dataset, info): (images float32 [batch_size, height, width, channels] in
+        [-1, 1], labels int32 [batch_size]), and the set's `DataInfo`. The dataset is a
+        `tf.data.Dataset`, or under another Keras backend a `keras.utils.PyDataset`;
+        `fit` takes both, and both can be iterated over.
 
     Raises:
         UserError: if there is no such set, or it has no pictures.

@@ -8,15 +8,15 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from keras_gans import images
-from keras_gans.data import sources, survey
+from keras_gans.data import pipeline, sources, survey
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
-from keras_gans.data.pipeline import ArraySource, random_access_stream
+from keras_gans.data.pipeline import ArraySource
 from keras_gans.errors import UserError
 from keras_gans.export.sampler import ENDINGS
 
@@ -168,25 +168,21 @@ class FolderSource:
         """Tells these pictures from any others: names, sizes and times of the files."""
         return fingerprint_of_files(self.paths)
 
-    def stream(
-        self, seed: int, start_step: int = 0, share: Share = WHOLE
-    ) -> tf.data.Dataset:
-        """The batches from a step on, a function of (seed, step); see `load_data`."""
-        own = share.rows(self.options.batch_size)
-        size = own.stop - own.start
+    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], tuple]:
+        """From a step to its batch, a function of (seed, step)."""
         pool = ThreadPoolExecutor(THREADS)
-
-        def lookup(numbers):
-            pictures, labels = tf.numpy_function(
-                lambda n: self._batch(pool, n), [numbers], (tf.uint8, tf.int32)
-            )
-            shape = sources.stored_shape(self.info, self.options)
-            pictures = tf.ensure_shape(pictures, (size, *shape))
-            return pictures, tf.ensure_shape(labels, (size,))
-
-        return random_access_stream(
-            len(self.paths), lookup, self.info, self.options, seed, start_step, share
+        return pipeline.random_access(
+            len(self.paths),
+            lambda numbers: self._batch(pool, numbers),
+            self.info,
+            self.options,
+            seed,
+            share,
         )
+
+    def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
+        """The batches from a step on; see `load_data`."""
+        return pipeline.stream(self.batches(seed, share), start_step)
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each readable picture once, in order: uint8, and int32 labels."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gans import images
-from keras_gans.data import folder, survey
+from keras_gans.data import folder, pipeline, survey
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.errors import UserError
 
@@ -197,17 +197,27 @@ class UnpairedSource:
                 source.options, batch_size=options.batch_size
             )
 
-    def stream(
-        self, seed: int, start_step: int = 0, share: Share = WHOLE
-    ) -> tf.data.Dataset:
+    def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
         """The batches from a step on, a function of (seed, step); see `load_data`."""
         derived = bool(self.given.info.source_shape)
-        both = tf.data.Dataset.zip(
-            self.made.stream(seed, start_step, share),
-            # another order: seeds of runs are below 2^31
-            self.given.stream(seed + 2**31, start_step, share),
+        # another order: seeds of runs are below 2^31
+        both = (self.made, seed), (self.given, seed + 2**31)
+
+        def choose(made: tuple, given: tuple) -> tuple:
+            return made[0], given[1 if derived else 0]
+
+        if all(hasattr(source, "batches") for source, _ in both):
+            one, two = (source.batches(number, share) for source, number in both)
+            return pipeline.stream(
+                lambda step: choose(one(step), two(step)), start_step
+            )
+        import tensorflow as tf  # of a set that TensorFlow Datasets reads as it goes
+
+        streams = (source.stream(number, start_step, share) for source, number in both)
+        datasets = (
+            s.dataset() if isinstance(s, pipeline.Stream) else s for s in streams
         )
-        return both.map(lambda made, given: (made[0], given[1 if derived else 0]))
+        return tf.data.Dataset.zip(*datasets).map(choose)
 
 
 def _files(root: str) -> dict[str, str]:

@@ -1,28 +1,43 @@
-"""From examples to a stream of batches that is a function of (seed, step)."""
+"""From examples to a stream of batches that is a function of (seed, step).
+
+NumPy makes the batches, the same for every Keras backend; tf.data, or Keras's own
+threads, make them ahead of time.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_gans.data import sources
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 
+Batch = tuple[np.ndarray, np.ndarray]
+EPOCHS = 4  # orders that are kept: batches are made ahead, and across borders
+# What is drawn; each has numbers of its own.
+ORDER, FLIP, CROP = range(3)
 
-def random_access_stream(
+
+def draws(what: int, *key: int) -> np.random.Generator:
+    """Random numbers that are a function of what they are for, and of a key."""
+    return np.random.default_rng((what, *key))
+
+
+def random_access(
     num_examples: int,
-    lookup: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    lookup: Callable[[np.ndarray], Batch],
     info: DataInfo,
     options: DataOptions,
     seed: int,
-    start_step: int,
     share: Share,
-) -> tf.data.Dataset:
-    """Streams examples that can be looked up by number, in any order at no cost.
+) -> Callable[[int], Batch]:
+    """Makes batches of examples that can be looked up by number, in any order.
 
     The order is one permutation of all examples after another, the n-th drawn from
     (seed, n); batches run across their borders, so that each example comes up equally
@@ -35,80 +50,122 @@ def random_access_stream(
         info: What the set says of itself.
         options: Batch size and augmentation.
         seed: The run's seed.
-        start_step: The batch to begin with.
         share: Which rows of each batch are looked up.
 
     Returns:
-        (images float32 in [-1, 1], labels int32, or sources float32), endless,
-        prefetched.
+        From a step to (images float32 in [-1, 1], labels int32, or sources float32).
     """
-    epoch, skip = divmod(start_step * options.batch_size, num_examples)
+    size = options.batch_size
 
-    def permutation(n):
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(num_examples), seed=tf.stack([tf.cast(seed, tf.int64), n])
-        )
-        return tf.data.Dataset.from_tensor_slices(order)
+    @functools.lru_cache(maxsize=EPOCHS)
+    def permutation(epoch: int) -> np.ndarray:
+        return draws(ORDER, seed, epoch).permutation(num_examples)
 
-    numbers = tf.data.Dataset.range(epoch, np.iinfo(np.int64).max)
-    numbers = numbers.flat_map(permutation).skip(skip)
-    numbers = numbers.batch(options.batch_size, drop_remainder=True)
-    numbers = numbers.map(lambda n: n[share.rows(options.batch_size)])
-    return finish(
-        numbers.map(lookup, tf.data.AUTOTUNE, deterministic=True),
-        info,
-        options,
-        seed,
-        start_step,
-        share,
-    )
+    def batch(step: int) -> Batch:
+        places = np.arange(step * size, (step + 1) * size)[share.rows(size)]
+        epochs, places = np.divmod(places, num_examples)
+        numbers = np.empty_like(places)
+        for epoch in np.unique(epochs):
+            inside = epochs == epoch
+            numbers[inside] = permutation(int(epoch))[places[inside]]
+        return prepare(*lookup(numbers), step, info, options, seed, share)
+
+    return batch
 
 
-def finish(
-    batches: tf.data.Dataset,
+def prepare(
+    images: np.ndarray,
+    labels: np.ndarray,
+    step: int,
     info: DataInfo,
     options: DataOptions,
     seed: int,
-    start_step: int,
     share: Share,
-) -> tf.data.Dataset:
-    """Turns batches of (uint8 images, labels) into what a model trains on."""
-    steps = tf.data.Dataset.counter(start_step)
-    size, rows = options.batch_size, share.rows(options.batch_size)
-
-    def convert(step, batch):
-        images, labels = batch
-        images = tf.cast(images, tf.float32) / 127.5 - 1.0
-        if options.horizontal_flip:
-            key = tf.stack([tf.cast(seed, tf.int64), step])
-            flip = tf.random.stateless_uniform((size,), key)[rows] >= 0.5
-            flipped = tf.reverse(images, axis=[2])
-            images = tf.where(flip[:, None, None, None], flipped, images)
-        if options.random_crop:
-            # other draws than the mirroring's: seeds are below 2^32
-            key = tf.stack([tf.cast(seed, tf.int64) + 2**32, step])
-            less = options.random_crop
-            starts = tf.random.stateless_uniform((2, size), key, 0, less + 1, tf.int32)
-            images = _crop(images, less, starts[:, rows])
-        if info.source_shape:
-            return sources.split(images, info, options.source)
-        return images, labels
-
-    both = tf.data.Dataset.zip(steps, batches)
-    both = both.map(convert, tf.data.AUTOTUNE, deterministic=True)
-    return both.prefetch(tf.data.AUTOTUNE)
+) -> Batch:
+    """Turns a step's uint8 images and their labels into what a model trains on."""
+    size = options.batch_size
+    images = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+    if options.horizontal_flip:
+        flip = (draws(FLIP, seed, step).random(size) < 0.5)[share.rows(size)]
+        images[flip] = images[flip, :, ::-1]
+    if options.random_crop:
+        less = options.random_crop
+        starts = draws(CROP, seed, step).integers(0, less + 1, (2, size))
+        images = _crop(images, less, starts[:, share.rows(size)])
+    if info.source_shape:
+        return sources.split(images, info, options.source)
+    return images, labels.astype(np.int32)
 
 
-def _crop(images: tf.Tensor, less: int, starts: tf.Tensor) -> tf.Tensor:
+def _crop(images: np.ndarray, less: int, starts: np.ndarray) -> np.ndarray:
     """Cuts every picture at a place of its own, `less` pixels smaller on both sides."""
-    batch, height, width, channels = images.shape
     rows, columns = (
-        start[:, None] + tf.range(side - less)
-        for start, side in zip(tf.unstack(starts), (height, width), strict=True)
+        start[:, None] + np.arange(side - less)
+        for start, side in zip(starts, images.shape[1:3], strict=True)
     )
-    images = tf.gather(images, rows, axis=1, batch_dims=1)
-    images = tf.gather(images, columns, axis=2, batch_dims=1)
-    return tf.ensure_shape(images, (batch, height - less, width - less, channels))
+    which = np.arange(len(images))[:, None, None]
+    return images[which, rows[:, :, None], columns[:, None, :]]
+
+
+def stream(make: Callable[[int], Batch], start_step: int) -> Any:
+    """Makes batches ahead of time, endlessly.
+
+    Args:
+        make: From a step to its batch.
+        start_step: The batch to begin with.
+
+    Returns:
+        A `tf.data.Dataset`; a `Stream` where Keras has another backend.
+    """
+    made = Stream(make, start_step)
+    return made.dataset() if keras.backend.backend() == "tensorflow" else made
+
+
+class Stream(keras.utils.PyDataset):
+    """Endless batches without tf.data, made ahead by threads in `fit`.
+
+    Args:
+        make: From a step to its batch.
+        start_step: The batch to begin with.
+    """
+
+    num_batches = None  # endless
+
+    def __init__(self, make: Callable[[int], Batch], start_step: int):
+        """Makes nothing yet."""
+        super().__init__(workers=2)
+        self._make, self._start = make, start_step
+
+    def __getitem__(self, number: int) -> Batch:
+        """The batch of a number, counted from the first step."""
+        return self._make(self._start + number)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """All of them, each made when it is asked for."""
+        number = 0
+        while True:
+            yield self[number]
+            number += 1
+
+    def dataset(self) -> Any:
+        """The same as a `tf.data.Dataset`, made ahead by its threads."""
+        import tensorflow as tf
+
+        # What every batch looks like.
+        like = [tf.TensorSpec(part.shape, part.dtype) for part in self[0]]
+
+        def batch(number):
+            parts = tf.numpy_function(
+                lambda n: self[int(n)], [number], [part.dtype for part in like]
+            )
+            return tuple(
+                tf.ensure_shape(part, spec.shape)
+                for part, spec in zip(parts, like, strict=True)
+            )
+
+        numbers = tf.data.Dataset.counter()
+        batches = numbers.map(batch, tf.data.AUTOTUNE, deterministic=True)
+        return batches.prefetch(tf.data.AUTOTUNE)
 
 
 class ArraySource:
@@ -148,19 +205,19 @@ class ArraySource:
         whole.update(np.ascontiguousarray(self.labels))
         return whole.hexdigest()
 
-    def stream(
-        self, seed: int, start_step: int = 0, share: Share = WHOLE
-    ) -> tf.data.Dataset:
-        """The batches from a step on, a function of (seed, step); see `load_data`."""
-        images = tf.constant(self.images)
-        labels = tf.constant(self.labels.astype(np.int32))
+    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch]:
+        """From a step to its batch, a function of (seed, step)."""
 
         def lookup(numbers):
-            return tf.gather(images, numbers), tf.gather(labels, numbers)
+            return self.images[numbers], self.labels[numbers]
 
-        return random_access_stream(
-            len(self.images), lookup, self.info, self.options, seed, start_step, share
+        return random_access(
+            len(self.images), lookup, self.info, self.options, seed, share
         )
+
+    def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
+        """The batches from a step on; see `load_data`."""
+        return stream(self.batches(seed, share), start_step)
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each example once, in order: uint8 pictures and int32 labels."""

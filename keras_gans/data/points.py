@@ -8,10 +8,12 @@ standard deviations are as small against the whole as they usually are for these
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from keras_gans.data import pipeline
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.errors import UserError
 
@@ -68,23 +70,20 @@ class PointsSource:
         self.options, self.mixture = options, MIXTURES[options.dataset]()
         self.info = DataInfo((1, 1, 2))
 
-    def stream(
-        self, seed: int, start_step: int = 0, share: Share = WHOLE
-    ) -> tf.data.Dataset:
-        """The batches from a step on, a function of (seed, step); see `load_data`."""
-        modes = tf.constant(self.mixture.modes)
-        num = self.options.batch_size
+    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], tuple]:
+        """From a step to its batch, a function of (seed, step)."""
+        num, modes = self.options.batch_size, self.mixture.modes
 
-        def draw(step):
-            key = tf.stack([tf.cast(seed, tf.int64), step])
-            which = tf.random.stateless_uniform(
-                (num,), key, maxval=len(self.mixture.modes), dtype=tf.int32
-            )
-            noise = tf.random.stateless_normal((num, 2), tf.bitwise.invert(key))
-            points = tf.gather(modes, which) + self.mixture.stddev * noise
-            points = tf.reshape(points, (num, 1, 1, 2))[share.rows(num)]
-            return points, tf.zeros((len(points),), tf.int32)
+        def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
+            rng = pipeline.draws(pipeline.ORDER, seed, step)
+            which = rng.integers(0, len(modes), num)
+            noise = rng.standard_normal((num, 2), np.float32)
+            points = modes[which] + np.float32(self.mixture.stddev) * noise
+            points = points.reshape(num, 1, 1, 2)[share.rows(num)]
+            return points, np.zeros(len(points), np.int32)
 
-        steps = tf.data.Dataset.counter(start_step)
-        batches = steps.map(draw, tf.data.AUTOTUNE, deterministic=True)
-        return batches.prefetch(tf.data.AUTOTUNE)
+        return batch
+
+    def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
+        """The batches from a step on; see `load_data`."""
+        return pipeline.stream(self.batches(seed, share), start_step)

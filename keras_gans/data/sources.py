@@ -7,13 +7,14 @@ channels] in [-1, 1]: what is to be made, and what it is made from.
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
+from PIL import Image
 
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.errors import UserError
 
 # How strongly a picture in [-1, 1] has to change over two pixels to count as an edge.
 EDGE = 0.25
+LUMINANCE = np.array([0.2989, 0.5870, 0.1140], np.float32)  # ITU-R BT.601
 SHRINKS = {"small2": 2, "small4": 4}
 
 
@@ -44,7 +45,7 @@ def derived_shape(options: DataOptions, shape: tuple[int, int, int]) -> tuple:
     return height // times, width // times, 1 if grey else channels
 
 
-def derive(pictures: tf.Tensor, kind: str) -> tf.Tensor:
+def derive(pictures: np.ndarray, kind: str) -> np.ndarray:
     """Makes sources of pictures.
 
     Args:
@@ -55,18 +56,40 @@ def derive(pictures: tf.Tensor, kind: str) -> tf.Tensor:
     Returns:
         float32 in [-1, 1], as 8 bits hold it; see `derived_shape`.
     """
-    grey = pictures
-    if pictures.shape[-1] == 3:
-        grey = tf.image.rgb_to_grayscale(pictures)
-    if kind == "outline":
-        edges = tf.image.sobel_edges(grey) / 8.0  # change over one pixel
-        strength = 2.0 * tf.sqrt(tf.reduce_sum(tf.square(edges), axis=-1))
-        return tf.where(strength > EDGE, -1.0, 1.0)
-    made = grey
     if kind in SHRINKS:
         height, width = (side // SHRINKS[kind] for side in pictures.shape[1:3])
-        made = tf.image.resize(pictures, (height, width), "bicubic", antialias=True)
-    return tf.clip_by_value(tf.round((made + 1.0) * 127.5), 0.0, 255.0) / 127.5 - 1.0
+        made = resize(pictures, height, width)
+    else:
+        made = pictures
+        if pictures.shape[-1] == 3:
+            made = (pictures @ LUMINANCE)[..., None]
+        if kind == "outline":
+            return np.where(_slope(made) > EDGE, -1.0, 1.0).astype(np.float32)
+    levels = np.clip(np.round((made + 1.0) * 127.5), 0.0, 255.0)
+    return (levels / 127.5 - 1.0).astype(np.float32)
+
+
+def resize(pictures: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes pictures, float32 [batch, height, width, channels]; bicubic, antialiased.
+
+    Values may go beyond those of the pictures.
+    """
+
+    def one(plane: np.ndarray) -> np.ndarray:
+        image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
+        return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+
+    planes = [[one(plane) for plane in np.moveaxis(p, -1, 0)] for p in pictures]
+    return np.moveaxis(np.array(planes), 1, -1)
+
+
+def _slope(grey: np.ndarray) -> np.ndarray:
+    """How much brightness changes over two pixels: the Sobel operator / 4."""
+    x = np.pad(grey, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+    down, right = x[:, 2:] - x[:, :-2], x[:, :, 2:] - x[:, :, :-2]
+    down = down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:]
+    right = right[:, :-2] + 2 * right[:, 1:-1] + right[:, 2:]
+    return np.hypot(down, right) / 4.0
 
 
 def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
@@ -103,8 +126,8 @@ def centre(stored: np.ndarray, info: DataInfo, options: DataOptions) -> np.ndarr
 
 
 def split(
-    stored: tf.Tensor, info: DataInfo, source: str
-) -> tuple[tf.Tensor, tf.Tensor]:
+    stored: np.ndarray, info: DataInfo, source: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Makes (pictures, sources) of what a source stores.
 
     Args:

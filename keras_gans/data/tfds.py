@@ -10,10 +10,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_gans import images
-from keras_gans.data import sources
+from keras_gans.data import pipeline, sources
 from keras_gans.data.folder import fingerprint_of_files
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
-from keras_gans.data.pipeline import ArraySource, finish
+from keras_gans.data.pipeline import ArraySource
 from keras_gans.errors import UserError, did_you_mean
 
 SHUFFLE_BUFFER = 10_000  # examples, still encoded, that are shuffled at once
@@ -159,7 +159,33 @@ class TFDSSource:
             shuffled = shuffled.unbatch()
         decoded = shuffled.map(self._decode, tf.data.AUTOTUNE, deterministic=True)
         batches = decoded.batch(own.stop - own.start, drop_remainder=True)
-        return finish(batches, self.info, self.options, seed, start_step, share)
+        return self._prepared(batches, seed, start_step, share)
+
+    def _prepared(self, batches, seed, start_step, share) -> tf.data.Dataset:
+        """What a model trains on, of batches of (uint8 images, labels)."""
+        info, options = self.info, self.options
+
+        def prepare(step, images, labels):
+            return pipeline.prepare(
+                images, labels, int(step), info, options, seed, share
+            )
+
+        given = (tf.float32, info.source_shape) if info.source_shape else (tf.int32, ())
+        kinds = (tf.float32, info.image_shape), given
+        own = share.rows(options.batch_size)
+
+        def convert(step, batch):
+            found = tf.numpy_function(
+                prepare, [step, *batch], [kind for kind, _ in kinds]
+            )
+            return tuple(
+                tf.ensure_shape(part, (own.stop - own.start, *shape))
+                for part, (_, shape) in zip(found, kinds, strict=True)
+            )
+
+        both = tf.data.Dataset.zip(tf.data.Dataset.counter(start_step), batches)
+        both = both.map(convert, tf.data.AUTOTUNE, deterministic=True)
+        return both.prefetch(tf.data.AUTOTUNE)
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each example once, in order: uint8 pictures and int32 labels."""

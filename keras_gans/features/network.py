@@ -6,9 +6,9 @@ import hashlib
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
-from keras_gans import images
+from keras_gans import engine, images
 
 CHUNK = 64  # pictures at once: a larger network's maps fill the memory
 RESIZER = "lanczos"  # that of `images.fit`, antialiased
@@ -44,13 +44,12 @@ class FeatureNetwork:
         self.dim = model.output[0].shape[-1]
         self.num_classes = model.output[1].shape[-1]
 
-        @tf.function(input_signature=[tf.TensorSpec(model.input.shape, tf.uint8)])
         def run(pictures):
-            x = (tf.cast(pictures, tf.float32) - mean) / scale
+            x = (ops.cast(pictures, "float32") - mean) / scale
             features, logits = model(x, training=False)
-            return features, tf.nn.softmax(logits)
+            return features, ops.softmax(logits)
 
-        self._run = run
+        self._run = engine.compiled(run, model.variables)
 
     def identity(self) -> str:
         """Tells this network from any other: its name and weights."""
@@ -83,4 +82,4 @@ class FeatureNetwork:
                 [images.fit(picture, self.side, self.channels) for picture in pictures]
             )
         features, probabilities = self._run(pictures)
-        return features.numpy(), probabilities.numpy()
+        return ops.convert_to_numpy(features), ops.convert_to_numpy(probabilities)

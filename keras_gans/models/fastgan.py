@@ -78,7 +78,7 @@ class FastGAN(gan.BaseGAN):
         """Averages images to the side of the small ones."""
         side = self.discriminator.input["small"].shape[1]
         factor = images.shape[1] // side
-        return ops.average_pool(images, factor) if factor > 1 else images
+        return ops.average_pool(images, factor, factor) if factor > 1 else images
 
     def draw_corners(self, num: int) -> Tensor:
         """Draws which quarter of each picture is redrawn: 0 or 1, float [num, 2]."""

@@ -1,22 +1,27 @@
-"""Gradients and replicas: the only file of a training step that speaks TensorFlow.
-
-Variants, networks, losses and penalties speak `keras.ops`; another Keras backend needs
-the names below and nothing else.
-"""
+"""The engine under TensorFlow: tapes, graphs, and the replicas of a strategy."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-_tracing = threading.local()  # each replica is traced in a thread of its own
+from keras_gans.engine import tracing
+
+cond = ops.cond
+set_random_seed = keras.utils.set_random_seed
+
+
+class Model(keras.Model):
+    """A Keras model with a `train_step` of its own, built before `fit`."""
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: it is built, and Keras would sum a batch over several hosts."""
 
 
 def minimize(
@@ -38,32 +43,26 @@ def minimize(
         global L2 norm of the gradient of their sum over all replicas. Float32 scalars;
         0 for what overflowed in a step that loss scaling leaves out.
     """
-    values, parts = [v.value for v in variables], len(losses_fns)
+    parts = len(losses_fns)
     scale = optimizer.scale_loss(ops.ones(()))
-    gradients, logs = None, {}
+    total, logs = None, {}
     for i, losses_fn in enumerate(losses_fns):
-        with _computing(part=(i, parts), scale=scale), _after(gradients):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(values)
-                means = {
-                    k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()
-                }
-                loss = sum(means.values()) * scale / (parts * num_replicas())
-            # An embedding's gradient comes as slices, a row for each example. Keras's
-            # optimizers would square, clip and norm rows of one class apart: add them.
-            found = [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
+        with tracing.computing(part=(i, parts), scale=scale), _after(total):
+            means, found = gradients(
+                losses_fn, variables, scale / (parts * num_replicas())
+            )
         logs = {k: logs.get(k, 0.0) + mean / parts for k, mean in means.items()}
-        if gradients:
-            found = [a + b for a, b in zip(gradients, found, strict=True)]
-        gradients = found
+        if total:
+            found = [a + b for a, b in zip(total, found, strict=True)]
+        total = found
     if num_replicas() > 1:
         context = tf.distribute.get_replica_context()
-        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        total = context.all_reduce(tf.distribute.ReduceOp.SUM, total)
         # Keras's optimizers sum after they clip, and after they look for overflows.
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         inner._all_reduce_sum_gradients = list
-    optimizer.apply(gradients, variables)
-    logs["gradient_norm"] = tf.linalg.global_norm(gradients) / scale
+    optimizer.apply(total, variables)
+    logs["gradient_norm"] = tf.linalg.global_norm(total) / scale
     if hasattr(optimizer, "inner_optimizer"):  # it leaves steps out that overflow
         usual = tf.logical_and(scale >= 1.0, ~tf.math.is_finite(logs["gradient_norm"]))
         for name, value in logs.items():
@@ -72,16 +71,29 @@ def minimize(
     return logs
 
 
-@contextlib.contextmanager
-def _computing(**what: Any) -> Iterator[None]:
-    """Notes which part of a batch is computed, and by how much its loss is scaled."""
-    before = dict(vars(_tracing))
-    vars(_tracing).update(what)
-    try:
-        yield
-    finally:
-        vars(_tracing).clear()
-        vars(_tracing).update(before)
+def gradients(
+    losses_fn: Callable[[], dict[str, tf.Tensor]],
+    variables: Sequence[keras.Variable],
+    factor: float | tf.Tensor = 1.0,
+) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+    """Differentiates the sum of the means of some terms.
+
+    Args:
+        losses_fn: Returns the terms, unreduced: {name: float [rows, ...]}.
+        variables: By which.
+        factor: Of the gradients.
+
+    Returns:
+        ({name: float32 mean}, a gradient for each variable).
+    """
+    values = [v.value for v in variables]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        means = {k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()}
+        loss = sum(means.values()) * factor
+    # An embedding's gradient comes as slices, a row for each example. Keras's
+    # optimizers would square, clip and norm rows of one class apart: add them.
+    return means, [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
 
 
 def _after(tensors: list[tf.Tensor] | None) -> contextlib.AbstractContextManager:
@@ -129,6 +141,20 @@ def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
     return lambda iterator: call(iterator, tf.constant(next(calls)))
 
 
+def compiled(fn: Callable, variables: Sequence[keras.Variable]) -> Callable:
+    """Compiles a function of tensors.
+
+    Args:
+        fn: From tensors to tensors.
+        variables: All that it reads or assigns.
+
+    Returns:
+        What does the same, faster.
+    """
+    del variables  # TensorFlow finds them
+    return tf.function(fn, autograph=False, reduce_retracing=True)
+
+
 def value_and_gradient(
     fn: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -143,7 +169,7 @@ def value_and_gradient(
         as long as `fn` treats the examples of a batch apart (no batch normalisation).
     """
     # In 16 bits this gradient, too, would vanish without a scale.
-    scale = getattr(_tracing, "scale", 1.0)
+    scale = tracing.scale()
     with tf.GradientTape() as tape:
         tape.watch(x)
         score = fn(x)
@@ -222,47 +248,22 @@ def resize(x: tf.Tensor, size: tuple, interpolation: str) -> tf.Tensor:
     return tf.cast(tf.image.resize(x, size, interpolation), x.dtype)
 
 
+def machine() -> str:
+    """What figures are of: devices, and the backend's version."""
+    devices = [d.device_type for d in tf.config.list_physical_devices()]
+    return f"{'+'.join(devices)}, TensorFlow {tf.__version__}"
+
+
 def num_replicas() -> int:
     """The number of devices that share this step."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def _share() -> tuple[int, int]:
-    """Which part of the global batch is computed here, and of how many."""
-    index, parts = part()
+def replica() -> int | tf.Tensor:
+    """Which of them this is."""
     if num_replicas() == 1:
-        return index, parts
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    return replica * parts + index, num_replicas() * parts
-
-
-def part() -> tuple[int, int]:
-    """Which part of this replica's batch is computed, and of how many."""
-    return getattr(_tracing, "part", (0, 1))
-
-
-def whole(rows: int) -> int:
-    """The rows of the global batch, from those that are computed here at once."""
-    return rows * _share()[1]
-
-
-def replica_slice(make: Callable[[int], tf.Tensor], batch: int) -> tf.Tensor:
-    """Makes a global batch and keeps what is computed here of it.
-
-    Every replica makes the same global batch, so that what one device trains on is,
-    row for row, what several do; and so for parts of a batch.
-
-    Args:
-        make: From a number of rows to a tensor with that many.
-        batch: The number of rows that are computed here.
-
-    Returns:
-        The tensor's rows of this replica, and of this part.
-    """
-    index, count = _share()
-    if count == 1:
-        return make(batch)
-    return make(batch * count)[index * batch : (index + 1) * batch]
+        return 0
+    return tf.distribute.get_replica_context().replica_id_in_sync_group
 
 
 def global_mean(x: tf.Tensor) -> tf.Tensor:
@@ -292,40 +293,3 @@ def map_globally(fn: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tenso
     whole = (num_replicas() * rows, *x.shape[1:])
     result = fn(tf.ensure_shape(context.all_gather(x, axis=0), whole))
     return tf.ensure_shape(result[index * rows : (index + 1) * rows], x.shape)
-
-
-class StepSeed(keras.random.SeedGenerator):
-    """Seeds as a function of (seed, step, number of the draw in the step).
-
-    Unlike Keras's own generator it has no state that a draw changes: after a resume
-    the draws go on as if nothing had happened, as long as the step is restored.
-
-    Args:
-        seed: The run's seed.
-        step: Integer variable that counts training steps.
-    """
-
-    def __init__(self, seed: int, step: keras.Variable):
-        """Starts at the step's first draw."""
-        super().__init__(seed)
-        self._step = step
-        # Each replica is traced in a thread of its own, in turn with the others.
-        self._local = threading.local()
-        self.begin_step()
-
-    @property
-    def draws(self) -> int:
-        """How many draws the step has made."""
-        return self._local.draws
-
-    def begin_step(self, draws: int = 0) -> None:
-        """Goes back to the first draw, or to another; call it where a step begins."""
-        self._local.draws = draws
-
-    def next(self, ordered: bool = True) -> tf.Tensor:
-        """Returns the next draw's seed, int32 [2]."""
-        del ordered  # always in order
-        self._local.draws += 1
-        # The draw stands in the upper bits: no two (step, draw) meet below 2^24 steps.
-        low = ops.cast(self._step.value, self.state.dtype) + self._local.draws * 2**24
-        return ops.stack([self.state.value[0], low])

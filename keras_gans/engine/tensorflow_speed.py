@@ -1,0 +1,112 @@
+"""Training under TensorFlow with nothing around it, and what arithmetic it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+SIDE, TIMES = 2048, 4  # of the matrices that a device's peak is measured with
+
+
+class BareLoop:
+    """A model's training steps: no callback, no input pipeline.
+
+    Args:
+        model: Compiled.
+    """
+
+    def __init__(self, model: keras.Model):
+        """Traces nothing yet."""
+        # Without autograph, as in fit().
+        self._step = tf.function(
+            model.train_step, autograph=False, jit_compile=model.jit_compile
+        )
+
+    def run(self, batches: Sequence[Any]) -> None:
+        """Takes a step on each of some batches, and waits for the device."""
+        for batch in batches:
+            logs = self._step(batch)
+        _ = {k: v.numpy() for k, v in logs.items()}
+
+    def count_flop(self, batch: Any) -> float:
+        """The operations of a step, see `count_flop`."""
+        return count_flop(self._step, batch)
+
+
+def multiplications(dtype: str) -> Callable[[], float]:
+    """Products of large matrices, for a device's peak.
+
+    Args:
+        dtype: Of the matrices, as "float32".
+
+    Returns:
+        Does some, and says how many operations they were.
+    """
+    a = tf.cast(tf.random.stateless_normal((SIDE, SIDE), (0, 0)), dtype)
+
+    @tf.function
+    def multiply(b):
+        for _ in range(TIMES):
+            b = tf.matmul(a, b) / SIDE
+        return tf.reduce_sum(b)
+
+    def run() -> float:
+        multiply(a).numpy()
+        return TIMES * 2.0 * SIDE**3
+
+    return run
+
+
+def count_flop(function: Any, *args: Any) -> float:
+    """Counts the multiplications and additions of convolutions and matrix products.
+
+    What is computed only in some steps (lazy penalties) is not counted.
+
+    Args:
+        function: A `tf.function`.
+        *args: What it is called with.
+
+    Returns:
+        How many; not a number if a shape is not known.
+    """
+    return sum(map(_flop, _operations(function.get_concrete_function(*args).graph)))
+
+
+def _operations(graph: Any):
+    todo, seen = [*graph.control_outputs, *(x.op for x in graph.outputs)], set()
+    while todo:  # from the results back: TensorFlow drops what nothing needs
+        op = todo.pop()
+        if op in seen:
+            continue
+        seen.add(op)
+        todo += [*op.control_inputs, *(x.op for x in op.inputs)]
+        yield op
+        if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
+            yield from _operations(graph._get_function(op.get_attr("f").name).graph)
+
+
+def _flop(op: Any) -> float:
+    """2 m n k of an m x k by k x n product; a convolution is one for each place."""
+    kind, shapes = op.type, [tuple(x.shape) for x in op.inputs]
+    if kind in ("MatMul", "BatchMatMul", "BatchMatMulV2"):
+        flag = "transpose_a" if kind == "MatMul" else "adj_x"
+        inner = shapes[0][-2 if op.get_attr(flag) else -1]
+        return 2.0 * _size(op.outputs[0].shape) * inner
+    if kind in ("Conv2D", "DepthwiseConv2dNative"):
+        places, kernel = op.outputs[0].shape, shapes[1]
+    elif kind in ("Conv2DBackpropInput", "DepthwiseConv2dNativeBackpropInput"):
+        places, kernel = shapes[2], shapes[1]
+    elif kind in ("Conv2DBackpropFilter", "DepthwiseConv2dNativeBackpropFilter"):
+        places, kernel = shapes[2], tuple(op.outputs[0].shape)
+    else:
+        return 0.0
+    each = kernel[:2] if kind.startswith("Depthwise") else kernel[:3]
+    return 2.0 * _size(places) * _size(each)
+
+
+def _size(shape: Sequence[int | None]) -> float:
+    return math.prod(math.nan if side is None else side for side in shape)

@@ -1,0 +1,111 @@
+"""Structural similarity, on one scale or several: how alike two pictures are.
+
+Sources: Wang et al. 2004, "Image quality assessment: from error visibility to
+structural similarity"; Wang et al. 2003, "Multiscale structural similarity for image
+quality assessment". Equal pictures have 1, no others have more. Odena et al. 2017
+(arXiv 1610.09585) measure diversity by the mean over pairs of one class: high values
+are a generator that makes few pictures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+Tensor = Any
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales
+WINDOW, STDDEV = 11, 1.5  # pixels: the Gaussian window's side, and its spread
+# (K L)^2 of the paper: what keeps the quotients finite. L = 255.
+LUMINANCE, CONTRAST = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+
+
+def num_scales(side: int) -> int:
+    """How many scales a picture has room for: each halves it, none below the window.
+
+    Returns:
+        1 to 5; 0 below 11 pixels. 28 and 32 pixels have 2, 64 has 3, 176 has all.
+    """
+    return sum(side >> scale >= WINDOW for scale in range(len(WEIGHTS)))
+
+
+def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compares pictures pair by pair.
+
+    Args:
+        a: uint8 [num, side, side, channels].
+        b: The same.
+
+    Returns:
+        float32 [num]. With fewer than five scales the first ones' weights are divided
+        by their sum.
+
+    Raises:
+        ValueError: for pictures of less than 11 pixels.
+    """
+    scales = num_scales(a.shape[1])
+    if not scales:
+        raise ValueError(f"expected at least {WINDOW} pixels, got {a.shape[1]}")
+    weights = np.array(WEIGHTS[:scales]) / sum(WEIGHTS[:scales])
+    x, y = _planes(a), _planes(b)
+    found = 1.0
+    for scale, weight in enumerate(weights):
+        if scale:
+            x, y = _halve(x), _halve(y)
+        luminance, contrast = _compare(x, y)
+        # Only the last scale counts the luminance; what is below 0 counts as 0.
+        term = contrast * luminance if scale == scales - 1 else contrast
+        found = found * ops.maximum(ops.mean(term, axis=(1, 2, 3)), 0.0) ** weight
+    return _means(found, a)
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compares pictures pair by pair, on their own scale.
+
+    Args:
+        a: uint8 [num, height, width, channels], of at least 11 pixels.
+        b: The same.
+
+    Returns:
+        float32 [num].
+    """
+    luminance, contrast = _compare(_planes(a), _planes(b))
+    return _means(ops.mean(luminance * contrast, axis=(1, 2, 3)), a)
+
+
+def _planes(pictures: np.ndarray) -> Tensor:
+    """Each channel as a picture of its own: float32 [num * channels, ..., 1]."""
+    planes = np.moveaxis(pictures, -1, 1).reshape(-1, *pictures.shape[1:3], 1)
+    return ops.convert_to_tensor(planes.astype(np.float32))
+
+
+def _means(of_planes: Tensor, pictures: np.ndarray) -> np.ndarray:
+    values = ops.convert_to_numpy(of_planes).reshape(-1, pictures.shape[-1])
+    return values.mean(axis=1)
+
+
+def _compare(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The terms of each place: luminance, and contrast times structure."""
+    line = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / STDDEV) ** 2)
+    window = np.outer(line, line) / line.sum() ** 2
+    kernel = window[..., None, None].astype(np.float32)
+
+    def blur(z: Tensor) -> Tensor:
+        return ops.conv(z, kernel, padding="valid")
+
+    mean_x, mean_y = blur(x), blur(y)
+    product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
+    covariance = blur(x * y) - product
+    variances = blur(x**2 + y**2) - squares
+    return (
+        (2.0 * product + LUMINANCE) / (squares + LUMINANCE),
+        (2.0 * covariance + CONTRAST) / (variances + CONTRAST),
+    )
+
+
+def _halve(planes: Tensor) -> Tensor:
+    """Averages 2 x 2 pixels; an odd side's last row counts twice."""
+    _, height, width, _ = planes.shape
+    around = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
+    return ops.average_pool(ops.pad(planes, around, "symmetric"), 2, 2)

@@ -1,0 +1,220 @@
+"""Devices and hosts of a run: the words of --strategy; what workers agree on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from keras_gans.config import TrainOptions
+from keras_gans.errors import UserError
+
+LONGEST = 0.5  # seconds of a call
+
+
+class Team:
+    """What a run is trained on, and what its workers have to agree on; here, one.
+
+    Attributes:
+        devices: Among how many a batch is divided.
+        size: Number of worker processes.
+        chief: Whether this one reads and writes the workdir.
+    """
+
+    devices, size, chief = 1, 1, True
+
+    def scope(self) -> contextlib.AbstractContextManager:
+        """What a model is built in."""
+        return contextlib.nullcontext()
+
+    def check(self, options: TrainOptions) -> None:
+        """Checks that a recipe suits the devices.
+
+        Raises:
+            UserError: if not.
+        """
+
+    def stream(self, source: Any, seed: int, step: int) -> Any:
+        """What `fit` reads: each worker its own rows of every batch.
+
+        Args:
+            source: See `data.open_source`.
+            seed: The run's seed.
+            step: The batch to begin with.
+        """
+        return source.stream(seed, step)
+
+    def agree(self, *flags: bool) -> list[bool]:
+        """Asks all workers; each of them has to ask at the same time.
+
+        Args:
+            *flags: What is so on this worker.
+
+        Returns:
+            What is so on any.
+        """
+        return list(flags)
+
+    def as_chief(self, work: Callable[[], Any]) -> Any:
+        """Does some work on the chief; the others wait for it.
+
+        Args:
+            work: May raise a UserError.
+
+        Returns:
+            What it returns; None on the others.
+
+        Raises:
+            UserError: the chief's, and on the others one that says where it is told.
+        """
+        return self.together(work if self.chief else lambda: None)
+
+    def together(self, work: Callable[[], Any]) -> Any:
+        """Does some work on every worker, and goes on if none has a UserError.
+
+        Args:
+            work: May raise a UserError.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            UserError: its own, or another worker's, of which one line tells.
+        """
+        result = error = None
+        try:
+            result = work()
+        except UserError as raised:
+            error = raised
+        [failed] = self.agree(error is not None)
+        if error:
+            raise error
+        if failed:
+            raise UserError("another worker has ended; its own line says why")
+        return result
+
+    def check_same(self, words: str) -> None:
+        """Checks that all workers say the same.
+
+        Args:
+            words: The recipe, and what the data are.
+
+        Raises:
+            UserError: on all, if one differs from the chief.
+        """
+
+    def share_state(self, model: Any) -> None:
+        """Gives every worker the chief's weights, optimizers and step."""
+
+    def minded(self, workdir: str) -> contextlib.AbstractContextManager:
+        """What all of a run is in: ends with a clear line if a worker is lost.
+
+        Args:
+            workdir: Where the newest checkpoint is.
+
+        Raises:
+            WorkerLost: with that line.
+        """
+        return contextlib.nullcontext()
+
+
+def make_team(name: str) -> Team:
+    """Makes what a word of `train.STRATEGIES` stands for.
+
+    With several workers: before anything else is computed, and all of them together.
+
+    Args:
+        name: "auto" takes the workers of TF_CONFIG, or else all GPUs, if there are
+            several.
+
+    Raises:
+        UserError: if TF_CONFIG does not say what it has to, or there is no such thing.
+    """
+    if keras.backend.backend() == "jax":
+        from keras_gans.strategies import jax as backend
+    else:
+        from keras_gans.strategies import tensorflow as backend
+    return backend.make_team(name)
+
+
+def check_tf_config(text: str) -> list[str]:
+    """Checks TF_CONFIG.
+
+    Args:
+        text: Its text.
+
+    Returns:
+        The workers' addresses, the chief's first.
+
+    Raises:
+        UserError: if it is missing, no JSON, or does not say who is who.
+    """
+    form = (
+        '{"cluster": {"worker": ["host1:port", "host2:port"]}, '
+        '"task": {"type": "worker", "index": 0}}'
+    )
+    if not text:
+        raise UserError(
+            f"--strategy=multi_worker: TF_CONFIG is not set; expected {form}"
+        )
+    try:
+        told = json.loads(text)
+        jobs, task = told["cluster"], told["task"]
+        kind, index = task["type"], int(task["index"])
+        addresses = [str(a) for job in ("chief", "worker") for a in jobs.get(job, [])]
+        others = sorted(jobs.keys() - {"chief", "worker"})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"TF_CONFIG: expected {form}, got {text}") from None
+    if others or kind not in jobs:
+        raise UserError(
+            f"TF_CONFIG: expected jobs and a task of type worker or chief, got "
+            f"{', '.join(sorted(jobs))} and {kind}"
+        )
+    if not 0 <= index < len(jobs[kind]):
+        raise UserError(
+            f"TF_CONFIG: expected an index below {len(jobs[kind])}, the number of "
+            f"{kind}s, got {index}"
+        )
+    if len(jobs.get("chief", [])) > 1:
+        raise UserError("TF_CONFIG: expected one chief")
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not (host and port.isdigit() and 0 < int(port) < 2**16):
+            raise UserError(f"TF_CONFIG: expected host:port, got {address}")
+        if addresses.count(address) > 1:
+            raise UserError(f"TF_CONFIG: expected {address} once")
+    return addresses
+
+
+def sizes(
+    start: int, steps: int, options: TrainOptions, paced: bool = True
+) -> Iterator[int]:
+    """Cuts a run into calls of some steps, none across one at which something is due.
+
+    Args:
+        start: The step to go on from.
+        steps: The last step.
+        options: `steps_per_execution`, and how often the callbacks do their work.
+        paced: Whether calls stay below LONGEST seconds, so that a slow model shows its
+            progress and heeds Ctrl-C; not where workers have to be in step.
+
+    Yields:
+        The number of steps in the next call.
+    """
+    every = options.log_every, options.grid_every, options.checkpoint_every
+    every += (options.evaluate_every or steps,)
+    most = 1 if paced else options.steps_per_execution
+    step = start
+    while step < steps:
+        size = min(most, steps - step, *(each - step % each for each in every))
+        began = time.monotonic()
+        yield size
+        due = any((step + size) % each == 0 for each in every)
+        if paced and step > start and not due:  # the first call traces
+            rate = size / (time.monotonic() - began)
+            most = max(1, min(options.steps_per_execution, int(LONGEST * rate)))
+        step += size
