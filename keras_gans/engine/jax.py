@@ -1,0 +1,382 @@
+"""The engine under JAX: a variant's own train step, as a function of its state.
+
+A variant reads and assigns variables as if they held their values. Here a
+`keras.StatelessScope` holds them: an outer one for a step, which is one compiled
+function from all values to all values, and inner ones for what is differentiated, since
+what is assigned there has to come out beside the loss.
+
+Of several devices (`keras.distribution.DataParallel`) a step sees one whole batch, of
+which each device holds some rows: sums over the batch are sums over the devices.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import keras
+from jax import numpy as jnp
+from keras import ops
+
+from keras_gans.engine import tracing
+
+Logs = dict[str, jax.Array]
+
+
+class _Scope(keras.StatelessScope):
+    """Holds what is read and assigned inside, over what the scope around it holds.
+
+    Args:
+        values: Of variables: (variable, value) each.
+
+    Attributes:
+        assigned: The variables that were assigned inside, by their identity.
+    """
+
+    def __init__(self, values: Iterable[tuple[keras.Variable, jax.Array]] = ()):
+        """Has seen nothing assigned."""
+        super().__init__(values, initialize_variables=False)
+        self.assigned: dict[int, keras.Variable] = {}
+
+    def __enter__(self) -> _Scope:
+        """Takes over what the scope around it holds."""
+        super().__enter__()
+        if self.original_scope is not None:
+            self.state_mapping = self.original_scope.state_mapping | self.state_mapping
+        return self
+
+    def add_update(self, update: tuple[keras.Variable, jax.Array]) -> None:
+        """Assigns."""
+        self.assigned[id(update[0])] = update[0]
+        super().add_update(update)
+
+    def updates(self) -> list[jax.Array]:
+        """The values of what was assigned, in the order of `assigned`."""
+        return [self.get_current_value(v) for v in self.assigned.values()]
+
+
+class _Escaping:
+    """Lets what a differentiated function assigns out of it.
+
+    Args:
+        fn: Whatever assigns variables.
+    """
+
+    def __init__(self, fn: Callable):
+        """Has not called it yet."""
+        self._fn, self._assigned = fn, ()
+
+    def __call__(self, values: Iterable = ()) -> tuple[Any, list[jax.Array]]:
+        """Calls it with these values of variables: its result, and what it assigned."""
+        with _Scope(values) as scope:
+            found = self._fn()
+        self._assigned = tuple(scope.assigned.values())
+        return found, scope.updates()
+
+    def assign(self, updates: list[jax.Array]) -> None:
+        """Assigns what came out, where it was called."""
+        for variable, value in zip(self._assigned, updates, strict=True):
+            variable.assign(value)
+
+
+def minimize(
+    losses_fns: Sequence[Callable[[], Logs]],
+    variables: Sequence[keras.Variable],
+    optimizer: keras.optimizers.Optimizer,
+) -> Logs:
+    """Takes one optimizer step on the sum of the means of some terms.
+
+    Args and returns are those of the engine under TensorFlow.
+    """
+    parts = len(losses_fns)
+    scale = optimizer.scale_loss(ops.ones(()))
+    total, logs = None, {}
+    for i, losses_fn in enumerate(losses_fns):
+        values = [v.value for v in variables]
+        if total:  # one part after another
+            values, total = jax.lax.optimization_barrier((values, total))
+        with tracing.computing(part=(i, parts), scale=scale):
+            means, found = _differentiate(losses_fn, variables, values, scale / parts)
+        logs = {k: logs.get(k, 0.0) + mean / parts for k, mean in means.items()}
+        if total:
+            found = [a + b for a, b in zip(total, found, strict=True)]
+        total = found
+    own = optimizer.variables
+    moved, states = optimizer.stateless_apply(
+        [v.value for v in own], total, [v.value for v in variables]
+    )
+    for variable, value in zip([*variables, *own], [*moved, *states], strict=True):
+        variable.assign(value)
+    squares = [jnp.sum(jnp.square(g.astype("float32"))) for g in total]
+    logs["gradient_norm"] = jnp.sqrt(sum(squares)) / scale
+    if hasattr(optimizer, "inner_optimizer"):  # it leaves steps out that overflow
+        usual = (scale >= 1.0) & ~jnp.isfinite(logs["gradient_norm"])
+        for name, value in logs.items():
+            logs[name] = jnp.where(usual & ~jnp.isfinite(value), 0.0, value)
+    return logs
+
+
+def gradients(
+    losses_fn: Callable[[], Logs],
+    variables: Sequence[keras.Variable],
+    factor: float | jax.Array = 1.0,
+) -> tuple[Logs, list[jax.Array]]:
+    """Differentiates the sum of the means of some terms.
+
+    Args:
+        losses_fn: Returns the terms, unreduced: {name: float [rows, ...]}.
+        variables: By which.
+        factor: Of the gradients.
+
+    Returns:
+        ({name: float32 mean}, a gradient for each variable).
+    """
+    return _differentiate(losses_fn, variables, [v.value for v in variables], factor)
+
+
+def _differentiate(losses_fn, variables, values, factor):
+    escaping = _Escaping(losses_fn)
+
+    def loss_of(values):
+        terms, updates = escaping(zip(variables, values, strict=True))
+        means = {k: ops.mean(ops.cast(v, "float32")) for k, v in terms.items()}
+        return sum(means.values()) * factor, (means, updates)
+
+    found, (means, updates) = jax.grad(loss_of, has_aux=True)(values)
+    escaping.assign(updates)
+    return means, found
+
+
+def value_and_gradient(
+    fn: Callable[[jax.Array], jax.Array], x: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Returns fn(x) and d(sum of fn(x)) / dx, both differentiable.
+
+    Args:
+        fn: From a batch to one score for each example, [batch] or [batch, 1].
+        x: float [batch, ...].
+
+    Returns:
+        (scores, float [batch, ...]): the latter the gradient of each example's score,
+        as long as `fn` treats the examples of a batch apart (no batch normalisation).
+    """
+    # In 16 bits this gradient, too, would vanish without a scale.
+    scale, escaping = tracing.scale(), None
+
+    def total(x):
+        nonlocal escaping
+        escaping = _Escaping(lambda: fn(x))
+        score, updates = escaping()
+        return jnp.sum(score.astype("float32")) * scale, (score, updates)
+
+    gradient, (score, updates) = jax.grad(total, has_aux=True)(x)
+    escaping.assign(updates)
+    return score, (gradient.astype("float32") / scale).astype(x.dtype)
+
+
+def cond(pred: jax.Array, true_fn: Callable, false_fn: Callable) -> Any:
+    """As `keras.ops.cond`; what the two assign is forgotten."""
+
+    def alone(fn):
+        with _Scope():
+            return fn()
+
+    return jax.lax.cond(pred, partial(alone, true_fn), partial(alone, false_fn))
+
+
+class Model(keras.Model):
+    """A model whose `train_step(batch)` reads and assigns variables, for `fit`."""
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes what `fit` calls for each batch."""
+        if self.train_function is None or force:
+            some = train_function(self, itertools.repeat(1))
+
+            def one(state: Any, iterator: Iterator) -> tuple[Logs, Any]:
+                logs, state = some(state, iterator)
+                return {k: v[0] for k, v in logs.items()}, state
+
+            self.train_function = one
+
+    def _get_jax_state(self, optimizer_variables: bool = False, **kinds: bool) -> tuple:
+        """Nothing in training, where variables hold their values between two calls."""
+        if optimizer_variables:
+            return (), (), (), ()
+        return super()._get_jax_state(**kinds)
+
+
+def all_variables(model: keras.Model) -> list[keras.Variable]:
+    """All that a training step may read or assign."""
+    owners = [
+        v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)
+    ]
+    found = [v for owner in [model, *owners] for v in owner.variables]
+    return list({id(v): v for v in found}.values())
+
+
+def pure_step(model: keras.Model, variables: Sequence[keras.Variable]) -> Callable:
+    """A training step as a function.
+
+    Args:
+        model: With a `train_step`; compiled.
+        variables: `all_variables` of it.
+
+    Returns:
+        From (their values, a batch) to (their values after it, what the step says).
+    """
+
+    def step(values: list, batch: Any) -> tuple[list, Logs]:
+        with _Scope(zip(variables, values, strict=True)) as scope:
+            logs = model.train_step(batch)
+        return [scope.get_current_value(v) for v in variables], logs
+
+    return step
+
+
+def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
+    """What `fit` calls in place of Keras's own: some training steps, compiled.
+
+    The steps of a call follow each other without a wait for the device; the next call
+    waits until those of the last are done.
+
+    Args:
+        model: With a `train_step`; compiled.
+        sizes: How many steps each call takes.
+
+    Returns:
+        From (anything, an iterator over batches) to what each step says, float32
+        [steps], and what was given.
+    """
+    variables = all_variables(model)
+
+    step = pure_step(model, variables)
+    if not model.run_eagerly:
+        where = [v.value.sharding for v in variables]
+        step = jax.jit(step, donate_argnums=0, out_shardings=(where, None))
+    stack = jax.jit(lambda rows: jax.tree.map(lambda *values: jnp.stack(values), *rows))
+    calls, before = iter(sizes), None
+
+    def call(state: Any, iterator: Iterator) -> tuple[Logs, Any]:
+        nonlocal before
+        jax.block_until_ready(before)
+        rows, values = [], [v.value for v in variables]
+        try:
+            for _ in range(next(calls)):
+                batch = next(iterator)
+                values, logs = step(values, batch)
+                rows.append(logs)
+        finally:  # what was given away is no more
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        before = stack(rows)
+        return before, state
+
+    return call
+
+
+def compiled(fn: Callable, variables: Sequence[keras.Variable]) -> Callable:
+    """Compiles a function of tensors.
+
+    Args:
+        fn: From tensors to tensors.
+        variables: All that it reads or assigns.
+
+    Returns:
+        What does the same, faster.
+    """
+    assigned: list[keras.Variable] = []
+
+    @jax.jit
+    def pure(values, *args):
+        with _Scope(zip(variables, values, strict=True)) as scope:
+            found = fn(*args)
+        assigned[:] = scope.assigned.values()
+        return found, scope.updates()
+
+    def call(*args):
+        found, updates = pure([v.value for v in variables], *args)
+        for variable, value in zip(assigned, updates, strict=True):
+            variable.assign(value)
+        return found
+
+    return call
+
+
+def grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolves each group of channels with kernels of its own; same size, stride 1.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kernel: float [height, width, channels / groups, out].
+
+    Returns:
+        float [batch, height, width, out].
+    """
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(1, 1),
+        padding="SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[-1] // kernel.shape[2],
+    )
+
+
+def resize(x: jax.Array, size: tuple, interpolation: str) -> jax.Array:
+    """Resizes maps, as `keras.ops.image.resize`.
+
+    Args:
+        x: float [batch, height, width, channels].
+        size: The new (height, width).
+        interpolation: "nearest" or "bilinear"; not antialiased.
+
+    Returns:
+        float [batch, *size, channels].
+    """
+    return ops.image.resize(x, size, interpolation=interpolation)
+
+
+def set_random_seed(seed: int) -> None:
+    """Seeds the layers that are made from here on.
+
+    `keras.utils.set_random_seed` would load TensorFlow, where it is installed.
+    """
+    random.seed(seed)  # which Keras draws the seeds of its layers from
+
+
+def machine() -> str:
+    """What figures are of: devices, and the backend's version."""
+    devices = [d.device_kind for d in jax.local_devices()]
+    return f"{'+'.join(devices)}, JAX {jax.__version__}"
+
+
+def num_replicas() -> int:
+    """1: a step sees the whole batch."""
+    return 1
+
+
+def replica() -> int:
+    """Which of them this is."""
+    return 0
+
+
+def global_mean(x: jax.Array) -> jax.Array:
+    """The mean of a tensor over all devices; gradients flow through it."""
+    return jnp.mean(x)
+
+
+def map_globally(fn: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
+    """Applies a function to the rows of all devices, in their order.
+
+    Args:
+        fn: From the rows of all to as many.
+        x: float [batch, ...].
+
+    Returns:
+        What it returns.
+    """
+    return fn(x)

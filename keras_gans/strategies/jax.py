@@ -1,0 +1,57 @@
+"""Devices under JAX: `keras.distribution.DataParallel`, in one process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import jax
+import keras
+
+from keras_gans.config import TrainOptions
+from keras_gans.errors import UserError
+from keras_gans.strategies import Team
+
+
+class JaxTeam(Team):
+    """Some devices of this machine.
+
+    Args:
+        devices: Their number; one takes no part in a distribution.
+    """
+
+    def __init__(self, devices: int):
+        """Joins them."""
+        self.devices, self._distribution = devices, None
+        if devices > 1:
+            names = keras.distribution.list_devices()[:devices]
+            self._distribution = keras.distribution.DataParallel(devices=names)
+
+    def minded(self, workdir: str) -> contextlib.AbstractContextManager:
+        """Within the distribution: batches are divided where one is in effect."""
+        if self._distribution is None:
+            return contextlib.nullcontext()
+        return self._distribution.scope()
+
+    def check(self, options: TrainOptions) -> None:
+        """Checks that a recipe suits the backend."""
+        if options.jit_compile == "no":
+            raise UserError(
+                "[train] jit_compile: expected auto or yes under JAX, which always "
+                "compiles a step; got no"
+            )
+
+
+def make_team(name: str) -> JaxTeam:
+    """Makes what a word stands for, see `strategies.make_team`."""
+    told = os.environ.get("TF_CONFIG", "").strip()
+    if name == "multi_worker" or (name == "auto" and told):
+        raise UserError(
+            "--strategy=multi_worker: several hosts need TensorFlow; expected "
+            "KERAS_BACKEND=tensorflow, or --strategy=mirrored for the devices of this "
+            "machine"
+        )
+    several = name == "mirrored" or (
+        name == "auto" and jax.default_backend() in ("gpu", "tpu")
+    )
+    return JaxTeam(jax.local_device_count() if several else 1)

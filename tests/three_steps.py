@@ -1,0 +1,77 @@
+r"""Trains a recipe for three steps of SGD on a given backend; writes all variables.
+
+    KERAS_BACKEND=jax python tests/three_steps.py \
+        NAME RATE START.npz END.npz [KEY=VALUE ...]
+
+Both backends begin with the weights of START.npz, which is written if it is missing,
+and draw the same numbers: of each law and shape always the same ones.
+"""
+
+import os
+import sys
+
+import numpy as np
+
+STEPS = 3
+
+
+def fix_draws():
+    """Makes `keras.random` draw what NumPy does, whatever the seed."""
+    import keras
+
+    def fixed(law):
+        def draw(shape, *bounds, seed=None, **options):
+            rng = np.random.default_rng([len(law), *shape])
+            return keras.ops.convert_to_tensor(LAWS[law](rng, tuple(shape), *bounds))
+
+        return draw
+
+    for law in LAWS:
+        setattr(keras.random, law, fixed(law))
+    keras.random.shuffle = lambda x, seed=None, **options: keras.ops.flip(x)
+    keras.random.categorical = lambda logits, num, seed=None, **options: (
+        keras.ops.zeros((logits.shape[0], num), "int32")
+    )
+
+
+def _uniform(rng, shape, low=0.0, high=1.0):
+    return rng.uniform(low, high, shape).astype(np.float32)
+
+
+def _integers(rng, shape, low, high):
+    return rng.integers(low, high, shape).astype(np.int32)
+
+
+def _normal(rng, shape, mean=0.0, stddev=1.0):
+    return rng.normal(mean, stddev, shape).astype(np.float32)
+
+
+LAWS = {"normal": _normal, "uniform": _uniform, "randint": _integers}
+
+
+def three_steps(name, rate, start, end, overrides):
+    """Does it."""
+    import keras
+
+    from keras_gans import building, checkpoint, config, data
+
+    recipe = config.load_config(name, overrides, smoke=True)
+    source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
+    fix_draws()
+    model = building.build_model(recipe, source.info)
+    sgds = [keras.optimizers.SGD(float(rate)) for _ in range(2)]
+    model.compile(*sgds, accumulate=recipe.train.accumulate)
+    if os.path.exists(start):
+        checkpoint.restore(model, start)
+    else:
+        os.rename(checkpoint.save(model, os.path.dirname(start)), start)
+    batches = iter(source.stream(0))
+    some = [tuple(map(np.asarray, next(batches))) for _ in range(STEPS)]
+    size = len(some[0][0])
+    whole = [np.concatenate(part) for part in zip(*some, strict=True)]
+    model.fit(*whole, batch_size=size, verbose=0, shuffle=False)
+    os.rename(checkpoint.save(model, os.path.dirname(end)), end)
+
+
+if __name__ == "__main__":
+    three_steps(*sys.argv[1:5], sys.argv[5:])
