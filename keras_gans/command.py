@@ -132,13 +132,17 @@ def import_tensorflow(what: str) -> None:
     import_backend()
 
 
-def find_tensorflow(what: str) -> None:
+def find_tensorflow(what: str, *others: str) -> None:
     """Imports TensorFlow beside whatever backend Keras has, without its lines.
 
+    Args:
+        what: What needs it, for messages.
+        *others: Packages that are needed as well.
+
     Raises:
-        UserError: if it is not installed.
+        UserError: if one is not installed.
     """
-    _check_installed(what)
+    _check_installed(what, *others)
     with _quietly():
         import keras
         import tensorflow as tf
@@ -147,12 +151,14 @@ def find_tensorflow(what: str) -> None:
             tf.config.set_visible_devices([], "GPU")
 
 
-def _check_installed(what: str) -> None:
-    if not importlib.util.find_spec("tensorflow"):
-        raise UserError(
-            f"{what} needs TensorFlow, which is not installed here; a workdir can be "
-            "taken to where it is"
-        )
+def _check_installed(what: str, *others: str) -> None:
+    for name in ("tensorflow", *others):
+        if not importlib.util.find_spec(name):
+            package = name.replace("_", "-")
+            raise UserError(
+                f"{what} needs {package}, which is not installed here: pip install "
+                f"{package}, or go where it is"
+            )
 
 
 def _quietly() -> contextlib.AbstractContextManager:

@@ -10,7 +10,9 @@ JAX = os.environ.setdefault("KERAS_BACKEND", "tensorflow") == "jax"
 # Two devices, for the strategies; before the backend starts any.
 if JAX:
     os.environ["JAX_PLATFORMS"] = "cpu"
-    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    # Small models: what takes long is to compile them.
+    flags = "xla_force_host_platform_device_count=2", "xla_backend_optimization_level=0"
+    os.environ["XLA_FLAGS"] = " ".join(f"--{flag}" for flag in flags)
     collect_ignore_glob = ["test_[!j]*.py"]  # the others know TensorFlow
 else:
     import tensorflow as tf

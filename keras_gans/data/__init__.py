@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_gans.command import find_tensorflow
 from keras_gans.data.options import DERIVED, DataInfo, DataOptions
 from keras_gans.errors import UserError, did_you_mean
 
@@ -126,6 +127,8 @@ def _open(options: DataOptions, data_dir: str | None):
 
         opened = pairs.open_pairs if kind == "pairs" else pairs.open_unpaired
         return opened(rest, options)
+    if kind == "tfds" and colon:
+        find_tensorflow(f"[data] dataset: tfds:{rest}", "tensorflow_datasets")
     if kind == "tfds" and rest.startswith("cycle_gan/"):
         from keras_gans.data.pairs import open_cycle_gan
 
