@@ -491,7 +491,7 @@ def blur(x: Tensor, padding: int = 1, strides: int = 1, gain: float = 1.0) -> Te
     kernel = ops.cast(np.tile(kernel, (1, 1, x.shape[-1], 1)), x.dtype)
     around = (padding, padding)
     x = ops.pad(x, ((0, 0), around, around, (0, 0)))
-    return ops.depthwise_conv(x, kernel, strides=strides, padding="valid")
+    return engine.depthwise_conv(x, kernel, strides)
 
 
 class MinibatchStdDev(layers.Layer):

@@ -234,6 +234,19 @@ def test_condition_takes_one_branch():
     assert float(seen) == 0.0
 
 
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("shape", [(2, 9, 12, 6), (1, 8, 7, 6)])
+def test_convolutions_that_are_quick_on_a_cpu(shape, strides):
+    rng = np.random.default_rng(0)
+    x, kernel = (rng.normal(size=s).astype("f") for s in (shape, (4, 3, 6, 1)))
+    expected = keras.ops.depthwise_conv(x, kernel, strides=strides, padding="valid")
+    found = engine.depthwise_conv(x, kernel, strides)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    kernel = rng.normal(size=(3, 3, 2, 9)).astype("f")  # three groups
+    expected = keras.ops.conv(x, kernel, padding="same")
+    np.testing.assert_allclose(engine.grouped_conv(x, kernel), expected, atol=1e-5)
+
+
 def test_compiled_function_assigns():
     seen = keras.Variable(0.0)
 

@@ -26,6 +26,7 @@ __all__ = [
     "StepSeed",
     "compiled",
     "cond",
+    "depthwise_conv",
     "global_mean",
     "gradients",
     "grouped_conv",
@@ -46,6 +47,7 @@ __all__ = [
 Model = backend.Model
 compiled = backend.compiled
 cond = backend.cond
+depthwise_conv = backend.depthwise_conv
 global_mean = backend.global_mean
 gradients = backend.gradients
 grouped_conv = backend.grouped_conv

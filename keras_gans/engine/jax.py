@@ -316,14 +316,61 @@ def grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
         float [batch, height, width, out].
     """
+    groups = x.shape[-1] // kernel.shape[2]
+    if jax.default_backend() != "cpu":
+        return _conv(x, kernel, groups)
+    # On a CPU XLA's gradients of groups take 60 times as long as those of each.
+    parts = (jnp.split(value, groups, axis=-1) for value in (x, kernel))
+    return jnp.concatenate([_conv(*pair) for pair in zip(*parts, strict=True)], -1)
+
+
+def _conv(x, kernel, groups=1):
+    layout = "NHWC", "HWIO", "NHWC"
     return jax.lax.conv_general_dilated(
         x,
         kernel,
-        window_strides=(1, 1),
-        padding="SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=x.shape[-1] // kernel.shape[2],
+        (1, 1),
+        "SAME",
+        dimension_numbers=layout,
+        feature_group_count=groups,
     )
+
+
+def depthwise_conv(x: jax.Array, kernel: jax.Array, strides: int) -> jax.Array:
+    """Convolves each channel with a kernel of its own, without padding.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kernel: float [height, width, channels, 1].
+        strides: In both directions.
+
+    Returns:
+        float [batch, ..., ..., channels].
+    """
+    return _Depthwise(strides)(x, kernel)
+
+
+class _Depthwise(keras.Operation):
+    """As one operation of a functional model."""
+
+    def __init__(self, strides: int):
+        super().__init__()
+        self._strides = strides
+
+    def call(self, x, kernel):
+        strides = self._strides
+        if jax.default_backend() != "cpu":
+            return ops.depthwise_conv(x, kernel, strides=strides, padding="valid")
+        # On a CPU a sum of shifted maps takes a 20th of the time.
+        tall, wide = (
+            (side - size) // strides * strides + 1
+            for side, size in zip(x.shape[1:3], kernel.shape, strict=False)
+        )
+        return sum(
+            kernel[i, j, :, 0] * x[:, i : i + tall : strides, j : j + wide : strides]
+            for i in range(kernel.shape[0])
+            for j in range(kernel.shape[1])
+        )
 
 
 def resize(x: jax.Array, size: tuple, interpolation: str) -> jax.Array:

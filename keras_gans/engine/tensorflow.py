@@ -234,6 +234,20 @@ def _group_by_group(x, kernel):
     return _conv(x, kernel), gradient
 
 
+def depthwise_conv(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
+    """Convolves each channel with a kernel of its own, without padding.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kernel: float [height, width, channels, 1].
+        strides: In both directions.
+
+    Returns:
+        float [batch, ..., ..., channels].
+    """
+    return ops.depthwise_conv(x, kernel, strides=strides, padding="valid")
+
+
 def resize(x: tf.Tensor, size: tuple, interpolation: str) -> tf.Tensor:
     """Resizes maps, as `keras.ops.image.resize`; height and width may be tensors.
 
