@@ -57,9 +57,8 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
                 seed=options.seed,
                 name=config.name,
             )
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized = options.synchronized_batch_norm
+        if options.synchronized_batch_norm:
+            engine.synchronize(model)
         transfer.freeze(model.discriminator, options.freeze_discriminator)
         return model.compile(
             _optimizer(config.g_optimizer),

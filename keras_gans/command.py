@@ -89,14 +89,16 @@ def import_backend() -> None:
             installed.
     """
     if "keras" in sys.modules:
+        import keras
+
+        _check_known(keras.backend.backend())
         return
     installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
+    if not installed:
+        raise UserError("no backend of Keras is installed here: pip install tensorflow")
     # Wins over ~/.keras/keras.json.
-    chosen = os.environ.setdefault("KERAS_BACKEND", (installed or BACKENDS)[0])
-    if chosen not in BACKENDS:
-        raise UserError(
-            f"KERAS_BACKEND is '{chosen}': expected one of {', '.join(BACKENDS)}"
-        )
+    chosen = os.environ.setdefault("KERAS_BACKEND", installed[0])
+    _check_known(chosen)
     if chosen not in installed:
         raise UserError(f"KERAS_BACKEND is '{chosen}', which is not installed here")
     with _quietly():
@@ -107,6 +109,13 @@ def import_backend() -> None:
             import tensorflow as tf
 
             tf.config.list_logical_devices()
+
+
+def _check_known(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise UserError(
+            f"KERAS_BACKEND is '{backend}': expected one of {', '.join(BACKENDS)}"
+        )
 
 
 def import_tensorflow(what: str) -> None:
@@ -148,7 +157,8 @@ def find_tensorflow(what: str, *others: str) -> None:
         import tensorflow as tf
 
         if keras.backend.backend() != "tensorflow":  # the device is the backend's
-            tf.config.set_visible_devices([], "GPU")
+            with contextlib.suppress(RuntimeError):  # it has begun: leave it as it is
+                tf.config.set_visible_devices([], "GPU")
 
 
 def _check_installed(what: str, *others: str) -> None:

@@ -440,7 +440,9 @@ def _write(result: dict, out: str) -> str:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("keras_gans", "keras", "tensorflow", "numpy")
+    import keras
+
+    packages = ("keras_gans", "keras", keras.backend.backend(), "numpy")
     return {package: metadata.version(package) for package in packages}
 
 

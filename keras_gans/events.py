@@ -27,11 +27,13 @@ class Events:
             # Raw summaries need no tensorboard package, which TensorFlow lacks.
             self._writer = tf.summary.create_file_writer(folder)
             self._proto = tf.compat.v1.Summary
+            self._add = self._add_raw
         elif importlib.util.find_spec("tensorboardX"):
             from tensorboardX import FileWriter
             from tensorboardX.proto.summary_pb2 import Summary
 
             self._writer, self._proto = FileWriter(folder), Summary
+            self._add = self._writer.add_summary
 
     def numbers(self, values: dict[str, float], step: int) -> None:
         """Writes a step's numbers."""
@@ -56,10 +58,9 @@ class Events:
             self._writer.close()
 
     def _write(self, values: list[Any], step: int) -> None:
-        summary = self._proto(value=values)
-        if keras.backend.backend() != "tensorflow":
-            self._writer.add_summary(summary, step)
-            return
+        self._add(self._proto(value=values), step)
+
+    def _add_raw(self, summary: Any, step: int) -> None:
         import tensorflow as tf
 
         with self._writer.as_default():

@@ -119,6 +119,7 @@ _contender: Any = None  # of this process
 def _start() -> None:
     # They live side by side: none may take all of a GPU's memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import_backend()
 
 

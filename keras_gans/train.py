@@ -16,6 +16,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -133,15 +134,18 @@ def _export(workdir: Workdir, exports: list[str]) -> int:
 
         export_workdir(workdir, exports)
         return 0
-    command = f"python -m keras_gans.export --workdir={workdir.path}"
+    words = ["-m", "keras_gans.export", f"--workdir={workdir.path}"]
+    words.append(f"--to={','.join(exports)}")
     if not importlib.util.find_spec("tensorflow"):
+        command = shlex.join(["python", *words])
         print(f"not exported, without TensorFlow here; where it is: {command}")
         return 0
-    # TensorFlow, which exports, is another backend than this process has.
-    words = [sys.executable, *command.split()[1:3], f"--workdir={workdir.path}"]
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-    done = subprocess.run([*words, f"--to={','.join(exports)}"], env=environment)
-    return done.returncode
+    # TensorFlow, which exports, is another backend than this process has, and needs no
+    # part of the device that this one holds.
+    apart = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+    return subprocess.run(
+        [sys.executable, *words], env={**os.environ, **apart}
+    ).returncode
 
 
 def run(

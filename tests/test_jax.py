@@ -299,7 +299,7 @@ def test_stream_is_read_ahead_in_order():
 @pytest.mark.parametrize(
     "args, message",
     [
-        (["--strategy=multi_worker"], "several hosts need TensorFlow"),
+        (["--strategy=multi_worker"], "several hosts (--strategy=multi_worker"),
         (["--set=train.jit_compile=no"], "under JAX, which always compiles"),
         (["--strategy=mirrored", "--set=data.batch_size=9"], "multiple of the 2"),
     ],

@@ -177,12 +177,16 @@ def load_data(
     Returns:
         (dataset, info): (images float32 [batch_size, height, width, channels] in
         [-1, 1], labels int32 [batch_size]), and the set's `DataInfo`. The dataset is a
-        `tf.data.Dataset`, or under another Keras backend a `keras.utils.PyDataset`;
-        `fit` takes both, and both can be iterated over.
+        `tf.data.Dataset`, or under another Keras backend a `keras.utils.PyDataset`
+        (of what TensorFlow Datasets streams, always the former); `fit` takes both, and
+        both can be iterated over.
 
     Raises:
-        UserError: if there is no such set, or it has no pictures.
+        UserError: if there is no such set, or it has no pictures; for a seed out of
+            range.
     """
+    if not 0 <= seed < 2**31:
+        raise UserError(f"load_data: seed: expected 0 to 2**31 - 1, got {seed}")
     try:
         chosen = DataOptions(dataset=dataset, batch_size=batch_size, **options)
     except TypeError as error:

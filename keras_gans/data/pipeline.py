@@ -1,7 +1,7 @@
 """From examples to a stream of batches that is a function of (seed, step).
 
-NumPy makes the batches, the same for every Keras backend; tf.data, or Keras's own
-threads, make them ahead of time.
+NumPy makes the batches, the same for every Keras backend; tf.data, or threads of our
+own, have them made ahead of time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -84,14 +86,14 @@ def prepare(
 ) -> Batch:
     """Turns a step's uint8 images and their labels into what a model trains on."""
     size = options.batch_size
-    images = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
     if options.horizontal_flip:
         flip = (draws(FLIP, seed, step).random(size) < 0.5)[share.rows(size)]
-        images[flip] = images[flip, :, ::-1]
+        images = np.where(flip[:, None, None, None], images[:, :, ::-1], images)
     if options.random_crop:
         less = options.random_crop
         starts = draws(CROP, seed, step).integers(0, less + 1, (2, size))
         images = _crop(images, less, starts[:, share.rows(size)])
+    images = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
     if info.source_shape:
         return sources.split(images, info, options.source)
     return images, labels.astype(np.int32)
@@ -99,12 +101,13 @@ def prepare(
 
 def _crop(images: np.ndarray, less: int, starts: np.ndarray) -> np.ndarray:
     """Cuts every picture at a place of its own, `less` pixels smaller on both sides."""
-    rows, columns = (
-        start[:, None] + np.arange(side - less)
-        for start, side in zip(starts, images.shape[1:3], strict=True)
+    height, width = (side - less for side in images.shape[1:3])
+    return np.stack(
+        [
+            image[top : top + height, left : left + width]
+            for image, top, left in zip(images, *starts, strict=True)
+        ]
     )
-    which = np.arange(len(images))[:, None, None]
-    return images[which, rows[:, :, None], columns[:, None, :]]
 
 
 def stream(make: Callable[[int], Batch], start_step: int) -> Any:
@@ -122,7 +125,7 @@ def stream(make: Callable[[int], Batch], start_step: int) -> Any:
 
 
 class Stream(keras.utils.PyDataset):
-    """Endless batches without tf.data, made ahead by threads in `fit`.
+    """Endless batches without tf.data; the next ones are made ahead by threads.
 
     Args:
         make: From a step to its batch.
@@ -130,41 +133,47 @@ class Stream(keras.utils.PyDataset):
     """
 
     num_batches = None  # endless
+    AHEAD, THREADS = 4, 2
 
     def __init__(self, make: Callable[[int], Batch], start_step: int):
         """Makes nothing yet."""
-        super().__init__(workers=2)
+        super().__init__()
         self._make, self._start = make, start_step
+        self._pool = ThreadPoolExecutor(self.THREADS)
+        self._coming: dict[int, Future] = {}
 
     def __getitem__(self, number: int) -> Batch:
-        """The batch of a number, counted from the first step."""
-        return self._make(self._start + number)
+        """The batch of a number, counted from the first step; best in order."""
+        wanted = range(number, number + self.AHEAD)
+        self._coming = {
+            n: self._coming.get(n) or self._pool.submit(self._make, self._start + n)
+            for n in wanted
+        }
+        return self._coming[number].result()
 
     def __iter__(self) -> Iterator[Batch]:
-        """All of them, each made when it is asked for."""
-        number = 0
-        while True:
-            yield self[number]
-            number += 1
+        """All of them."""
+        return map(self.__getitem__, itertools.count())
 
     def dataset(self) -> Any:
-        """The same as a `tf.data.Dataset`, made ahead by its threads."""
+        """The same as a `tf.data.Dataset`, which has threads of its own."""
         import tensorflow as tf
 
+        make, start = self._make, self._start
         # What every batch looks like.
-        like = [tf.TensorSpec(part.shape, part.dtype) for part in self[0]]
+        like = [tf.TensorSpec(part.shape, part.dtype) for part in make(start)]
 
-        def batch(number):
+        def batch(step):
             parts = tf.numpy_function(
-                lambda n: self[int(n)], [number], [part.dtype for part in like]
+                lambda n: make(int(n)), [step], [part.dtype for part in like]
             )
             return tuple(
                 tf.ensure_shape(part, spec.shape)
                 for part, spec in zip(parts, like, strict=True)
             )
 
-        numbers = tf.data.Dataset.counter()
-        batches = numbers.map(batch, tf.data.AUTOTUNE, deterministic=True)
+        steps = tf.data.Dataset.counter(start)
+        batches = steps.map(batch, tf.data.AUTOTUNE, deterministic=True)
         return batches.prefetch(tf.data.AUTOTUNE)
 
 

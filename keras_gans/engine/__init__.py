@@ -39,6 +39,7 @@ __all__ = [
     "replica_slice",
     "resize",
     "set_random_seed",
+    "synchronize",
     "train_function",
     "value_and_gradient",
     "whole",
@@ -57,6 +58,7 @@ minimize = backend.minimize
 num_replicas = backend.num_replicas
 resize = backend.resize
 set_random_seed = backend.set_random_seed
+synchronize = backend.synchronize
 train_function = backend.train_function
 value_and_gradient = backend.value_and_gradient
 

@@ -189,7 +189,10 @@ def cond(pred: jax.Array, true_fn: Callable, false_fn: Callable) -> Any:
 
 
 class Model(keras.Model):
-    """A model whose `train_step(batch)` reads and assigns variables, for `fit`."""
+    """A model whose `train_step(batch)` reads and assigns variables, for `fit`.
+
+    `_get_jax_state` and the pair (state, iterator) are those of Keras 3.15's own `fit`.
+    """
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes what `fit` calls for each batch."""
@@ -288,19 +291,21 @@ def compiled(fn: Callable, variables: Sequence[keras.Variable]) -> Callable:
     Returns:
         What does the same, faster.
     """
-    assigned: list[keras.Variable] = []
 
     @jax.jit
     def pure(values, *args):
         with _Scope(zip(variables, values, strict=True)) as scope:
             found = fn(*args)
-        assigned[:] = scope.assigned.values()
-        return found, scope.updates()
+        return found, {
+            i: scope.get_current_value(variable)
+            for i, variable in enumerate(variables)
+            if id(variable) in scope.assigned
+        }
 
     def call(*args):
         found, updates = pure([v.value for v in variables], *args)
-        for variable, value in zip(assigned, updates, strict=True):
-            variable.assign(value)
+        for i, value in updates.items():
+            variables[i].assign(value)
         return found
 
     return call
@@ -393,6 +398,10 @@ def set_random_seed(seed: int) -> None:
     `keras.utils.set_random_seed` would load TensorFlow, where it is installed.
     """
     random.seed(seed)  # which Keras draws the seeds of its layers from
+
+
+def synchronize(model: keras.Model) -> None:
+    """Nothing: batch normalisation sees the whole batch."""
 
 
 def machine() -> str:

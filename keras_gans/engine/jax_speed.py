@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 from jax import numpy as jnp
 from jax.extend.core import jaxprs_in_params
 
@@ -33,7 +34,7 @@ class BareLoop:
         """Takes a step on each of some batches, and waits for the device."""
         values = [v.value for v in self._variables]
         for batch in batches:
-            values, _ = self._step(values, batch)
+            values, _ = self._step(values, jax.tree.map(np.asarray, batch))
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
         jax.block_until_ready(values)
@@ -44,7 +45,7 @@ class BareLoop:
         What is computed only in some steps (lazy penalties) is not counted.
         """
         values = [v.value for v in self._variables]
-        return count_flop(self._pure, values, batch)
+        return count_flop(self._pure, values, jax.tree.map(np.asarray, batch))
 
 
 def multiplications(dtype: str) -> Callable[[], float]:

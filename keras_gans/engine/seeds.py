@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -44,5 +45,6 @@ class StepSeed(keras.random.SeedGenerator):
         # The draw stands in the upper 8 bits: no two (step, draw) meet below 2^24
         # steps. What does not fit there moves the seed.
         more, number = divmod(self._local.draws, 2**8)
-        low = ops.cast(self._step.value, self.state.dtype) + number * 2**24
-        return ops.stack([self.state.value[0] + more * 2**30, low])
+        dtype = self.state.dtype  # of 32 bits under JAX, of 64 under TensorFlow
+        low = ops.cast(self._step.value, dtype) + np.array(number * 2**24, dtype)
+        return ops.stack([self.state.value[0] + np.array(more * 2**20, dtype), low])

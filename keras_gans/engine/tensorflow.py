@@ -262,6 +262,13 @@ def resize(x: tf.Tensor, size: tuple, interpolation: str) -> tf.Tensor:
     return tf.cast(tf.image.resize(x, size, interpolation), x.dtype)
 
 
+def synchronize(model: keras.Model) -> None:
+    """Gives batch normalisation the statistics of all devices."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
 def machine() -> str:
     """What figures are of: devices, and the backend's version."""
     devices = [d.device_type for d in tf.config.list_physical_devices()]

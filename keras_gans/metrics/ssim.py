@@ -9,12 +9,8 @@ are a generator that makes few pictures.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from keras import ops
 
-Tensor = Any
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales
 WINDOW, STDDEV = 11, 1.5  # pixels: the Gaussian window's side, and its spread
 # (K L)^2 of the paper: what keeps the quotients finite. L = 255.
@@ -56,7 +52,7 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         luminance, contrast = _compare(x, y)
         # Only the last scale counts the luminance; what is below 0 counts as 0.
         term = contrast * luminance if scale == scales - 1 else contrast
-        found = found * ops.maximum(ops.mean(term, axis=(1, 2, 3)), 0.0) ** weight
+        found = found * np.maximum(term.mean(axis=(1, 2)), 0.0) ** weight
     return _means(found, a)
 
 
@@ -71,41 +67,43 @@ def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         float32 [num].
     """
     luminance, contrast = _compare(_planes(a), _planes(b))
-    return _means(ops.mean(luminance * contrast, axis=(1, 2, 3)), a)
+    return _means((luminance * contrast).mean(axis=(1, 2)), a)
 
 
-def _planes(pictures: np.ndarray) -> Tensor:
-    """Each channel as a picture of its own: float32 [num * channels, ..., 1]."""
-    planes = np.moveaxis(pictures, -1, 1).reshape(-1, *pictures.shape[1:3], 1)
-    return ops.convert_to_tensor(planes.astype(np.float32))
+def _planes(pictures: np.ndarray) -> np.ndarray:
+    """Each channel as a picture of its own: float32 [num * channels, height, width]."""
+    planes = np.moveaxis(pictures, -1, 1)
+    return planes.reshape(-1, *pictures.shape[1:3]).astype(np.float32)
 
 
-def _means(of_planes: Tensor, pictures: np.ndarray) -> np.ndarray:
-    values = ops.convert_to_numpy(of_planes).reshape(-1, pictures.shape[-1])
-    return values.mean(axis=1)
+def _means(of_planes: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+    return of_planes.reshape(-1, pictures.shape[-1]).mean(axis=1).astype(np.float32)
 
 
-def _compare(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _compare(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The terms of each place: luminance, and contrast times structure."""
-    line = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / STDDEV) ** 2)
-    window = np.outer(line, line) / line.sum() ** 2
-    kernel = window[..., None, None].astype(np.float32)
-
-    def blur(z: Tensor) -> Tensor:
-        return ops.conv(z, kernel, padding="valid")
-
-    mean_x, mean_y = blur(x), blur(y)
+    mean_x, mean_y = _blur(x), _blur(y)
     product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
-    covariance = blur(x * y) - product
-    variances = blur(x**2 + y**2) - squares
+    covariance = _blur(x * y) - product
+    variances = _blur(x**2 + y**2) - squares
     return (
         (2.0 * product + LUMINANCE) / (squares + LUMINANCE),
         (2.0 * covariance + CONTRAST) / (variances + CONTRAST),
     )
 
 
-def _halve(planes: Tensor) -> Tensor:
+def _blur(planes: np.ndarray) -> np.ndarray:
+    """Weighs the neighbours of each place that has all of them."""
+    line = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / STDDEV) ** 2)
+    line = (line / line.sum()).astype(np.float32)
+    height, width = (side - WINDOW + 1 for side in planes.shape[1:])
+    rows = sum(w * planes[:, i : i + height] for i, w in enumerate(line))
+    return sum(w * rows[:, :, i : i + width] for i, w in enumerate(line))
+
+
+def _halve(planes: np.ndarray) -> np.ndarray:
     """Averages 2 x 2 pixels; an odd side's last row counts twice."""
-    _, height, width, _ = planes.shape
-    around = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
-    return ops.average_pool(ops.pad(planes, around, "symmetric"), 2, 2)
+    _, height, width = planes.shape
+    planes = np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)), "symmetric")
+    down = planes[:, ::2] + planes[:, 1::2]
+    return (down[:, :, ::2] + down[:, :, 1::2]) / 4.0

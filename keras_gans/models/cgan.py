@@ -10,7 +10,8 @@ Differences from the paper:
   (Miyato and Koyama 2018, arXiv 1802.05637).
 - The generator's loss is the non-saturating one unless the recipe says "minimax".
 - Adam takes the place of SGD with momentum; samples come from an average of the
-  generator over the steps.
+  generator over the steps. The recipe adds R1 (`hparams.r1_weight`), which, unlike
+  dropout, leaves the generator its rarer shapes.
 """
 
 from __future__ import annotations

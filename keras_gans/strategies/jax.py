@@ -10,7 +10,7 @@ import keras
 
 from keras_gans.config import TrainOptions
 from keras_gans.errors import UserError
-from keras_gans.strategies import Team
+from keras_gans.strategies import Team, check_tf_config
 
 
 class JaxTeam(Team):
@@ -45,13 +45,14 @@ class JaxTeam(Team):
 def make_team(name: str) -> JaxTeam:
     """Makes what a word stands for, see `strategies.make_team`."""
     told = os.environ.get("TF_CONFIG", "").strip()
-    if name == "multi_worker" or (name == "auto" and told):
+    several = told and len(check_tf_config(told)) > 1
+    if name == "multi_worker" or (name == "auto" and several):
         raise UserError(
-            "--strategy=multi_worker: several hosts need TensorFlow; expected "
-            "KERAS_BACKEND=tensorflow, or --strategy=mirrored for the devices of this "
-            "machine"
+            "several hosts (--strategy=multi_worker, TF_CONFIG) need TensorFlow; "
+            "expected KERAS_BACKEND=tensorflow, or --strategy=mirrored for the devices "
+            "of this machine"
         )
-    several = name == "mirrored" or (
+    every = name == "mirrored" or (
         name == "auto" and jax.default_backend() in ("gpu", "tpu")
     )
-    return JaxTeam(jax.local_device_count() if several else 1)
+    return JaxTeam(jax.local_device_count() if every else 1)
