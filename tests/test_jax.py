@@ -13,8 +13,17 @@ import pytest
 from conftest import JAX, ZOO, smoke_model, variables_of
 from PIL import Image
 
-from keras_gans import checkpoint, engine, images, sample, strategies, train
-from keras_gans.config import TrainOptions
+from keras_gans import (
+    checkpoint,
+    command,
+    engine,
+    images,
+    sample,
+    speed,
+    strategies,
+    train,
+)
+from keras_gans.config import TrainOptions, load_config
 from keras_gans.errors import UserError
 
 if not JAX:
@@ -128,7 +137,11 @@ def test_order_of_the_data_is_tensorflows(tmp_path):
 def test_training_needs_no_tensorflow(tmp_path):
     program = (
         "import sys\n"
-        "sys.modules.update(dict.fromkeys(['tensorflow', 'tensorflow_datasets']))\n"
+        "from importlib import metadata\n"
+        "missing = ['tensorflow', 'tensorflow_datasets', 'ai_edge_litert']\n"
+        "sys.modules.update(dict.fromkeys(missing))\n"
+        "known = metadata.version\n"
+        "metadata.version = lambda name: 1 / (name not in missing) and known(name)\n"
         "from keras_gans import evaluate, sample, train\n"
         "run = sys.argv[1]\n"
         "assert train.main(['--model=cgan', '--smoke', f'--workdir={run}',\n"
@@ -257,6 +270,54 @@ def test_compiled_function_assigns():
     counted = engine.compiled(count, [seen])
     assert float(counted(1.5)) == 3.0 and float(counted(1.5)) == 3.0
     assert float(seen) == 3.0
+
+
+def test_compiled_function_keeps_its_shapes_apart():
+    seen = [keras.Variable(0.0) for _ in range(2)]
+
+    def count(x):
+        seen[len(x) - 1].assign_add(1.0)
+        return x
+
+    counted = engine.compiled(count, seen)
+    for size in (1, 2, 1, 2, 1):
+        counted(jnp.zeros(size))
+    assert [float(v) for v in seen] == [3.0, 2.0]
+
+
+def test_seeds_of_many_draws_differ():
+    step = keras.Variable(7, dtype="int32")
+    seeds = engine.StepSeed(2**31 - 1, step)
+    found = {tuple(np.asarray(seeds.next()).tolist()) for _ in range(1000)}
+    assert len(found) == 1000
+    step.assign(8)
+    seeds.begin_step()
+    assert not found & {tuple(np.asarray(seeds.next()).tolist()) for _ in range(300)}
+
+
+def test_batch_statistics_are_of_the_whole_batch():
+    model, source = smoke_model("dcgan", ["train.synchronized_batch_norm=true"])
+    model.fit(source.stream(0), steps_per_epoch=1, verbose=0, shuffle=False)
+    assert int(model.step.numpy()) == 1
+
+
+def test_throughput_is_measured(capsys):
+    config = load_config("gan", smoke=True)
+    found = speed.Recipe(config, None, 2)
+    values = found.measure()
+    assert values["fit"] > 0 and values["bare"] > 0 and 0 < values["waiting"] < 1
+    flop = found.facts()["flop"]
+    # Three passes of the discriminator's step, and as many of both in the generator's.
+    dense = [w.shape for w in found.model.discriminator.trainable_variables]
+    least = 2 * sum(np.prod(shape) for shape in dense if len(shape) == 2)
+    assert 5 * least < flop < 40 * least
+
+
+def test_what_needs_tensorflow_says_so():
+    with pytest.raises(UserError, match="export needs TensorFlow, and Keras runs on"):
+        command.import_tensorflow("export")
+    with pytest.raises(UserError, match="tfds:x needs no-such-thing, which is not"):
+        command.find_tensorflow("tfds:x", "no_such_thing")
 
 
 def test_float16_leaves_out_a_step_that_overflows():
