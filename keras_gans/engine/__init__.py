@@ -5,13 +5,14 @@ Variants, networks, losses and penalties speak `keras.ops`, and the names below.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_gans.engine.seeds import StepSeed
-from keras_gans.engine.tracing import part
+from keras_gans.engine.tracing import computing, part
 
 if keras.backend.backend() == "jax":
     from keras_gans.engine import jax as backend
@@ -54,13 +55,52 @@ gradients = backend.gradients
 grouped_conv = backend.grouped_conv
 machine = backend.machine
 map_globally = backend.map_globally
-minimize = backend.minimize
 num_replicas = backend.num_replicas
 resize = backend.resize
 set_random_seed = backend.set_random_seed
 synchronize = backend.synchronize
 train_function = backend.train_function
 value_and_gradient = backend.value_and_gradient
+
+
+def minimize(
+    losses_fns: Sequence[Callable[[], dict[str, Any]]],
+    variables: Sequence[keras.Variable],
+    optimizer: keras.optimizers.Optimizer,
+) -> dict[str, Any]:
+    """Takes one optimizer step on the sum of the means of some terms.
+
+    Args:
+        losses_fns: One for each part of the batch, mostly one for all of it; a part is
+            computed after the one before it, so that one at a time needs memory. Each
+            returns the terms, unreduced: {name: float [rows, ...]}.
+        variables: What the step may change; nothing else is.
+        optimizer: Built on these variables.
+
+    Returns:
+        {name: mean of the term over this replica's batch} and "gradient_norm", the
+        global L2 norm of the gradient of their sum over all replicas. Float32 scalars;
+        0 for what overflowed in a step that loss scaling leaves out.
+    """
+    parts = len(losses_fns)
+    scale = optimizer.scale_loss(ops.ones(()))
+    factor = scale / (parts * num_replicas())
+    total, logs = None, {}
+    for i, losses_fn in enumerate(losses_fns):
+        with computing(part=(i, parts), scale=scale):
+            means, found = gradients(losses_fn, variables, factor, after=total)
+        logs = {k: logs.get(k, 0.0) + mean / parts for k, mean in means.items()}
+        if total:
+            found = [a + b for a, b in zip(total, found, strict=True)]
+        total = found
+    logs["gradient_norm"] = backend.apply(optimizer, total, variables) / scale
+    if hasattr(optimizer, "inner_optimizer"):  # it leaves steps out that overflow
+        overflowed = ops.logical_not(ops.isfinite(logs["gradient_norm"]))
+        usual = ops.logical_and(scale >= 1.0, overflowed)
+        for name, value in logs.items():
+            left_out = ops.logical_and(usual, ops.logical_not(ops.isfinite(value)))
+            logs[name] = ops.where(left_out, 0.0, value)
+    return logs
 
 
 def _share() -> tuple[int, int]:

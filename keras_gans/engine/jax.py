@@ -70,10 +70,10 @@ class _Escaping:
         """Has not called it yet."""
         self._fn, self._assigned = fn, ()
 
-    def __call__(self, values: Iterable = ()) -> tuple[Any, list[jax.Array]]:
+    def __call__(self, *args: Any, values: Iterable = ()) -> tuple[Any, list]:
         """Calls it with these values of variables: its result, and what it assigned."""
         with _Scope(values) as scope:
-            found = self._fn()
+            found = self._fn(*args)
         self._assigned = tuple(scope.assigned.values())
         return found, scope.updates()
 
@@ -83,47 +83,36 @@ class _Escaping:
             variable.assign(value)
 
 
-def minimize(
-    losses_fns: Sequence[Callable[[], Logs]],
-    variables: Sequence[keras.Variable],
+def apply(
     optimizer: keras.optimizers.Optimizer,
-) -> Logs:
-    """Takes one optimizer step on the sum of the means of some terms.
+    gradients: list[jax.Array],
+    variables: Sequence[keras.Variable],
+) -> jax.Array:
+    """Takes a step.
 
-    Args and returns are those of the engine under TensorFlow.
+    Args:
+        optimizer: Built on the variables.
+        gradients: One for each variable.
+        variables: What the step changes.
+
+    Returns:
+        The global L2 norm of the gradients.
     """
-    parts = len(losses_fns)
-    scale = optimizer.scale_loss(ops.ones(()))
-    total, logs = None, {}
-    for i, losses_fn in enumerate(losses_fns):
-        values = [v.value for v in variables]
-        if total:  # one part after another
-            values, total = jax.lax.optimization_barrier((values, total))
-        with tracing.computing(part=(i, parts), scale=scale):
-            means, found = _differentiate(losses_fn, variables, values, scale / parts)
-        logs = {k: logs.get(k, 0.0) + mean / parts for k, mean in means.items()}
-        if total:
-            found = [a + b for a, b in zip(total, found, strict=True)]
-        total = found
     own = optimizer.variables
     moved, states = optimizer.stateless_apply(
-        [v.value for v in own], total, [v.value for v in variables]
+        [v.value for v in own], gradients, [v.value for v in variables]
     )
     for variable, value in zip([*variables, *own], [*moved, *states], strict=True):
         variable.assign(value)
-    squares = [jnp.sum(jnp.square(g.astype("float32"))) for g in total]
-    logs["gradient_norm"] = jnp.sqrt(sum(squares)) / scale
-    if hasattr(optimizer, "inner_optimizer"):  # it leaves steps out that overflow
-        usual = (scale >= 1.0) & ~jnp.isfinite(logs["gradient_norm"])
-        for name, value in logs.items():
-            logs[name] = jnp.where(usual & ~jnp.isfinite(value), 0.0, value)
-    return logs
+    squares = [jnp.sum(jnp.square(g.astype("float32"))) for g in gradients]
+    return jnp.sqrt(sum(squares))
 
 
 def gradients(
     losses_fn: Callable[[], Logs],
     variables: Sequence[keras.Variable],
     factor: float | jax.Array = 1.0,
+    after: list[jax.Array] | None = None,
 ) -> tuple[Logs, list[jax.Array]]:
     """Differentiates the sum of the means of some terms.
 
@@ -131,18 +120,17 @@ def gradients(
         losses_fn: Returns the terms, unreduced: {name: float [rows, ...]}.
         variables: By which.
         factor: Of the gradients.
+        after: What is computed first, if there is anything.
 
     Returns:
         ({name: float32 mean}, a gradient for each variable).
     """
-    return _differentiate(losses_fn, variables, [v.value for v in variables], factor)
-
-
-def _differentiate(losses_fn, variables, values, factor):
-    escaping = _Escaping(losses_fn)
+    escaping, values = _Escaping(losses_fn), [v.value for v in variables]
+    if after:
+        values, _ = jax.lax.optimization_barrier((values, after))
 
     def loss_of(values):
-        terms, updates = escaping(zip(variables, values, strict=True))
+        terms, updates = escaping(values=zip(variables, values, strict=True))
         means = {k: ops.mean(ops.cast(v, "float32")) for k, v in terms.items()}
         return sum(means.values()) * factor, (means, updates)
 
@@ -165,12 +153,10 @@ def value_and_gradient(
         as long as `fn` treats the examples of a batch apart (no batch normalisation).
     """
     # In 16 bits this gradient, too, would vanish without a scale.
-    scale, escaping = tracing.scale(), None
+    scale, escaping = tracing.scale(), _Escaping(fn)
 
     def total(x):
-        nonlocal escaping
-        escaping = _Escaping(lambda: fn(x))
-        score, updates = escaping()
+        score, updates = escaping(x)
         return jnp.sum(score.astype("float32")) * scale, (score, updates)
 
     gradient, (score, updates) = jax.grad(total, has_aux=True)(x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -24,57 +23,36 @@ class Model(keras.Model):
         """Nothing: it is built, and Keras would sum a batch over several hosts."""
 
 
-def minimize(
-    losses_fns: Sequence[Callable[[], dict[str, tf.Tensor]]],
-    variables: Sequence[keras.Variable],
+def apply(
     optimizer: keras.optimizers.Optimizer,
-) -> dict[str, tf.Tensor]:
-    """Takes one optimizer step on the sum of the means of some terms.
+    gradients: list[tf.Tensor],
+    variables: Sequence[keras.Variable],
+) -> tf.Tensor:
+    """Takes a step with the gradients of all replicas.
 
     Args:
-        losses_fns: One for each part of the batch, mostly one for all of it; a part is
-            computed after the one before it, so that one at a time needs memory. Each
-            returns the terms, unreduced: {name: float [rows, ...]}.
-        variables: What the step may change; nothing else is.
-        optimizer: Built on these variables.
+        optimizer: Built on the variables.
+        gradients: This replica's, one for each variable.
+        variables: What the step changes.
 
     Returns:
-        {name: mean of the term over this replica's batch} and "gradient_norm", the
-        global L2 norm of the gradient of their sum over all replicas. Float32 scalars;
-        0 for what overflowed in a step that loss scaling leaves out.
+        The global L2 norm of the sum of the gradients over all replicas.
     """
-    parts = len(losses_fns)
-    scale = optimizer.scale_loss(ops.ones(()))
-    total, logs = None, {}
-    for i, losses_fn in enumerate(losses_fns):
-        with tracing.computing(part=(i, parts), scale=scale), _after(total):
-            means, found = gradients(
-                losses_fn, variables, scale / (parts * num_replicas())
-            )
-        logs = {k: logs.get(k, 0.0) + mean / parts for k, mean in means.items()}
-        if total:
-            found = [a + b for a, b in zip(total, found, strict=True)]
-        total = found
     if num_replicas() > 1:
         context = tf.distribute.get_replica_context()
-        total = context.all_reduce(tf.distribute.ReduceOp.SUM, total)
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         # Keras's optimizers sum after they clip, and after they look for overflows.
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         inner._all_reduce_sum_gradients = list
-    optimizer.apply(total, variables)
-    logs["gradient_norm"] = tf.linalg.global_norm(total) / scale
-    if hasattr(optimizer, "inner_optimizer"):  # it leaves steps out that overflow
-        usual = tf.logical_and(scale >= 1.0, ~tf.math.is_finite(logs["gradient_norm"]))
-        for name, value in logs.items():
-            left_out = tf.logical_and(usual, ~tf.math.is_finite(value))
-            logs[name] = tf.where(left_out, 0.0, value)
-    return logs
+    optimizer.apply(gradients, variables)
+    return tf.linalg.global_norm(gradients)
 
 
 def gradients(
     losses_fn: Callable[[], dict[str, tf.Tensor]],
     variables: Sequence[keras.Variable],
     factor: float | tf.Tensor = 1.0,
+    after: list[tf.Tensor] | None = None,
 ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
     """Differentiates the sum of the means of some terms.
 
@@ -82,22 +60,23 @@ def gradients(
         losses_fn: Returns the terms, unreduced: {name: float [rows, ...]}.
         variables: By which.
         factor: Of the gradients.
+        after: What is computed first, if there is anything.
 
     Returns:
         ({name: float32 mean}, a gradient for each variable).
     """
     values = [v.value for v in variables]
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
+    with (
+        tf.control_dependencies(after or []),
+        tf.GradientTape(watch_accessed_variables=False) as tape,
+    ):
         tape.watch(values)
         means = {k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()}
         loss = sum(means.values()) * factor
     # An embedding's gradient comes as slices, a row for each example. Keras's
     # optimizers would square, clip and norm rows of one class apart: add them.
-    return means, [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
-
-
-def _after(tensors: list[tf.Tensor] | None) -> contextlib.AbstractContextManager:
-    return tf.control_dependencies(tensors) if tensors else contextlib.nullcontext()
+    with tf.control_dependencies(after or []):
+        return means, [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
 
 
 def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
