@@ -109,6 +109,27 @@ def variables_of(model):
     return {k: v.numpy() for k, v in checkpoint.named_variables(model).items()}
 
 
+def check_sizes_of_calls(ask):
+    """Checks the steps of a call, which `ask(call, batches)` makes, against others."""
+    from keras_gans import engine
+
+    logs, weights = [], []
+    for sizes in ([1, 1, 1, 1], [3, 1]):
+        model, source = smoke_model("cgan")
+        call = engine.train_function(model, sizes)
+        batches = iter(source.stream(0))
+        told = [ask(call, batches) for _ in sizes]
+        logs.append({k: np.concatenate([t[k] for t in told]) for k in told[0]})
+        weights.append(model.generator.get_weights())
+        assert int(model.step.numpy()) == 4
+    one, three = logs
+    assert one.keys() == three.keys() and one["d_real"].shape == (4,)
+    for key in one:
+        np.testing.assert_array_equal(one[key], three[key])
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def smoke_model(name, overrides=(), compiled=None):
     """Builds a recipe at smoke size; returns (model, source)."""
     from keras_gans import building, config, data

@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, smoke_model
+from conftest import ROOT, check_sizes_of_calls
 
-from keras_gans import checkpoint, data, engine, strategies, train
+from keras_gans import checkpoint, data, strategies, train
 from keras_gans.config import TrainOptions
 from keras_gans.data import DataOptions
 from keras_gans.data.options import Share
@@ -248,18 +248,4 @@ def test_calls_end_where_something_is_due(monkeypatch):
 
 
 def test_steps_of_a_call_are_those_of_as_many_calls():
-    logs, weights = [], []
-    for sizes in ([1, 1, 1, 1], [3, 1]):
-        model, source = smoke_model("cgan")
-        call = engine.train_function(model, sizes)
-        batches = iter(source.stream(0))
-        told = [call(batches) for _ in sizes]
-        logs.append({k: np.concatenate([t[k] for t in told]) for k in told[0]})
-        weights.append(model.generator.get_weights())
-        assert int(model.step.numpy()) == 4
-    one, three = logs
-    assert one.keys() == three.keys() and one["d_real"].shape == (4,)
-    for key in one:
-        np.testing.assert_array_equal(one[key], three[key])
-    for a, b in zip(*weights, strict=True):
-        np.testing.assert_array_equal(a, b)
+    check_sizes_of_calls(lambda call, batches: call(batches))

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -163,18 +163,32 @@ class Stream(keras.utils.PyDataset):
         # What every batch looks like.
         like = [tf.TensorSpec(part.shape, part.dtype) for part in make(start)]
 
-        def batch(step):
-            parts = tf.numpy_function(
-                lambda n: make(int(n)), [step], [part.dtype for part in like]
-            )
-            return tuple(
-                tf.ensure_shape(part, spec.shape)
-                for part, spec in zip(parts, like, strict=True)
-            )
-
         steps = tf.data.Dataset.counter(start)
-        batches = steps.map(batch, tf.data.AUTOTUNE, deterministic=True)
-        return batches.prefetch(tf.data.AUTOTUNE)
+        return prepared(steps, lambda step: make(int(step)), like)
+
+
+def prepared(dataset: Any, make: Callable[..., tuple], like: Sequence[Any]) -> Any:
+    """Makes something of each element with NumPy, ahead of time and in order.
+
+    Args:
+        dataset: A `tf.data.Dataset`.
+        make: From an element's parts, as arrays, to what is made of them.
+        like: A `tf.TensorSpec` of each part of that.
+
+    Returns:
+        The `tf.data.Dataset` of what is made, prefetched.
+    """
+    import tensorflow as tf
+
+    def convert(*parts):
+        found = tf.numpy_function(make, tf.nest.flatten(parts), [s.dtype for s in like])
+        return tuple(
+            tf.ensure_shape(part, spec.shape)
+            for part, spec in zip(found, like, strict=True)
+        )
+
+    made = dataset.map(convert, tf.data.AUTOTUNE, deterministic=True)
+    return made.prefetch(tf.data.AUTOTUNE)
 
 
 class ArraySource:

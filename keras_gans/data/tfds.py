@@ -170,22 +170,14 @@ class TFDSSource:
                 images, labels, int(step), info, options, seed, share
             )
 
-        given = (tf.float32, info.source_shape) if info.source_shape else (tf.int32, ())
-        kinds = (tf.float32, info.image_shape), given
+        given = (info.source_shape, tf.float32) if info.source_shape else ((), tf.int32)
         own = share.rows(options.batch_size)
-
-        def convert(step, batch):
-            found = tf.numpy_function(
-                prepare, [step, *batch], [kind for kind, _ in kinds]
-            )
-            return tuple(
-                tf.ensure_shape(part, (own.stop - own.start, *shape))
-                for part, (_, shape) in zip(found, kinds, strict=True)
-            )
-
-        both = tf.data.Dataset.zip(tf.data.Dataset.counter(start_step), batches)
-        both = both.map(convert, tf.data.AUTOTUNE, deterministic=True)
-        return both.prefetch(tf.data.AUTOTUNE)
+        like = [
+            tf.TensorSpec((own.stop - own.start, *shape), dtype)
+            for shape, dtype in ((info.image_shape, tf.float32), given)
+        ]
+        steps = tf.data.Dataset.counter(start_step)
+        return pipeline.prepared(tf.data.Dataset.zip(steps, batches), prepare, like)
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each example once, in order: uint8 pictures and int32 labels."""
