@@ -351,6 +351,7 @@ def test_real_mnist(tmp_path):
     or not SHARED_DATA.is_dir(),
     reason="needs Debian's dataset-fashion-mnist and the seeding script",
 )
+@pytest.mark.slow  # the builder is MNIST's, which is tried above
 def test_real_fashion_mnist(tmp_path):
     folder = "/usr/share/datasets/fashion-mnist"
     data_dir = seeded("fashion_mnist", folder, tmp_path)

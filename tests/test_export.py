@@ -294,7 +294,9 @@ def test_model_card_says_what_it_is(smoke_run):
 WITHIN = {"float16": (5e-3, 1e-3), "dynamic": (0.2, 0.02), "int8": (0.4, 0.03)}
 
 
-@pytest.mark.parametrize("name", ["cgan", "stylegan2", "fastgan"])
+@pytest.mark.parametrize(
+    "name", ["cgan", "stylegan2", pytest.param("fastgan", marks=pytest.mark.slow)]
+)
 def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys):
     from ai_edge_litert.interpreter import Interpreter
     from keras_gans.export.__main__ import main
