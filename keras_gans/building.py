@@ -18,6 +18,7 @@ from keras_gans.data.options import DataInfo
 from keras_gans.errors import UserError
 from keras_gans.export.sampler import BaseSampler, to_float
 from keras_gans.gan import BaseGAN
+from keras_gans.recompute import recompute
 from keras_gans.workdir import Workdir
 
 
@@ -59,6 +60,9 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
             )
         if options.synchronized_batch_norm:
             engine.synchronize(model)
+        if options.recompute:
+            recompute(model.generator)
+            recompute(model.discriminator)
         transfer.freeze(model.discriminator, options.freeze_discriminator)
         return model.compile(
             _optimizer(config.g_optimizer),

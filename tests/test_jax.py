@@ -201,12 +201,20 @@ def test_resume_is_exact(name, tmp_path):
         assert one[key].tobytes() == two[key].tobytes(), key
 
 
-def test_parts_of_a_batch_are_the_batch():
-    ends, options = [], [*NO_DROPOUT, "generator.normalization=none"]
-    for parts in (1, 2):
-        model, source = smoke_model("cgan", [*options, f"train.accumulate={parts}"])
+@pytest.mark.parametrize(
+    "name, options, saving",
+    [
+        ("cgan", [*NO_DROPOUT, "generator.normalization=none"], "accumulate=2"),
+        ("dcgan", [], "recompute=true"),
+        ("r3gan", [], "recompute=true"),
+    ],
+)
+def test_what_saves_memory_learns_the_same(name, options, saving):
+    ends = []
+    for more in ([], [f"train.{saving}"]):
+        model, source = smoke_model(name, [*options, *more])
         sgds = [keras.optimizers.SGD(0.1) for _ in range(2)]
-        model.compile(*sgds, accumulate=parts)
+        model.compile(*sgds, accumulate=model.accumulate)
         model.fit(source.stream(0), steps_per_epoch=2, verbose=0, shuffle=False)
         ends.append(variables_of(model))
     for key in ends[0]:

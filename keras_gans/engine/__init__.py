@@ -37,6 +37,7 @@ __all__ = [
     "multiplications",
     "num_replicas",
     "part",
+    "recompute",
     "replica_slice",
     "resize",
     "set_random_seed",
@@ -56,6 +57,7 @@ grouped_conv = backend.grouped_conv
 machine = backend.machine
 map_globally = backend.map_globally
 num_replicas = backend.num_replicas
+recompute = backend.recompute
 resize = backend.resize
 set_random_seed = backend.set_random_seed
 synchronize = backend.synchronize

@@ -139,6 +139,25 @@ def gradients(
     return means, found
 
 
+def recompute(
+    fn: Callable[..., list[jax.Array]],
+    inputs: list[jax.Array],
+    variables: Sequence[keras.Variable],
+) -> list[jax.Array]:
+    """Returns fn(*inputs), and computes it again for its gradient.
+
+    Args:
+        fn: From arrays to arrays; assigns nothing and draws nothing.
+        inputs: What it takes.
+        variables: The trainable ones that it reads.
+
+    Returns:
+        What it returns; differentiable, and so is the gradient.
+    """
+    del variables  # JAX finds what is read
+    return jax.checkpoint(fn)(*inputs)
+
+
 def value_and_gradient(
     fn: Callable[[jax.Array], jax.Array], x: jax.Array
 ) -> tuple[jax.Array, jax.Array]:

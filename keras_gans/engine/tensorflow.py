@@ -79,6 +79,44 @@ def gradients(
         return means, [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
 
 
+def recompute(
+    fn: Callable[..., list[tf.Tensor]],
+    inputs: list[tf.Tensor],
+    variables: Sequence[keras.Variable],
+) -> list[tf.Tensor]:
+    """Returns fn(*inputs), and computes it again for its gradient.
+
+    Args:
+        fn: From tensors to tensors; assigns nothing and draws nothing.
+        inputs: What it takes.
+        variables: The trainable ones that it reads.
+
+    Returns:
+        What it returns; differentiable, and so is the gradient.
+    """
+
+    def run(values):
+        weights, given = values[: len(variables)], values[len(variables) :]
+        held = zip(variables, weights, strict=True)
+        with keras.StatelessScope(held, initialize_variables=False):
+            return fn(*given)
+
+    @tf.custom_gradient
+    def once(*values):
+        def gradient(*upstream):
+            # Not before the gradient is there: else both would be computed at once.
+            with tf.control_dependencies(upstream):
+                again = [tf.identity(x) for x in values]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(again)
+                outputs = run(again)
+            return tape.gradient(outputs, again, upstream)
+
+        return run(values), gradient
+
+    return once(*(tf.convert_to_tensor(v.value) for v in variables), *inputs)
+
+
 def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
     """What `fit` calls in place of Keras's own: some training steps in one graph.
 

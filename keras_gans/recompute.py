@@ -1,0 +1,114 @@
+"""Activations that are computed again in the backward pass, to need less memory.
+
+Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost" (arXiv
+1604.06174), section 4.1: a chain of n layers is cut into about sqrt(n) segments. What
+goes from one segment to the next is kept, all else is computed again when the segment's
+gradient is due, for one more forward pass in all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers, tree
+
+from keras_gans import engine
+
+Tensor = Any
+
+
+def recompute(network: keras.Model) -> None:
+    """Makes a network keep what goes from segment to segment, and nothing else.
+
+    Layers that draw, or have weights that are not trained (dropout, batch and spectral
+    normalisation), would do another thing the second time: they run once, and what
+    they need is kept.
+
+    Args:
+        network: A functional model; networks inside it are cut for themselves.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            recompute(layer)
+    segments = _segments(network)
+
+    # Keras's own runs all nodes in turn; inputs and outputs are the same.
+    def run(inputs: Any, operation_fn: Callable = lambda op: op, **_: Any) -> Any:
+        tensors = dict(zip(map(id, network.inputs), tree.flatten(inputs), strict=True))
+        for segment in segments:
+            segment(tensors, operation_fn)
+        outputs = [tensors[id(x)] for x in network.outputs]
+        return tree.pack_sequence_as(network._outputs_struct, outputs)
+
+    network._run_through_graph = run
+
+
+class _Segment:
+    """Some operations of a network.
+
+    Args:
+        nodes: Their calls, in order.
+        again: Whether the backward pass makes them again.
+        needed: What is needed of a network's tensors after them, by identity.
+    """
+
+    def __init__(self, nodes: list, again: bool, needed: set[int]):
+        """Finds out what goes in and out."""
+        self._nodes, self._again = nodes, again
+        made = [id(x) for node in nodes for x in node.outputs]
+        read = dict.fromkeys(id(x) for node in nodes for x in node.input_tensors)
+        self.takes = [x for x in read if x not in set(made)]
+        self._gives = [x for x in made if x in needed]
+        own = (node.operation for node in nodes)
+        weights = (op.trainable_variables for op in own if isinstance(op, layers.Layer))
+        self._variables = list({id(v): v for v in itertools.chain(*weights)}.values())
+
+    def __call__(self, tensors: dict[int, Tensor], operation_fn: Callable) -> None:
+        """Adds what comes out to `tensors`."""
+
+        def part(*values: Tensor) -> list[Tensor]:
+            found = dict(zip(self.takes, values, strict=True))
+            for node in self._nodes:
+                args, kwargs = node.arguments.fill_in(found)
+                outputs = operation_fn(node.operation)(*args, **kwargs)
+                found.update(
+                    zip(map(id, node.outputs), tree.flatten(outputs), strict=True)
+                )
+            return [found[x] for x in self._gives]
+
+        values = [tensors[x] for x in self.takes]
+        symbolic = any(isinstance(x, keras.KerasTensor) for x in values)
+        if self._again and not symbolic:
+            outputs = engine.recompute(part, values, self._variables)
+        else:
+            outputs = part(*values)
+        tensors.update(zip(self._gives, outputs, strict=True))
+
+
+def _segments(network: keras.Model) -> list[_Segment]:
+    by_depth = network._nodes_by_depth
+    nodes = [
+        node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]
+    ]
+    nodes = [node for node in nodes if node.operation and not node.is_input]
+    size = math.ceil(math.sqrt(len(nodes)))
+    groups = []
+    for again, some in itertools.groupby(nodes, _does_the_same_again):
+        some = list(some)
+        groups += [(some[i : i + size], again) for i in range(0, len(some), size)]
+    found, needed = [], {id(x) for x in network.outputs}
+    for group, again in reversed(groups):
+        found.append(_Segment(group, again, needed))
+        needed |= set(found[-1].takes)
+    return found[::-1]
+
+
+def _does_the_same_again(node: Any) -> bool:
+    op = node.operation
+    if isinstance(op, keras.Model):  # is cut for itself
+        return False
+    return not (isinstance(op, layers.Layer) and op.non_trainable_variables)
