@@ -295,7 +295,12 @@ WITHIN = {"float16": (5e-3, 1e-3), "dynamic": (0.2, 0.02), "int8": (0.4, 0.03)}
 
 
 @pytest.mark.parametrize(
-    "name", ["cgan", "stylegan2", pytest.param("fastgan", marks=pytest.mark.slow)]
+    "name",
+    [
+        "cgan",
+        pytest.param("stylegan2", marks=pytest.mark.slow),
+        pytest.param("fastgan", marks=pytest.mark.slow),
+    ],
 )
 def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys):
     from ai_edge_litert.interpreter import Interpreter

@@ -64,9 +64,8 @@ def test_equal_vectors_are_written_once(smoke_run, tmp_path):
     np.testing.assert_array_equal(*made)
 
 
-@pytest.mark.parametrize(
-    "name", ["biggan", pytest.param("r3gan", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["biggan", "r3gan"])
 def test_exports_are_as_small_as_promised(name, tmp_path):
     """At the recipe's own size; biggan and r3gan have the most small layers."""
     args = ["exports", f"--model={name}", "--steps=2", f"--out={tmp_path}"]

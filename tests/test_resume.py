@@ -281,9 +281,13 @@ def test_every_variable_is_kept(tmp_path):
     [
         ("sngan_ring", ["d_steps=3", "r1_weight=0.1"]),
         ("gan", ["d_steps=3", "r1_weight=0.1", "augment=ada", "ada_images=200"]),
-        ("r3gan", ["augment=ada", "augment_probability=0.5"]),
         ("stylegan2", []),
-        ("fastgan", []),
+        pytest.param(
+            "r3gan",
+            ["augment=ada", "augment_probability=0.5"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("fastgan", [], marks=pytest.mark.slow),
     ],
 )
 def test_what_else_changes_over_a_run_goes_on_as_it_was(name, changes, tmp_path):
