@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
 from keras import Input, Model, config, initializers, layers, ops, random
 
@@ -488,7 +489,8 @@ def blur(x: Tensor, padding: int = 1, strides: int = 1, gain: float = 1.0) -> Te
     """
     line = np.array([1.0, 3.0, 3.0, 1.0]) / 8.0
     kernel = gain * np.outer(line, line)[..., None, None]
-    kernel = ops.cast(np.tile(kernel, (1, 1, x.shape[-1], 1)), x.dtype)
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    kernel = np.tile(kernel, (1, 1, x.shape[-1], 1)).astype(dtype)
     around = (padding, padding)
     x = ops.pad(x, ((0, 0), around, around, (0, 0)))
     return engine.depthwise_conv(x, kernel, strides)
