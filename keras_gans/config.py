@@ -69,7 +69,7 @@ class TrainOptions:
         accumulate: In how many parts, one after another, a batch is computed, to need
             less memory.
         recompute: Whether the backward pass computes activations again, in place of
-            keeping them, to need less memory: about a third more work.
+            keeping them, to need less memory: a third to a half more work.
         synchronized_batch_norm: Whether batch normalisation takes its statistics of
             all devices together, rather than of each one's own pictures.
         jit_compile: Whether XLA compiles the step; "auto" does where Keras would, on

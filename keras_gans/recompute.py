@@ -37,7 +37,7 @@ def recompute(network: keras.Model) -> None:
     segments = _segments(network)
 
     # Keras's own runs all nodes in turn; inputs and outputs are the same.
-    def run(inputs: Any, operation_fn: Callable = lambda op: op, **_: Any) -> Any:
+    def run(inputs: Any, operation_fn: Callable = lambda op: op) -> Any:
         tensors = dict(zip(map(id, network.inputs), tree.flatten(inputs), strict=True))
         for segment in segments:
             segment(tensors, operation_fn)
@@ -59,9 +59,10 @@ class _Segment:
     def __init__(self, nodes: list, again: bool, needed: set[int]):
         """Finds out what goes in and out."""
         self._nodes, self._again = nodes, again
-        made = [id(x) for node in nodes for x in node.outputs]
+        # Without repetition, in order.
+        made = dict.fromkeys(id(x) for node in nodes for x in node.outputs)
         read = dict.fromkeys(id(x) for node in nodes for x in node.input_tensors)
-        self.takes = [x for x in read if x not in set(made)]
+        self.takes = [x for x in read if x not in made]
         self._gives = [x for x in made if x in needed]
         own = (node.operation for node in nodes)
         weights = (op.trainable_variables for op in own if isinstance(op, layers.Layer))
