@@ -443,6 +443,71 @@ class GroupedConv2D(layers.Conv2D):
         return self.activation(x + self.bias if self.use_bias else x)
 
 
+class PictureConv2D(layers.Conv2D):
+    """A convolution of stride 2 over pictures, quick on a CPU in training too.
+
+    CPUs are slow at the gradient of a strided convolution for inputs of 1 or 3
+    channels. Here two by two pixels become one of four times the channels, and the
+    kernel, folded likewise, runs over them with a stride of 1: the same sums. Sizes
+    that are odd, or not known beforehand, take the usual way.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Convolves; padding is "same"."""
+        _, height, width, _ = inputs.shape
+        if not (height and width) or height % 2 or width % 2:
+            return super().call(inputs)
+        before, more = _margins(self.kernel_size[0])
+        x = ops.pad(inputs, ((0, 0), (before, more), (before, more), (0, 0)))
+        _, height, width, channels = x.shape
+        x = ops.reshape(x, (-1, height // 2, 2, width // 2, 2, channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        x = ops.reshape(x, (-1, height // 2, width // 2, 4 * channels))
+        x = ops.conv(x, _folded(self.kernel, x.dtype), padding="valid")
+        return self.activation(x + self.bias if self.use_bias else x)
+
+
+class PictureConv2DTranspose(layers.Conv2DTranspose):
+    """A transposed convolution of stride 2 to pictures, quick on a CPU in training.
+
+    As `PictureConv2D`, the other way round; at inference it is the usual one, so that
+    exports hold one operation.
+    """
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Convolves; padding is "same"."""
+        _, height, width, _ = inputs.shape
+        if not (training and height and width):
+            return super().call(inputs)
+        before, _ = _margins(self.kernel_size[0])
+        x = ops.conv_transpose(inputs, _folded(self.kernel, inputs.dtype), 1, "valid")
+        _, rows, columns, channels = x.shape
+        x = ops.reshape(x, (-1, rows, columns, 2, 2, channels // 4))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        x = ops.reshape(x, (-1, 2 * rows, 2 * columns, channels // 4))
+        size = (ops.shape(x)[0], 2 * height, 2 * width, channels // 4)
+        x = ops.slice(
+            x, (0, before, before, 0), size
+        )  # its gradient is quicker than [:]'s
+        return self.activation(x + self.bias if self.use_bias else x)
+
+
+def _margins(kernel_size: int) -> tuple[int, int]:
+    """What "same" adds before and after, for a folded kernel and a stride of 2."""
+    before = (kernel_size - 2) // 2
+    return before, kernel_size + kernel_size % 2 - 2 - before
+
+
+def _folded(kernel: Tensor, dtype: str) -> Tensor:
+    """Kernel [k, k, n, m] for pixels that are folded two by two: [k/2, k/2, 4n, m]."""
+    odd = (0, kernel.shape[0] % 2)
+    kernel = ops.pad(ops.cast(kernel, dtype), (odd, odd, (0, 0), (0, 0)))
+    half, channels, filters = kernel.shape[0] // 2, *kernel.shape[2:]
+    kernel = ops.reshape(kernel, (half, 2, half, 2, channels, filters))
+    kernel = ops.transpose(kernel, (0, 2, 1, 3, 4, 5))
+    return ops.reshape(kernel, (half, half, 4 * channels, filters))
+
+
 def double(x: Tensor, interpolation: str = "bilinear") -> Tensor:
     """Doubles height and width, by default bilinearly: the filter [1, 3, 3, 1].
 

@@ -174,3 +174,46 @@ def test_network_with_attention_and_classes_exports_its_average():
             norm = np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), 2)
             assert 0.9 < norm < 3
     assert keras.ops.isfinite(model.ema_generator.weights[0]).numpy().all()
+
+
+def values_and_gradients(layer, x, **call):
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, **call)
+        loss = tf.reduce_sum(tf.sin(y))
+    return [y, *tape.gradient(loss, [x, *layer.trainable_weights])]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_picture_layers_are_the_plain_ones(size, channels):
+    options = {"strides": 2, "padding": "same", "bias_initializer": "ones"}
+    for name, filters, x, call in (
+        ("Conv2D", 5, normal(2, 8, 12, channels), {}),
+        ("Conv2D", 5, normal(2, 7, 12, channels), {}),
+        ("Conv2DTranspose", channels, normal(2, 4, 6, 5), {"training": True}),
+        ("Conv2DTranspose", channels, normal(2, 4, 6, 5), {}),
+    ):
+        layer = getattr(layers, f"Picture{name}")(filters, size, **options)
+        plain = getattr(keras_layers, name)(filters, size, **options)
+        layer.build(x.shape)
+        plain.build(x.shape)
+        plain.set_weights(layer.get_weights())
+        pairs = zip(
+            values_and_gradients(layer, x, **call),
+            values_and_gradients(plain, x),
+            strict=True,
+        )
+        for one, other in pairs:
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_generator_is_exported_with_one_transposed_convolution():
+    layer = layers.PictureConv2DTranspose(3, 4, strides=2, padding="same")
+    ops = {}
+    for training in (True, False):
+        graph = tf.function(lambda x, t=training: layer(x, training=t))
+        graph = graph.get_concrete_function(tf.TensorSpec((None, 4, 4, 5))).graph
+        ops[training] = {op.type for op in graph.get_operations()}
+    assert "Transpose" in ops[True] - ops[False]

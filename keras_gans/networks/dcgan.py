@@ -15,6 +15,8 @@ from keras import initializers, layers
 
 from keras_gans.errors import UserError, check_range
 from keras_gans.layers import (
+    PictureConv2D,
+    PictureConv2DTranspose,
     auxiliary_outputs,
     image_inputs,
     latent_inputs,
@@ -69,7 +71,8 @@ def generator(
     x = activate(layers.Reshape((size, size, filters))(x))
     for level in reversed(range(doublings)):
         last = level == 0
-        x = layers.Conv2DTranspose(
+        layer = PictureConv2DTranspose if last else layers.Conv2DTranspose
+        x = layer(
             image_shape[-1] if last else width * 2 ** (level - 1),
             kernel_size,
             strides=2,
@@ -134,7 +137,7 @@ def discriminator(
     x = inputs["images"]
     for level in range(depth or halvings):
         normalize = level > 0 and normalization == "batch"
-        x = layers.Conv2D(
+        x = (layers.Conv2D if level else PictureConv2D)(
             width * 2**level,
             kernel_size,
             strides=2,
