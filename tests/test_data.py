@@ -60,6 +60,12 @@ def test_embedded_sets(name):
     assert (colour.images == source.images).all()
 
 
+def test_batches_have_no_thread_that_tunes_them():
+    """It keeps the end of a run waiting."""
+    stream, _ = data.load_data("digits", 10)
+    assert stream.options().autotune.enabled is False
+
+
 def test_epoch_holds_every_example_once_and_epochs_differ():
     stream, _ = data.load_data("digits", 500)
     batches = take(stream, 20)

@@ -188,7 +188,10 @@ def prepared(dataset: Any, make: Callable[..., tuple], like: Sequence[Any]) -> A
         )
 
     made = dataset.map(convert, tf.data.AUTOTUNE, deterministic=True)
-    return made.prefetch(tf.data.AUTOTUNE)
+    # The thread that tunes a data set holds up its end, for seconds on a busy machine.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return made.prefetch(Stream.AHEAD).with_options(options)
 
 
 class ArraySource:
