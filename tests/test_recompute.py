@@ -35,12 +35,12 @@ def test_second_derivatives_are_those_of_the_function():
     [
         ("dcgan", [], "one_device"),  # statistics of batches
         ("wgan_gp", [], "one_device"),  # second derivatives
-        ("cyclegan", [], "one_device"),  # networks in networks
         ("lsgan", [], "mirrored"),
     ]
     + [
         pytest.param(name, more, "one_device", marks=pytest.mark.slow)
         for name, more in (
+            ("cyclegan", []),  # networks in networks
             ("gan", []),  # dropout
             ("r3gan", ["train.accumulate=2"]),
             ("sngan", []),  # power iterations

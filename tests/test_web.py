@@ -109,7 +109,10 @@ def settled(page):
     page.wait_for_timeout(300)
 
 
-@pytest.mark.parametrize("name", ["cgan", "stylegan2", "infogan"])
+@pytest.mark.parametrize(
+    "name",
+    ["cgan", pytest.param("stylegan2", marks=pytest.mark.slow), "infogan"],
+)
 def test_same_latents_give_the_same_picture_as_python(name, visit):
     run, page, said = visit(name)
     sampler = sample.load(str(run / "export" / "generator.tflite"))
