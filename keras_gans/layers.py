@@ -486,9 +486,7 @@ class PictureConv2DTranspose(layers.Conv2DTranspose):
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         x = ops.reshape(x, (-1, 2 * rows, 2 * columns, channels // 4))
         size = (ops.shape(x)[0], 2 * height, 2 * width, channels // 4)
-        x = ops.slice(
-            x, (0, before, before, 0), size
-        )  # its gradient is quicker than [:]'s
+        x = ops.slice(x, (0, before, before, 0), size)  # its gradient beats x[...]'s
         return self.activation(x + self.bias if self.use_bias else x)
 
 

@@ -71,8 +71,7 @@ def generator(
     x = activate(layers.Reshape((size, size, filters))(x))
     for level in reversed(range(doublings)):
         last = level == 0
-        layer = PictureConv2DTranspose if last else layers.Conv2DTranspose
-        x = layer(
+        x = (PictureConv2DTranspose if last else layers.Conv2DTranspose)(
             image_shape[-1] if last else width * 2 ** (level - 1),
             kernel_size,
             strides=2,
