@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import platform
 import sys
 from collections.abc import Callable, Iterator
 
@@ -101,6 +102,10 @@ def import_backend() -> None:
     _check_known(chosen)
     if chosen not in installed:
         raise UserError(f"KERAS_BACKEND is '{chosen}', which is not installed here")
+    if chosen == "tensorflow" and platform.machine() in ("x86_64", "AMD64"):
+        # TensorFlow's own default only where a CPU has AVX-512's instructions for
+        # networks; its convolutions are 1.2 to 1.7 times as quick elsewhere, too.
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _quietly():
         import keras  # noqa: F401
 

@@ -15,11 +15,21 @@ if JAX:
     os.environ["XLA_FLAGS"] = " ".join(f"--{flag}" for flag in flags)
     collect_ignore_glob = ["test_[!j]*.py"]  # the others know TensorFlow
 else:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the commands do
+
     import tensorflow as tf
 
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
+
+    # TensorFlow reads ahead for each device by iterators of its own, and waits a second
+    # or more for a thread of each when they end; CPUs need no copies made ahead.
+    distribute = tf.distribute.Strategy.experimental_distribute_dataset
+    here = tf.distribute.InputOptions(experimental_fetch_to_device=False)
+    tf.distribute.Strategy.experimental_distribute_dataset = (
+        lambda self, dataset, options=None: distribute(self, dataset, options or here)
     )
 
 import numpy as np  # noqa: E402
