@@ -103,8 +103,8 @@ def import_backend() -> None:
     if chosen not in installed:
         raise UserError(f"KERAS_BACKEND is '{chosen}', which is not installed here")
     if chosen == "tensorflow" and platform.machine() in ("x86_64", "AMD64"):
-        # TensorFlow's own default only where a CPU has AVX-512's instructions for
-        # networks; its convolutions are 1.2 to 1.7 times as quick elsewhere, too.
+        # TensorFlow's own default only where a CPU has instructions for networks (VNNI,
+        # AMX); training steps are 1.2 to 1.7 times as quick elsewhere, too.
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _quietly():
         import keras  # noqa: F401

@@ -446,6 +446,8 @@ class GroupedConv2D(layers.Conv2D):
 class PictureConv2D(layers.Conv2D):
     """A convolution of stride 2 over pictures, quick on a CPU in training too.
 
+    Kernels have 2 pixels a side or more.
+
     CPUs are slow at the gradient of a strided convolution for inputs of 1 or 3
     channels. Here two by two pixels become one of four times the channels, and the
     kernel, folded likewise, runs over them with a stride of 1: the same sums. Sizes
@@ -497,7 +499,7 @@ def _margins(kernel_size: int) -> tuple[int, int]:
 
 
 def _folded(kernel: Tensor, dtype: str) -> Tensor:
-    """Kernel [k, k, n, m] for pixels that are folded two by two: [k/2, k/2, 4n, m]."""
+    """Kernel [k, k, n, m] for pixels folded two by two: [(k+1)//2, (k+1)//2, 4n, m]."""
     odd = (0, kernel.shape[0] % 2)
     kernel = ops.pad(ops.cast(kernel, dtype), (odd, odd, (0, 0), (0, 0)))
     half, channels, filters = kernel.shape[0] // 2, *kernel.shape[2:]

@@ -24,14 +24,6 @@ else:
         [tf.config.LogicalDeviceConfiguration()] * 2,
     )
 
-    # TensorFlow reads ahead for each device by iterators of its own, and waits a second
-    # or more for a thread of each when they end; CPUs need no copies made ahead.
-    distribute = tf.distribute.Strategy.experimental_distribute_dataset
-    here = tf.distribute.InputOptions(experimental_fetch_to_device=False)
-    tf.distribute.Strategy.experimental_distribute_dataset = (
-        lambda self, dataset, options=None: distribute(self, dataset, options or here)
-    )
-
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 

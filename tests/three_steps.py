@@ -20,9 +20,10 @@ def fix_draws():
     import keras
 
     def fixed(law):
-        def draw(shape, *bounds, seed=None, **options):
+        def draw(shape, *bounds, seed=None, dtype=None, **more):
             rng = np.random.default_rng([len(law), *shape])
-            return keras.ops.convert_to_tensor(LAWS[law](rng, tuple(shape), *bounds))
+            drawn = LAWS[law](rng, tuple(shape), *bounds, **more)
+            return keras.ops.convert_to_tensor(drawn)
 
         return draw
 
@@ -34,12 +35,12 @@ def fix_draws():
     )
 
 
-def _uniform(rng, shape, low=0.0, high=1.0):
-    return rng.uniform(low, high, shape).astype(np.float32)
+def _uniform(rng, shape, minval=0.0, maxval=1.0):
+    return rng.uniform(minval, maxval, shape).astype(np.float32)
 
 
-def _integers(rng, shape, low, high):
-    return rng.integers(low, high, shape).astype(np.int32)
+def _integers(rng, shape, minval, maxval):
+    return rng.integers(minval, maxval, shape).astype(np.int32)
 
 
 def _normal(rng, shape, mean=0.0, stddev=1.0):

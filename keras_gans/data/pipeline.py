@@ -189,6 +189,7 @@ def prepared(dataset: Any, make: Callable[..., tuple], like: Sequence[Any]) -> A
 
     made = dataset.map(convert, tf.data.AUTOTUNE, deterministic=True)
     # The thread that tunes a data set holds up its end, for seconds on a busy machine.
+    # Without it AUTOTUNE is a call for each core, up to 16.
     options = tf.data.Options()
     options.autotune.enabled = False
     return made.prefetch(Stream.AHEAD).with_options(options)

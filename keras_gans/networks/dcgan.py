@@ -43,7 +43,7 @@ def generator(
         num_classes: Number of classes; 0 for an unconditional generator.
         latent_dim: Length of one latent.
         width: Channels before the last layer; they double with each halving of size.
-        kernel_size: Of the transposed convolutions, in pixels.
+        kernel_size: Of the transposed convolutions, in pixels; 2 or more.
         normalization: "batch" after each layer but the last, or "none".
         init_stddev: Of the normal distribution that weights start from; 0 for Keras's
             default (Glorot uniform).
@@ -55,7 +55,8 @@ def generator(
     Raises:
         UserError: for an image size that the layers cannot reach.
     """
-    check_range(1, latent_dim=latent_dim, width=width, kernel_size=kernel_size)
+    check_range(1, latent_dim=latent_dim, width=width)
+    check_range(2, kernel_size=kernel_size)
     size, doublings = map_sizes(image_shape)
     init = _initializer(init_stddev)
     bias = normalization == "none"
@@ -103,7 +104,7 @@ def discriminator(
         image_shape: (height, width, channels); square, 4 to 7 times a power of two.
         num_classes: Number of classes; 0 for an unconditional discriminator.
         width: Channels after the first layer; they double with each halving of size.
-        kernel_size: Of the convolutions, in pixels.
+        kernel_size: Of the convolutions, in pixels; 2 or more.
         depth: Number of convolutions; 0 for as many as the generator has.
         normalization: "batch" after each convolution but the first, or "none".
         dropout: Share of the features that are dropped before the logit.
@@ -122,7 +123,8 @@ def discriminator(
         UserError: for an image size that the layers cannot reach, or codes that no
             head reads.
     """
-    check_range(1, width=width, kernel_size=kernel_size)
+    check_range(1, width=width)
+    check_range(2, kernel_size=kernel_size)
     check_range(0, depth=depth, codes=codes)
     check_range(0, 1, dropout=dropout)
     auxiliary = head == "auxiliary"

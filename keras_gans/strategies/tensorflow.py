@@ -63,7 +63,12 @@ class TensorFlowTeam(Team):
     def stream(self, source: Any, seed: int, step: int) -> Any:
         """What `fit` reads: each worker its own rows of every batch."""
         if self.size == 1:
-            return source.stream(seed, step)
+            stream = source.stream(seed, step)
+            if self.devices == 1 or tf.config.list_logical_devices("GPU"):
+                return stream
+            # CPUs share the memory; what would copy ahead for each takes long to end.
+            here = tf.distribute.InputOptions(experimental_fetch_to_device=False)
+            return self.strategy.experimental_distribute_dataset(stream, here)
 
         def own_rows(context):
             share = Share(context.input_pipeline_id, context.num_input_pipelines)
