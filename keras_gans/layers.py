@@ -446,12 +446,11 @@ class GroupedConv2D(layers.Conv2D):
 class PictureConv2D(layers.Conv2D):
     """A convolution of stride 2 over pictures, quick on a CPU in training too.
 
-    Kernels have 2 pixels a side or more.
-
     CPUs are slow at the gradient of a strided convolution for inputs of 1 or 3
     channels. Here two by two pixels become one of four times the channels, and the
     kernel, folded likewise, runs over them with a stride of 1: the same sums. Sizes
-    that are odd, or not known beforehand, take the usual way.
+    that are odd, or not known beforehand, take the usual way. Kernels have 2 pixels a
+    side or more.
     """
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -15,7 +15,9 @@ if JAX:
     os.environ["XLA_FLAGS"] = " ".join(f"--{flag}" for flag in flags)
     collect_ignore_glob = ["test_[!j]*.py"]  # the others know TensorFlow
 else:
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the commands do
+    from keras_gans.command import choose_kernels
+
+    choose_kernels()  # as the commands do
 
     import tensorflow as tf
 
