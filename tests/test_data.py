@@ -346,7 +346,6 @@ def test_real_mnist(tmp_path):
     known = {x.tobytes(): y for x, y in zip(source.images, source.labels, strict=True)}
     for picture, label in zip(embedded.images, embedded.labels, strict=True):
         assert known[picture.tobytes()] == label
-    check_stream("tfds:mnist", 10, 1, data_dir=data_dir, split="test")
     check_stream("tfds:mnist", 10, 1, data_dir=data_dir, split="test", cache_mib=0)
     with pytest.raises(UserError, match="valid"):
         data.load_data("tfds:mnist", 2, data_dir=data_dir, split="valid")

@@ -65,7 +65,8 @@ RATES = {
 }
 
 
-LONG = "biggan", "sagan", "spade", "stylegan2"
+# sngan_ring, wgan_gp_ring and dcgan are of the same variants as some of these
+LONG = "biggan", "sagan", "spade", "stylegan2", "sngan", "wgan_gp", "dcgan_64"
 
 
 # fastgan is left out: with its weights one rounding off, one device is as far from

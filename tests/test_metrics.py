@@ -159,7 +159,7 @@ def test_kid_is_zero_on_average_for_one_law_and_grows_with_the_distance():
     assert min(values) < 0
     real = rng.normal(size=(1500, 4))
     near, far = (rng.normal(size=(1500, 4)) + shift for shift in (0.2, 0.8))
-    assert 0 < kid(real, near)[0] < kid(real, far)[0]
+    assert 0 < kid(real, near, 10)[0] < kid(real, far, 10)[0]
     with pytest.raises(ValueError, match="at least 2 rows"):
         mmd2(real[:1], real)
 

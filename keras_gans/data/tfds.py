@@ -105,17 +105,17 @@ class TFDSSource:
         room = self.options.cache_mib * 2**20 // int(np.prod(shape))
         if self.info.num_examples > room:
             return self
-        pictures, labels = [], []
-        for picture, label in self._examples().map(self._decode, tf.data.AUTOTUNE):
-            if len(pictures) == room:
+        chunks, num = [], 0
+        decoded = self._examples().map(self._decode, tf.data.AUTOTUNE)
+        for chunk in decoded.batch(256).as_numpy_iterator():
+            chunks.append(chunk)
+            num += len(chunk[0])
+            if num > room:
                 return self
-            pictures.append(picture.numpy())
-            labels.append(label.numpy())
-        if not pictures:
+        if not chunks:
             raise ValueError(f"the split '{self.options.split}' is empty")
-        return ArraySource(
-            np.stack(pictures), np.array(labels, np.int32), self.info, self.options
-        )
+        pictures, labels = map(np.concatenate, zip(*chunks, strict=True))
+        return ArraySource(pictures, labels.astype(np.int32), self.info, self.options)
 
     def identity(self) -> str:
         """Tells these pictures from any others: the split, and the prepared files."""
