@@ -30,6 +30,16 @@ def make(hparams: Hparams, seeds: keras.random.SeedGenerator) -> Augmentation:
     Returns:
         The layer, from images float [batch, height, width, channels] to the like.
     """
+    draw = drawing(seeds)
+    if hparams.augment == "ada":
+        return ADA(draw, hparams.ada_target, hparams.ada_images)
+    if hparams.augment:
+        return DiffAugment(draw, hparams.augment.split(","))
+    return Augmentation()
+
+
+def drawing(seeds: keras.random.SeedGenerator) -> Draw:
+    """Returns what draws for each picture of a batch: from (images, *shape)."""
 
     def draw(like: Tensor, *shape: int, law=keras.random.uniform, **options) -> Tensor:
         def make_rows(num):
@@ -37,11 +47,34 @@ def make(hparams: Hparams, seeds: keras.random.SeedGenerator) -> Augmentation:
 
         return engine.replica_slice(make_rows, ops.shape(like)[0])
 
-    if hparams.augment == "ada":
-        return ADA(draw, hparams.ada_target, hparams.ada_images)
-    if hparams.augment:
-        return DiffAugment(draw, hparams.augment.split(","))
-    return Augmentation()
+    return draw
+
+
+def distort(images: Tensor, seeds: keras.random.SeedGenerator, amount: float) -> Tensor:
+    """Turns, shears, stretches and shifts each picture a little; not what it shows.
+
+    Args:
+        images: float [batch, height, width, channels].
+        seeds: Where the draws come from.
+        amount: s. Turned by up to s radians and sheared by up to s, its axes stretched
+            by up to s / 2 each, shifted by up to s / 8 of the longer side each way.
+
+    Returns:
+        float [batch, height, width, channels]; mirrored at the borders.
+    """
+    draw = drawing(seeds)
+
+    def within(size):
+        return draw(images, minval=-size, maxval=size)
+
+    matrix = _rotation(within(amount))
+    for step in (
+        _shear(within(amount)),
+        _scale(1.0 + within(amount / 2), 1.0 + within(amount / 2)),
+        _shift(within(amount / 4), within(amount / 4)),  # of half the side
+    ):
+        matrix = ops.matmul(matrix, step)
+    return _resample(images, matrix)
 
 
 class Augmentation(layers.Layer):
@@ -260,6 +293,10 @@ def _scale(x, y):
 
 def _shift(x, y):
     return _matrices(1.0, 0.0, -x, 0.0, 1.0, -y, 0.0, 0.0, 1.0)
+
+
+def _shear(x):
+    return _matrices(ops.ones_like(x), -x, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 def _rotation(angle):

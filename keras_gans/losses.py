@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import ops
+from keras import losses, ops
 
 from keras_gans import engine
 
@@ -278,3 +278,21 @@ def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
     """
     apart = ops.abs(ops.stop_gradient(real) - fake)
     return ops.mean(apart, axis=tuple(range(1, len(real.shape))))
+
+
+def class_loss(labels: Tensor, class_logits: Tensor) -> Tensor:
+    """-log P(C = c | x): of a head that says which class, or code, it sees.
+
+    Source: Odena et al. 2017 (arXiv 1610.09585), -L_C; Chen et al. 2016 (arXiv
+    1606.03657), -L_I of a categorical code without its entropy.
+
+    Args:
+        labels: c, int32 [batch].
+        class_logits: float [batch, classes], before the softmax.
+
+    Returns:
+        float [batch].
+    """
+    return losses.sparse_categorical_crossentropy(
+        labels, class_logits, from_logits=True
+    )

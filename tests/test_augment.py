@@ -106,6 +106,36 @@ def test_ada_geometry_is_exact_for_whole_pixels(matrix, expected):
     np.testing.assert_allclose(actual, expected, atol=1e-4)
 
 
+def test_distortion_is_of_the_size_it_says():
+    """Read off pictures of their own coordinates, near the centre."""
+    side, amount = 64, 0.3
+    at = (2 * np.arange(side, dtype=np.float32) + 1 - side) / side
+    x, y = np.meshgrid(at, at)
+    images = np.tile(np.stack([x, y], -1)[None], (500, 1, 1, 1))
+    seeds = keras.random.SeedGenerator(0)
+    found = augment.distort(tf.constant(images), seeds, amount).numpy()
+    rows = slice(24, 40)  # no border comes in
+    places = np.stack([x, y, np.ones_like(x)], -1)[rows, rows].reshape(-1, 3)
+    parts = []
+    for picture in found[:, rows, rows].reshape(500, -1, 2):
+        matrix, residual, *_ = np.linalg.lstsq(places, picture, rcond=None)
+        assert residual.max() < 1e-6  # affine
+        # The inverse of: shift, stretch, shear, turn.
+        linear, shift = matrix[:2].T, np.linalg.solve(matrix[:2].T, matrix[2])
+        (c, s), length = linear[:, 0] * (1, -1), np.linalg.norm(linear[:, 0])
+        angle = np.arctan2(s, c)
+        turn = np.array(
+            [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+        )
+        sheared, up = turn.T @ linear[:, 1]
+        parts.append([angle, -sheared / up, 1 / length - 1, 1 / up - 1, *shift])
+    parts = np.array(parts) / (amount * np.array([1, 1, 1 / 2, 1 / 2, 1 / 4, 1 / 4]))
+    assert np.abs(parts).max() < 1.001
+    np.testing.assert_allclose(parts.min(axis=0), -1, atol=0.05)
+    np.testing.assert_allclose(parts.max(axis=0), 1, atol=0.05)
+    assert np.abs(np.corrcoef(parts.T) - np.eye(6)).max() < 0.2  # drawn apart
+
+
 def test_ada_resampling_is_linear_with_its_true_adjoint():
     """<A x, y> = <x, A' y>, where A' is the gradient."""
     layer = make("ada")

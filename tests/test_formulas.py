@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from conftest import smoke_model
 
-from keras_gans import averaging, engine, losses
+from keras_gans import augment, averaging, engine, losses
 from keras_gans.errors import UserError
 from keras_gans.gan import BaseGAN
 from keras_gans.hparams import Hparams
@@ -241,8 +241,10 @@ def test_acgan_names_the_class_of_real_and_of_generated_images():
     )
 
 
-def test_infogan_reads_its_own_codes_back_off_generated_images():
-    model, source = smoke_model("infogan", [*PLAIN, "hparams.info_weight=0.5"])
+@pytest.mark.parametrize("distortion", [0.0, 0.3])
+def test_infogan_reads_its_own_codes_back_off_generated_images(distortion):
+    options = "hparams.info_weight=0.5", f"hparams.distortion={distortion}"
+    model, source = smoke_model("infogan", [*PLAIN, *options])
     real, labels = next(iter(source.stream(0)))
     num = len(labels)
     terms = {}
@@ -261,8 +263,14 @@ def test_infogan_reads_its_own_codes_back_off_generated_images():
     # a normal law's negative log-likelihood, less its constant
     errors = on_fake["codes"].numpy() - latents.numpy()[:, -2:]
     continuous = (errors**2).sum(axis=1) / 2
+    np.testing.assert_allclose(terms["g"]["category"], category / 2, 1e-4)
+    if distortion:  # Q learns from these, with the draws that come next
+        fake = augment.distort(fake, model.seeds, distortion)
+        moved = model.discriminator({"images": fake})["classes"]
+        category = -log_softmax(moved)[np.arange(num), categories]
+        assert np.abs(category - 2 * terms["g"]["category"]).max() > 1e-3
+    np.testing.assert_allclose(terms["d"]["category"], category / 2, 1e-4)
     for player in ("d", "g"):
-        np.testing.assert_allclose(terms[player]["category"], category / 2, 1e-4)
         np.testing.assert_allclose(terms[player]["continuous"], continuous / 2, 1e-4)
     assert terms["d"].keys() == {"real", "fake", "category", "continuous"}
     assert terms["g"].keys() == {"adversarial", "category", "continuous"}
@@ -308,6 +316,7 @@ def test_options_out_of_range_are_refused():
         ("wgan_gp", "gp_weight=-1.0"),
         ("dragan", "noise_stddev=-1.0"),
         ("infogan", "categories=1"),
+        ("infogan", "distortion=2.0"),
         ("biggan", "orthogonal_weight=-1.0"),
         ("acgan", "g_class_weight=-1.0"),
     ):

@@ -19,8 +19,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from keras.losses import sparse_categorical_crossentropy
-
 from keras_gans import layers, losses
 from keras_gans.errors import UserError
 from keras_gans.models import cgan, gan
@@ -76,19 +74,15 @@ class ACGAN(cgan.CGAN):
         return {
             "real": losses.log_loss_real(on_real["logits"]),
             "fake": losses.log_loss_fake(on_fake["logits"]),
-            "real_class": _class_loss(labels, on_real["classes"]),
-            "fake_class": _class_loss(labels, on_fake["classes"]),
+            "real_class": losses.class_loss(labels, on_real["classes"]),
+            "fake_class": losses.class_loss(labels, on_fake["classes"]),
         }
 
     def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Minimises L_S - L_C on generated images."""
         on_fake = self.examine(self.fakes(real, labels), labels)
-        class_loss = _class_loss(labels, on_fake["classes"])
+        class_loss = losses.class_loss(labels, on_fake["classes"])
         return {
             "adversarial": self.generator_loss(on_fake["logits"]),
             "class": self.hparams.g_class_weight * class_loss,
         }
-
-
-def _class_loss(labels, logits):
-    return sparse_categorical_crossentropy(labels, logits, from_logits=True)

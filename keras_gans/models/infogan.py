@@ -9,6 +9,8 @@ generator's label; the continuous ones, U(-1, 1), are the last of its latents.
 Differences from the paper:
 - Q's standard deviation of the continuous codes is 1, as in the authors' code.
 - No batch normalisation in D and Q, no dense layers of 1,024; samples are an average's.
+- Q learns the category from distorted fakes, and so to ignore what `augment.distort`
+  changes; the generator asks it about plain ones. For any Q, L_I is a lower bound.
 """
 
 from __future__ import annotations
@@ -17,11 +19,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import keras
 from keras import ops
-from keras.losses import sparse_categorical_crossentropy
 
-from keras_gans import engine, layers, losses
+from keras_gans import augment, engine, layers, losses
 from keras_gans.errors import UserError
 from keras_gans.models import gan
 
@@ -36,17 +36,20 @@ class Hparams(gan.Hparams):
         latents: The noise and the continuous codes: "uniform", U(-1, 1), or "normal".
         categories: Values of the categorical code.
         info_weight: lambda, of the mutual information.
+        distortion: Of what Q learns the category from; see `augment.distort`.
     """
 
     latents: Literal["normal", "uniform"] = "uniform"
     categories: int = 10
     info_weight: float = 1.0
+    distortion: float = 0.0
 
     def __post_init__(self) -> None:
         """Checks ranges; a UserError says which one does not hold."""
         super().__post_init__()
         self.check("categories", "at least 2", self.categories >= 2)
         self.check("info_weight", "at least 0", self.info_weight >= 0)
+        self.check("distortion", "0 <= distortion < 2", 0 <= self.distortion < 2)
 
 
 class InfoGAN(gan.GAN):
@@ -84,6 +87,9 @@ class InfoGAN(gan.GAN):
         fake, *codes = self._fakes_with_codes(real)
         on_real, on_fake = self.examine(real, None), self.examine(fake, None)
         self.watch(on_real["logits"], on_fake["logits"])
+        if self.hparams.distortion:
+            moved = augment.distort(fake, self.seeds, self.hparams.distortion)
+            on_fake["classes"] = self.examine(moved, None)["classes"]
         return {
             "real": losses.log_loss_real(on_real["logits"]),
             "fake": losses.log_loss_fake(on_fake["logits"]),
@@ -99,22 +105,15 @@ class InfoGAN(gan.GAN):
 
     def _fakes_with_codes(self, real):
         """Generates from fresh codes: (images, categorical, continuous codes)."""
-
-        def draw_categories(num):
-            draws = keras.random.uniform((num,), seed=self.seeds)
-            return ops.cast(ops.floor(draws * self.hparams.categories), "int32")
-
-        batch = ops.shape(real)[0]
-        labels = engine.replica_slice(draw_categories, batch)
-        latents = engine.replica_slice(self.draw_latents, batch)
+        draws = augment.drawing(self.seeds)(real)
+        labels = ops.cast(ops.floor(draws * self.hparams.categories), "int32")
+        latents = engine.replica_slice(self.draw_latents, ops.shape(real)[0])
         images = self.generator({"latents": latents, "labels": labels}, training=True)
         return images, labels, latents[:, -self.num_codes :]
 
     def _information(self, on_fake, labels, codes):
         """-lambda log Q(c | x), less what does not depend on Q and G."""
-        category = sparse_categorical_crossentropy(
-            labels, on_fake["classes"], from_logits=True
-        )
+        category = losses.class_loss(labels, on_fake["classes"])
         continuous = ops.sum(ops.square(on_fake["codes"] - codes), axis=-1) / 2
         weight = self.hparams.info_weight
         return {"category": weight * category, "continuous": weight * continuous}
