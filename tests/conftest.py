@@ -1,8 +1,10 @@
 """What the tests share: one smoke run for each recipe, and the real data's place."""
 
+import gc
 import os
 import pathlib
 
+gc.set_threshold(10_000, 10, 40)  # a look at all of TensorFlow's objects takes a second
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the tests mean CPUs; also in subprocesses
 JAX = os.environ.setdefault("KERAS_BACKEND", "tensorflow") == "jax"
