@@ -6,6 +6,7 @@ each time with draws of its own; the generator's gradient runs through them.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -30,24 +31,12 @@ def make(hparams: Hparams, seeds: keras.random.SeedGenerator) -> Augmentation:
     Returns:
         The layer, from images float [batch, height, width, channels] to the like.
     """
-    draw = drawing(seeds)
+    draw = engine.drawing(seeds)
     if hparams.augment == "ada":
         return ADA(draw, hparams.ada_target, hparams.ada_images)
     if hparams.augment:
         return DiffAugment(draw, hparams.augment.split(","))
     return Augmentation()
-
-
-def drawing(seeds: keras.random.SeedGenerator) -> Draw:
-    """Returns what draws for each picture of a batch: from (images, *shape)."""
-
-    def draw(like: Tensor, *shape: int, law=keras.random.uniform, **options) -> Tensor:
-        def make_rows(num):
-            return law((num, *shape), **options, seed=seeds)
-
-        return engine.replica_slice(make_rows, ops.shape(like)[0])
-
-    return draw
 
 
 def distort(images: Tensor, seeds: keras.random.SeedGenerator, amount: float) -> Tensor:
@@ -62,19 +51,18 @@ def distort(images: Tensor, seeds: keras.random.SeedGenerator, amount: float) ->
     Returns:
         float [batch, height, width, channels]; mirrored at the borders.
     """
-    draw = drawing(seeds)
+    draw = engine.drawing(seeds)
 
     def within(size):
         return draw(images, minval=-size, maxval=size)
 
-    matrix = _rotation(within(amount))
-    for step in (
+    steps = [
+        _rotation(within(amount)),
         _shear(within(amount)),
         _scale(1.0 + within(amount / 2), 1.0 + within(amount / 2)),
         _shift(within(amount / 4), within(amount / 4)),  # of half the side
-    ):
-        matrix = ops.matmul(matrix, step)
-    return _resample(images, matrix)
+    ]
+    return _resample(images, functools.reduce(ops.matmul, steps))
 
 
 class Augmentation(layers.Layer):
@@ -245,10 +233,7 @@ class ADA(Augmentation):
             shift(*(2 * self._normal(images, 0.125) for _ in "xy")),
         ]
         # Last in the pipeline, first to be undone.
-        matrix = steps[0]
-        for step in steps[1:]:
-            matrix = ops.matmul(matrix, step)
-        return matrix
+        return functools.reduce(ops.matmul, steps)
 
     def _color(self, images):
         def each(values):

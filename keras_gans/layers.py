@@ -422,12 +422,9 @@ class AddNoise(layers.Layer):
         """
         noise = self.own
         if training:
-
-            def draw(num):
-                shape = (num, *x.shape[1:3], 1)
-                return random.normal(shape, seed=self._seeds)
-
-            noise = ops.cast(engine.replica_slice(draw, ops.shape(x)[0]), x.dtype)
+            draw = engine.drawing(self._seeds)
+            noise = draw(x, *x.shape[1:3], 1, law=random.normal)
+            noise = ops.cast(noise, x.dtype)
         if strength is None:
             return x + noise * self.gain
         return x + noise * (self.gain * strength)[:, None, None, None]

@@ -106,8 +106,7 @@ class TFDSSource:
         if self.info.num_examples > room:
             return self
         chunks, num = [], 0
-        decoded = self._examples().map(self._decode, tf.data.AUTOTUNE)
-        for chunk in decoded.batch(256).as_numpy_iterator():
+        for chunk in self._decoded(256):
             chunks.append(chunk)
             num += len(chunk[0])
             if num > room:
@@ -181,10 +180,14 @@ class TFDSSource:
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each example once, in order: uint8 pictures and int32 labels."""
-        decoded = self._examples().map(self._decode, tf.data.AUTOTUNE)
-        for pictures, labels in decoded.batch(size).prefetch(1).as_numpy_iterator():
+        for pictures, labels in self._decoded(size):
             pictures = sources.centre(pictures, self.info, self.options)
             yield pictures, labels.astype(np.int32)
+
+    def _decoded(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All examples in order, in batches of a size, as `_decode` makes them."""
+        decoded = self._examples().map(self._decode, tf.data.AUTOTUNE)
+        return decoded.batch(size).prefetch(1).as_numpy_iterator()
 
     def _examples(self) -> tf.data.Dataset:
         """(encoded image, label), in one fixed order."""

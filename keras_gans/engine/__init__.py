@@ -133,3 +133,23 @@ def replica_slice(make: Callable[[int], Any], batch: int) -> Any:
     if count == 1:
         return make(batch)
     return make(batch * count)[index * batch : (index + 1) * batch]
+
+
+def drawing(seeds: keras.random.SeedGenerator) -> Callable[..., Any]:
+    """Returns what draws rows, one for each of a batch; see `replica_slice`.
+
+    Args:
+        seeds: Where the draws come from.
+
+    Returns:
+        From (like [batch, ...], *shape, law=keras.random.uniform, **options of the
+        law) to float [batch, *shape].
+    """
+
+    def draw(like: Any, *shape: int, law=keras.random.uniform, **options) -> Any:
+        def make_rows(num):
+            return law((num, *shape), **options, seed=seeds)
+
+        return replica_slice(make_rows, ops.shape(like)[0])
+
+    return draw

@@ -16,7 +16,6 @@ import dataclasses
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_gans import engine, penalties
 from keras_gans.models import gan
@@ -56,11 +55,8 @@ class DRAGAN(gan.GAN):
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """The original terms, and the penalty."""
         terms = super().d_losses(real, labels)
-
-        def draw_noise(num):
-            return keras.random.normal((num, *real.shape[1:]), seed=self.seeds)
-
-        noise = engine.replica_slice(draw_noise, ops.shape(real)[0])
+        draw = engine.drawing(self.seeds)
+        noise = draw(real, *real.shape[1:], law=keras.random.normal)
         at = real + self.hparams.noise_stddev * noise
         penalty = penalties.two_sided(lambda x: self.score(x, labels), at)
         return {**terms, "penalty": self.hparams.gp_weight * penalty}

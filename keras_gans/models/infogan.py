@@ -105,7 +105,7 @@ class InfoGAN(gan.GAN):
 
     def _fakes_with_codes(self, real):
         """Generates from fresh codes: (images, categorical, continuous codes)."""
-        draws = augment.drawing(self.seeds)(real)
+        draws = engine.drawing(self.seeds)(real)
         labels = ops.cast(ops.floor(draws * self.hparams.categories), "int32")
         latents = engine.replica_slice(self.draw_latents, ops.shape(real)[0])
         images = self.generator({"latents": latents, "labels": labels}, training=True)
