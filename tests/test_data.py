@@ -2,6 +2,7 @@
 
 import collections
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -103,6 +104,19 @@ def test_streamed_folder_is_the_cached_one(pictures):
     for a, b in zip(cached, take(streamed, 3), strict=True):
         np.testing.assert_array_equal(a[0], b[0])
         np.testing.assert_array_equal(a[1], b[1])
+
+
+def test_program_ends_while_batches_are_made():
+    code = (
+        "from keras_gans import data\n"
+        "stream, _ = data.load_data('outline:digits', 900)\n"  # slow ones
+        "batches = iter(stream)\n"
+        "print(next(batches)[0].shape)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], timeout=120, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "900, 28, 28, 1" in done.stdout
 
 
 def test_flat_folder_has_no_classes(pictures):

@@ -6,10 +6,13 @@ own, have them made ahead of time.
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import functools
 import hashlib
 import itertools
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -181,11 +184,7 @@ def prepared(dataset: Any, make: Callable[..., tuple], like: Sequence[Any]) -> A
     import tensorflow as tf
 
     def convert(*parts):
-        found = tf.numpy_function(make, tf.nest.flatten(parts), [s.dtype for s in like])
-        return tuple(
-            tf.ensure_shape(part, spec.shape)
-            for part, spec in zip(found, like, strict=True)
-        )
+        return numpy_function(make, tf.nest.flatten(parts), like)
 
     made = dataset.map(convert, tf.data.AUTOTUNE, deterministic=True)
     # The thread that tunes a data set holds up its end, for seconds on a busy machine.
@@ -193,6 +192,72 @@ def prepared(dataset: Any, make: Callable[..., tuple], like: Sequence[Any]) -> A
     options = tf.data.Options()
     options.autotune.enabled = False
     return made.prefetch(Stream.AHEAD).with_options(options)
+
+
+def numpy_function(make: Callable[..., tuple], parts: list, like: Sequence) -> tuple:
+    """As `tf.numpy_function`, for data sets whose iterators may outlive the program.
+
+    Args:
+        make: From arrays to arrays; called by threads of tf.data.
+        parts: Tensors, what it takes.
+        like: A `tf.TensorSpec` of each array that it returns.
+
+    Returns:
+        What it returns, as tensors.
+    """
+    import tensorflow as tf
+
+    calls = _calls()
+
+    def call(*arrays):
+        with calls as over:
+            if over:
+                return [np.zeros(s.shape, s.dtype.as_numpy_dtype) for s in like]
+            return make(*arrays)
+
+    found = tf.numpy_function(call, parts, [s.dtype for s in like])
+    return tuple(
+        tf.ensure_shape(part, s.shape) for part, s in zip(found, like, strict=True)
+    )
+
+
+class _Calls:
+    """Has the calls of other threads end before Python does.
+
+    A thread that needs the interpreter while it shuts down is ended there. The
+    destructor of an iterator that still lives would wait for its call, for ever.
+    """
+
+    QUIET = 0.05  # seconds without a call, within which one that is due begins
+
+    def __init__(self):
+        """Waits at the interpreter's exit."""
+        self._lock = threading.Lock()
+        self._running, self._last, self._over = 0, 0.0, False
+        atexit.register(self._end)
+
+    def __enter__(self) -> bool:
+        """Counts a call; whether it has come too late to be of use."""
+        with self._lock:
+            self._running += 1
+        return self._over
+
+    def __exit__(self, *error: Any) -> None:
+        """Counts it as done."""
+        with self._lock:
+            self._running -= 1
+            self._last = time.monotonic()
+
+    def _end(self) -> None:
+        self._over, self._last = True, time.monotonic()
+        while self._running or time.monotonic() < self._last + self.QUIET:
+            time.sleep(self.QUIET / 5)
+
+
+@functools.cache
+def _calls() -> _Calls:
+    """The one of the process."""
+    return _Calls()
 
 
 class ArraySource:

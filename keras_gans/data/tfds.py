@@ -215,8 +215,10 @@ class TFDSSource:
             picture = feature.decode_example(encoded)
         shape = sources.stored_shape(self.info, self.options)
         if shape != feature.shape:
-            picture = tf.numpy_function(
-                lambda p: images.fit(p, shape[0], shape[2]), [picture], tf.uint8
+            [picture] = pipeline.numpy_function(
+                lambda p: (images.fit(p, shape[0], shape[2]),),
+                [picture],
+                [tf.TensorSpec(shape, tf.uint8)],
             )
         return tf.ensure_shape(picture, shape), label
 
