@@ -65,8 +65,10 @@ RATES = {
 }
 
 
-# sngan_ring, wgan_gp_ring and dcgan are of the same variants as some of these
+# sngan_ring, wgan_gp_ring and dcgan are of the same variants as some of these; gan,
+# lsgan, infogan and pix2pix stand for the others' kinds of steps
 LONG = "biggan", "sagan", "spade", "stylegan2", "sngan", "wgan_gp", "dcgan_64"
+LONG += "cut", "cyclegan", "esrgan", "r3gan", "wgan"
 
 
 # fastgan is left out: with its weights one rounding off, one device is as far from
@@ -83,7 +85,11 @@ LONG = "biggan", "sagan", "spade", "stylegan2", "sngan", "wgan_gp", "dcgan_64"
         if name != "fastgan"
     ]
     + [
-        ("lsgan", [*DROPOUT, "hparams.augment=color,translation,cutout"]),
+        pytest.param(
+            "lsgan",
+            [*DROPOUT, "hparams.augment=color,translation,cutout"],
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "r3gan",
             ["hparams.augment=ada", "hparams.augment_probability=0.5"],
@@ -118,7 +124,7 @@ def test_two_replicas_equal_one(name, overrides):
             "one_device",
             marks=pytest.mark.slow,
         ),
-        ("r3gan", [], "one_device"),
+        pytest.param("r3gan", [], "one_device", marks=pytest.mark.slow),
         ("cgan", PLAIN, "mirrored"),
     ],
 )

@@ -356,9 +356,12 @@ def test_export_command_judges_each_file(smoke_run, tmp_path, capsys):
     assert "expected at least 20" in capsys.readouterr().err
 
 
-def test_export_command_measures_speed_and_says_mistakes(smoke_run, tmp_path, capsys):
+def test_export_command_measures_speed_and_says_mistakes(
+    smoke_run, tmp_path, capsys, monkeypatch
+):
     from keras_gans.export.__main__ import main
 
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # else with two threads, too
     run = tmp_path / "run"
     shutil.copytree(smoke_run("gan"), run)
     shutil.rmtree(run / "export")

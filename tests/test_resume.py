@@ -82,29 +82,31 @@ def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
     whole = start(name, tmp_path / "whole")
     assert whole.wait(300) == 0, whole.communicate()
 
-    for number, seen in ((signal.SIGKILL, 8), (signal.SIGINT, 6)):
-        workdir = tmp_path / number.name
+    workdir, seen, steps = tmp_path / "parts", 8, []
+    for number in (signal.SIGKILL, signal.SIGINT):
         process = start(name, workdir)
         wait_for(workdir, seen, process)
         process.send_signal(number)
         out, err = process.communicate(timeout=120)
-        steps = checkpoint.steps(str(workdir / "checkpoints"))
+        before, steps = steps, checkpoint.steps(str(workdir / "checkpoints"))
         assert steps[-1] < STEPS
         if number == signal.SIGINT:
+            assert f"going on from step {before[-1]}" in out
             assert process.returncode == 130
             assert "The same command goes on from there" in out and not err
             assert steps[-1] >= seen
         else:
             assert process.returncode == -signal.SIGKILL
             assert steps[-1] % 5 == 0
+            seen = max(rows_so_far(workdir)) + 6  # of the next part
             # as if the kill had come in the middle of a line
             with open(workdir / "metrics.jsonl", "a") as file:
                 file.write('{"step": 1')
-        again = start(name, workdir)
-        out, _ = again.communicate(timeout=300)
-        assert again.returncode == 0
-        assert f"going on from step {steps[-1]}" in out
-        assert_same_run(tmp_path / "whole", workdir)
+    again = start(name, workdir)
+    out, _ = again.communicate(timeout=300)
+    assert again.returncode == 0
+    assert f"going on from step {steps[-1]}" in out
+    assert_same_run(tmp_path / "whole", workdir)
 
 
 def test_stop_at_any_step_in_process(tmp_path, monkeypatch):
@@ -307,7 +309,9 @@ def test_what_else_changes_over_a_run_goes_on_as_it_was(name, changes, tmp_path)
     assert name != "stylegan2" or one["path_length/000"] > 0
 
 
-@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+@pytest.mark.parametrize(
+    "strategy", [pytest.param("one_device", marks=pytest.mark.slow), "mirrored"]
+)
 def test_log_says_the_score_of_held_out_pictures_and_goes_on(strategy, tmp_path):
     args = ["--model=dcgan", "--smoke", "--export=none", f"--strategy={strategy}"]
     args += ["--set=data.held_out=40", "--set=discriminator.normalization=batch"]

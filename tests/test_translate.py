@@ -409,7 +409,7 @@ WITHIN = {"float16": (5e-3, 1e-3), "dynamic": (0.2, 0.02), "int8": (0.5, 0.08)}
 
 
 @ONE_RUN
-@pytest.mark.parametrize("size", [None, 0, 24])
+@pytest.mark.parametrize("size", [None, 0, pytest.param(24, marks=pytest.mark.slow)])
 def test_tflite_files_of_every_kind_are_near(smoke_run, tmp_path, capsys, size):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -445,7 +445,10 @@ def test_tflite_files_of_every_kind_are_near(smoke_run, tmp_path, capsys, size):
 
 
 @ONE_RUN
-def test_export_of_pictures_says_mistakes_and_measures(smoke_run, tmp_path, capsys):
+def test_export_of_pictures_says_mistakes_and_measures(
+    smoke_run, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # else with two threads, too
     run = tmp_path / "run"
     shutil.copytree(smoke_run("pix2pix"), run)
     (run / "sources.npz").unlink()

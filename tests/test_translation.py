@@ -741,6 +741,7 @@ def test_evaluate_a_run(smoke_run, capsys):
     assert "--seed:" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("cyclegan")
 def test_evaluate_the_way_back(smoke_run, capsys):
     workdir = smoke_run("cyclegan")
