@@ -854,6 +854,26 @@ class BaseSampler:
             latents[:, number - known] = value
         return latents
 
+    def label(self, word: str | None) -> int | None:
+        """Reads a label as it is typed: a class's number, or its name.
+
+        Raises:
+            SamplerError: for a word that is neither.
+        """
+        names = list(map(str, self.info["class_names"]))
+        if word is None:
+            return None
+        try:
+            return int(word)
+        except ValueError:
+            if word in names:
+                return names.index(word)
+        self.labels(1, 0)  # says so if there are no classes
+        last = self.info["num_classes"] - 1
+        raise SamplerError(
+            f"label {word}: expected 0 to {last}, or one of {', '.join(names)}"
+        )
+
     def labels(self, num: int, labels: int | Sequence[int] | None) -> np.ndarray | None:
         """Checks labels and returns one for each picture: int32 [num], or None."""
         self.check_takes(pictures=False)
@@ -1101,7 +1121,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("path", help="the .tflite file")
     parser.add_argument("--num", type=int, default=16, help="how many (16)")
-    parser.add_argument("--label", type=int, help="class; all in turn if not given")
+    parser.add_argument(
+        "--label", help="number or name of a class; all in turn if not given"
+    )
     parser.add_argument("--seed", type=int, default=0, help="from 0 up (0)")
     parser.add_argument(
         "--truncation", default="1.0", help="0 to 1 (1.0); of styles: or one a layer"
@@ -1140,9 +1162,10 @@ def main(argv: list[str] | None = None) -> int:
             raise SamplerError("code: expected K:VALUE; a walk needs keras_gans.sample")
         codes = {k: value for k, (value,) in codes.items()}
         sampler = Sampler(args.path, args.threads)
+        label = sampler.label(args.label)
         pictures = sampler.sample(
             args.num,
-            args.label,
+            label,
             args.seed,
             parse_truncation(args.truncation.split(",")),
             args.shift,
@@ -1151,7 +1174,7 @@ def main(argv: list[str] | None = None) -> int:
             args.noise,
             parse_mix(args.mix),
         )
-        about = describe(sampler.info, seed=args.seed, label=args.label)
+        about = describe(sampler.info, seed=args.seed, label=label)
         save(pictures, args.out, about=about)
     except SamplerError as error:
         print(f"sampler: {error}", file=sys.stderr)

@@ -108,9 +108,8 @@ def define_flags(values: flags.FlagValues) -> None:
         "source", None, "A workdir, a SavedModel folder or a .tflite file.", **flag
     )
     define_checkpoint(values)
-    flags.DEFINE_integer(
-        "label", None, "The class to draw; all in turn if not given.", **flag
-    )
+    text = "Number or name of the class to draw; all in turn if not given."
+    flags.DEFINE_string("label", None, text, **flag)
     flags.DEFINE_integer("num", 16, "Pictures, or frames of a walk.", **flag)
     flags.DEFINE_integer("seed", 0, "Chooses the latents; from 0 up.", **flag)
     flags.DEFINE_list(
@@ -235,10 +234,11 @@ def _main(values: flags.FlagValues) -> None:
     mix = sampler_lib.parse_mix(values.mix)
     sampler = load(values.source, values.checkpoint)
     sampler.check_takes(pictures=False)
+    label = sampler.label(values.label)
     if any(walks):
         if values.shards is not None:
             raise UserError("--shards: expected no walk beside it")
-        pictures = _walk(sampler, values, shift, codes, truncation, mix)
+        pictures = _walk(sampler, values, label, shift, codes, truncation, mix)
     else:
         options = {
             "truncation": truncation,
@@ -249,19 +249,21 @@ def _main(values: flags.FlagValues) -> None:
             "mix": mix,
         }
         if values.shards is not None:
-            _bulk(sampler, values, options)
+            _bulk(sampler, values, label, options)
             return
-        pictures = sampler.sample(values.num, values.label, values.seed, **options)
-    about = sampler_lib.describe(sampler.info, seed=values.seed, label=values.label)
+        pictures = sampler.sample(values.num, label, values.seed, **options)
+    about = sampler_lib.describe(sampler.info, seed=values.seed, label=label)
     columns = values.num if any(walks[2:]) else None
     sampler_lib.save(pictures, values.out, columns, about)
     print(f"wrote {values.out}")
 
 
-def _bulk(sampler: BaseSampler, values: flags.FlagValues, options: dict) -> None:
+def _bulk(
+    sampler: BaseSampler, values: flags.FlagValues, label: int | None, options: dict
+) -> None:
     """Writes shards; options are keywords of `BaseSampler.make`."""
     order = bulk.Order(
-        values.num, values.shards, values.seed, values.label, options, values.format
+        values.num, values.shards, values.seed, label, options, values.format
     )
     if not values["out"].present:
         raise UserError("--shards: say which folder they go to: --out=FOLDER")
@@ -272,6 +274,7 @@ def _bulk(sampler: BaseSampler, values: flags.FlagValues, options: dict) -> None
 def _walk(
     sampler: BaseSampler,
     values: flags.FlagValues,
+    label: int | None,
     shift: list[float],
     codes: dict[int, list[float]],
     truncation: float | list[float],
@@ -280,7 +283,7 @@ def _walk(
     """Draws the frames of a walk: of one class, or by a code, each class in turn."""
     if values.num < 2:
         raise UserError(f"--num={values.num}: a walk needs at least 2 frames")
-    classes, label = sampler.info["num_classes"], values.label
+    classes = sampler.info["num_classes"]
     sweep = any(len(ends) == 2 for ends in codes.values())
     if label is None and classes:
         label = range(classes) if sweep and values.out.endswith(".png") else [0]

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT
+from keras_gans.export.sampler import SamplerError
 from PIL import Image
 
 from keras_gans import sample, train
@@ -204,7 +205,9 @@ def test_dry_run_prints_a_recipe_that_trains(tmp_path, capsys):
     [
         ("cgan", ["--label=10"], "label 10: expected 0 to 9"),
         ("cgan", ["--label=-1"], "label -1: expected 0 to 9"),
+        ("cgan", ["--label=four"], "label four: expected 0 to 9, or one of 0, 1, 2"),
         ("gan", ["--label=4"], "gan is unconditional and takes no label"),
+        ("gan", ["--label=four"], "gan is unconditional and takes no label"),
         ("cgan", ["--num=0"], "expected at least 1, got 0"),
         ("cgan", ["--seed=-1"], "seed: expected 0 to"),
         ("cgan", ["--truncation=1.5"], "truncation: expected 0 to 1, got 1.5"),
@@ -301,6 +304,16 @@ def test_sampling_writes_grids_and_animations(smoke_run, tmp_path):
     assert (flat == flat[:1]).all() and np.ptp(flat) > 0
     narrow = draw("c.png", "--truncation=0", "--label=2", "--num=2")
     np.testing.assert_array_equal(narrow[0, 2:30, 2:30], narrow[0, 2:30, 32:60])
+
+
+def test_label_is_a_number_or_a_name(smoke_run):
+    sampler = sample.load(str(smoke_run("cgan")))
+    assert sampler.label(None) is None
+    names = ["bag", "1", "0", *"3456789"]
+    sampler.info = {**sampler.info, "class_names": names}
+    assert [sampler.label(word) for word in ("bag", "0", "1", "7")] == [0, 0, 1, 7]
+    with pytest.raises(SamplerError, match="expected 0 to 9, or one of bag, 1, 0"):
+        sampler.label("coat")
 
 
 def test_exports_can_be_made_later(smoke_run, tmp_path, capsys):
