@@ -860,9 +860,10 @@ class BaseSampler:
         Raises:
             SamplerError: for a word that is neither.
         """
-        names = list(map(str, self.info["class_names"]))
+        self.check_takes(pictures=False)
         if word is None:
             return None
+        names = list(map(str, self.info["class_names"]))
         try:
             return int(word)
         except ValueError:

@@ -233,7 +233,6 @@ def _main(values: flags.FlagValues) -> None:
     truncation = sampler_lib.parse_truncation(values.truncation)
     mix = sampler_lib.parse_mix(values.mix)
     sampler = load(values.source, values.checkpoint)
-    sampler.check_takes(pictures=False)
     label = sampler.label(values.label)
     if any(walks):
         if values.shards is not None:
