@@ -18,6 +18,7 @@ A generator that makes pictures from pictures takes a file, or a folder of them:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
@@ -863,12 +864,11 @@ class BaseSampler:
         self.check_takes(pictures=False)
         if word is None:
             return None
-        names = list(map(str, self.info["class_names"]))
-        try:
+        with contextlib.suppress(ValueError):
             return int(word)
-        except ValueError:
-            if word in names:
-                return names.index(word)
+        names = list(map(str, self.info["class_names"]))
+        if word in names:
+            return names.index(word)
         self.labels(1, 0)  # says so if there are no classes
         last = self.info["num_classes"] - 1
         raise SamplerError(

@@ -284,9 +284,9 @@ def _walk(
         raise UserError(f"--num={values.num}: a walk needs at least 2 frames")
     classes = sampler.info["num_classes"]
     sweep = any(len(ends) == 2 for ends in codes.values())
+    chosen = [label]
     if label is None and classes:
-        label = range(classes) if sweep and values.out.endswith(".png") else [0]
-    chosen = label if isinstance(label, range | list) else [label]
+        chosen = range(classes) if sweep and values.out.endswith(".png") else [0]
     start, *_ = sampler.latents([0], values.seed, truncation, values.threshold)
     if values.interpolate is not None:
         end, *_ = sampler.latents([0], values.interpolate, truncation, values.threshold)
