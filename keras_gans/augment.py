@@ -168,7 +168,7 @@ class ADA(Augmentation):
         self.probability = self.add_weight(**options, aggregation="mean")
         self._signs = self.add_weight(**options, aggregation="mean")
         self._updates = self.add_weight(
-            **options, dtype="int32", aggregation="only_first_replica"
+            **options, dtype="int", aggregation="only_first_replica"
         )
 
     def call(self, images: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class BaseGAN(Judge, engine.Model):
         self.ema_generator.trainable = False
         self.ema_generator.set_weights(self.generator.get_weights())
         state = partial(self.add_weight, initializer="zeros", trainable=False)
-        self.step = state((), dtype="int32", aggregation="only_first_replica")
+        self.step = state((), dtype="int", aggregation="only_first_replica")
         self.instruments = state((3,), aggregation="mean")
         self.seeds = engine.StepSeed(seed, self.step)
         self.augment = augment.make(self.hparams, self.seeds)

@@ -453,7 +453,8 @@ class PictureConv2D(layers.Conv2D):
     def call(self, inputs: Tensor) -> Tensor:
         """Convolves; padding is "same"."""
         _, height, width, _ = inputs.shape
-        if not (height and width) or height % 2 or width % 2:
+        odd = not (height and width) or height % 2 or width % 2
+        if odd or not engine.current_kernels().fold_strides:
             return super().call(inputs)
         before, more = _margins(self.kernel_size[0])
         x = ops.pad(inputs, ((0, 0), (before, more), (before, more), (0, 0)))
@@ -475,7 +476,8 @@ class PictureConv2DTranspose(layers.Conv2DTranspose):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Convolves; padding is "same"."""
         _, height, width, _ = inputs.shape
-        if not (training and height and width):
+        folds = training and height and width and engine.current_kernels().fold_strides
+        if not folds:
             return super().call(inputs)
         before, _ = _margins(self.kernel_size[0])
         x = ops.conv_transpose(inputs, _folded(self.kernel, inputs.dtype), 1, "valid")
@@ -502,22 +504,6 @@ def _folded(kernel: Tensor, dtype: str) -> Tensor:
     kernel = ops.reshape(kernel, (half, 2, half, 2, channels, filters))
     kernel = ops.transpose(kernel, (0, 2, 1, 3, 4, 5))
     return ops.reshape(kernel, (half, half, 4 * channels, filters))
-
-
-def double(x: Tensor, interpolation: str = "bilinear") -> Tensor:
-    """Doubles height and width, by default bilinearly: the filter [1, 3, 3, 1].
-
-    UpSampling2D forgets the height, and TFLite stumbles over it.
-
-    Args:
-        x: float [batch, height, width, channels].
-        interpolation: "bilinear" or "nearest".
-
-    Returns:
-        float [batch, 2 * height, 2 * width, channels].
-    """
-    _, height, width, _ = x.shape
-    return ops.image.resize(x, (2 * height, 2 * width), interpolation=interpolation)
 
 
 def quarter(x: Tensor, corner: Tensor) -> Tensor:

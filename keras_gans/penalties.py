@@ -118,7 +118,7 @@ def lazy(
     """
     if every == 1:
         return penalty()
-    return engine.cond(step.value % every == 0, penalty, lambda: otherwise)
+    return engine.every(step, every, penalty, lambda: otherwise)
 
 
 def path_lengths(

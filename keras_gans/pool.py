@@ -42,7 +42,7 @@ class PicturePool(layers.Layer):
         if size:
             one = {"trainable": False, "aggregation": "only_first_replica"}
             self.pictures = self.add_weight((size, *shape), "zeros", **one)
-            self.count = self.add_weight((), "zeros", dtype="int32", **one)
+            self.count = self.add_weight((), "zeros", dtype="int", **one)
         self.built = True
 
     def call(self, made: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class PicturePool(layers.Layer):
         )
 
     def _swap(self, made: Tensor) -> Tensor:
-        num, count = made.shape[0], self.count.value
+        num, count = made.shape[0], ops.cast(self.count.value, "int32")
         if num > self._size:
             raise UserError(
                 f"[hparams] pool_size: expected 0, or at least the {num} pictures of a "

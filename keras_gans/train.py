@@ -13,6 +13,7 @@ command goes on from there. Your own pictures:
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import os
@@ -25,7 +26,7 @@ from absl import flags
 
 from keras_gans.command import run_command
 from keras_gans.config import Config, load_config, zoo_names
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, WorkerLost
 from keras_gans.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -184,13 +185,31 @@ def run(
             f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of "
             f"{source.options.batch_size // config.hparams.d_steps}"
         )
+        stack.enter_context(_device_faults(config, source))
         with team.scope():
             model = team.together(lambda: building.build_model(config, source.info))
         examples = team.as_chief(
-            lambda: _begin(config, workdir, source, model, overwrite, stack)
+            lambda: _begin(config, workdir, source, model, overwrite, stack, team)
         )
         team.share_state(model)
         return _fit(model, source, examples, config, workdir, team)
+
+
+@contextlib.contextmanager
+def _device_faults(config: Config, source):
+    """Turns what a device lacks (memory, cuDNN) into a line of a UserError."""
+    from keras_gans.engine import faults
+
+    try:
+        yield
+    except (UserError, WorkerLost):
+        raise
+    except Exception as error:
+        images = source.options.batch_size // config.hparams.d_steps
+        line = faults.describe(error, images, config.train.accumulate)
+        if line is None:
+            raise
+        raise UserError(line) from None
 
 
 def _open(config: Config, data_dir: str | None, team: Team):
@@ -210,9 +229,12 @@ def _open(config: Config, data_dir: str | None, team: Team):
     return source
 
 
-def _begin(config: Config, workdir: Workdir, source, model, overwrite: bool, stack):
+def _begin(
+    config: Config, workdir: Workdir, source, model, overwrite: bool, stack, team: Team
+):
     """Readies the workdir, which is locked until the stack closes, and the model."""
-    from keras_gans import checkpoint, data, images, transfer, vitals
+    from keras_gans import checkpoint, data, engine, images, transfer, vitals
+    from keras_gans.engine import devices
 
     examples = vitals.examples(source)
     if config.train.evaluate_every:
@@ -231,6 +253,17 @@ def _begin(config: Config, workdir: Workdir, source, model, overwrite: bool, sta
         checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, found[-1]))
         print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
     workdir.write(config, source.info)
+    hardware = devices.find(team.devices, engine.is_compiled(model))
+    options = config.train
+    line = devices.describe(hardware, options.precision, options.jit_compile)
+    print(line, flush=True)
+    before = devices.parse(workdir.write_hardware(dataclasses.asdict(hardware)))
+    if found and before and not hardware.rounds_like(before):
+        print(
+            f"{workdir.path}: earlier steps were computed on {before}; from here on "
+            "the run is not bit-identical to one that stays there",
+            flush=True,
+        )
     if source.info.source_shape:
         _, given = data.first_examples(source.held_out or source, 64)
         workdir.write_sources(images.to_uint8(given))

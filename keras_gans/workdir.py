@@ -2,6 +2,7 @@
 
 config.toml           the resolved recipe
 info.json             what the data set says of itself
+hardware.json         what computed the newest steps
 sources.npz           of models from pictures to pictures: some to try them on
 metrics.jsonl         one line every `train.log_every` steps
 checkpoints/          step_<step>.npz, the newest few; best.npz, if it was measured
@@ -39,6 +40,7 @@ PARTS = (
     "metrics.jsonl",
     "sources.npz",
     "info.json",
+    "hardware.json",
     "config.toml",  # last: as long as it is there, the rest is known to be ours
 )
 
@@ -184,6 +186,22 @@ class Workdir:
             self._write("config.toml", config.to_toml())
         except OSError as error:
             raise UserError(f"--workdir={self.path}: {error.strerror}") from None
+
+    def write_hardware(self, hardware: dict) -> dict | None:
+        """Keep what computes the run's steps from here on.
+
+        Args:
+            hardware: Fields of `engine.devices.Hardware`.
+
+        Returns:
+            The fields of what computed them before; None if that is not known.
+        """
+        before = None
+        with contextlib.suppress(OSError, ValueError):
+            with open(self.join("hardware.json"), encoding="utf-8") as file:
+                before = json.load(file)
+        self._write("hardware.json", json.dumps(hardware, indent=1))
+        return before
 
     def write_sources(self, pictures: np.ndarray) -> None:
         """Keeps some source pictures, uint8 [num, height, width, channels]."""

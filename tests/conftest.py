@@ -9,12 +9,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the tests mean CPUs; also in subprocesses
 JAX = os.environ.setdefault("KERAS_BACKEND", "tensorflow") == "jax"
 
+# Small models: what takes long is to compile them.
+flags = ["--xla_backend_optimization_level=0"]
+flags += ["--xla_force_host_platform_device_count=2"] if JAX else []
+os.environ["XLA_FLAGS"] = " ".join(flags)
+
 # Two devices, for the strategies; before the backend starts any.
 if JAX:
     os.environ["JAX_PLATFORMS"] = "cpu"
-    # Small models: what takes long is to compile them.
-    flags = "xla_force_host_platform_device_count=2", "xla_backend_optimization_level=0"
-    os.environ["XLA_FLAGS"] = " ".join(f"--{flag}" for flag in flags)
     collect_ignore_glob = ["test_[!j]*.py"]  # the others know TensorFlow
 else:
     from keras_gans.command import choose_kernels

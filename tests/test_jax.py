@@ -240,18 +240,19 @@ def test_second_derivatives_and_what_is_assigned_inside():
     assert float(seen) == 1.0
 
 
-def test_condition_takes_one_branch():
-    seen = keras.Variable(0.0)
+def test_lazy_term_is_computed_where_it_is_due():
+    step, seen = keras.Variable(0, dtype="int"), keras.Variable(0.0)
 
     def heavy():
         seen.assign(1.0)  # is forgotten
         return jnp.ones(2)
 
     pick = engine.compiled(
-        lambda x: engine.cond(x > 0, heavy, lambda: jnp.zeros(2)), [seen]
+        lambda: engine.every(step, 3, heavy, lambda: jnp.zeros(2)), [step, seen]
     )
-    np.testing.assert_array_equal(pick(jnp.array(1)), [1, 1])
-    np.testing.assert_array_equal(pick(jnp.array(-1)), [0, 0])
+    for number in range(4):
+        step.assign(number)
+        np.testing.assert_array_equal(pick(), 2 * [number in (0, 3)])
     assert float(seen) == 0.0
 
 

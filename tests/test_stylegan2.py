@@ -9,7 +9,7 @@ from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.sampler import SamplerError
 from PIL import Image
 
-from keras_gans import building, config, layers, penalties, sample
+from keras_gans import building, config, engine, penalties, sample
 from keras_gans.networks import stylegan2
 
 # The tests of one smoke run, on one worker.
@@ -250,7 +250,7 @@ def test_mean_style_follows_those_of_training():
 
 def test_doubling_is_bilinear():
     x = normal(1, 4, 4, 2)
-    y = layers.double(x).numpy()
+    y = engine.double(x, "bilinear").numpy()
     inner = 0.75 * (0.75 * x[:, 1, 1] + 0.25 * x[:, 1, 0]) + 0.25 * (
         0.75 * x[:, 0, 1] + 0.25 * x[:, 0, 0]
     )

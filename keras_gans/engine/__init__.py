@@ -26,43 +26,51 @@ __all__ = [
     "Model",
     "StepSeed",
     "compiled",
-    "cond",
     "depthwise_conv",
+    "device_kind",
+    "double",
+    "every",
     "global_mean",
     "gradients",
     "grouped_conv",
+    "current_kernels",
+    "is_compiled",
     "machine",
     "map_globally",
     "minimize",
     "multiplications",
     "num_replicas",
     "part",
+    "peak_memory_mib",
     "recompute",
     "replica_slice",
-    "resize",
     "set_random_seed",
     "synchronize",
     "train_function",
     "value_and_gradient",
+    "version",
     "whole",
 ]
 
 Model = backend.Model
 compiled = backend.compiled
-cond = backend.cond
-depthwise_conv = backend.depthwise_conv
+device_kind = backend.device_kind
+double = backend.double
+every = backend.every
 global_mean = backend.global_mean
 gradients = backend.gradients
-grouped_conv = backend.grouped_conv
+current_kernels = backend.current_kernels
+is_compiled = backend.is_compiled
 machine = backend.machine
 map_globally = backend.map_globally
 num_replicas = backend.num_replicas
+peak_memory_mib = backend.peak_memory_mib
 recompute = backend.recompute
-resize = backend.resize
 set_random_seed = backend.set_random_seed
 synchronize = backend.synchronize
 train_function = backend.train_function
 value_and_gradient = backend.value_and_gradient
+version = backend.version
 
 
 def minimize(
@@ -133,6 +141,60 @@ def replica_slice(make: Callable[[int], Any], batch: int) -> Any:
     if count == 1:
         return make(batch)
     return make(batch * count)[index * batch : (index + 1) * batch]
+
+
+def depthwise_conv(x: Any, kernel: Any, strides: int) -> Any:
+    """Convolve each channel with a kernel of its own, without padding.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kernel: float [height, width, channels, 1].
+        strides: In both directions.
+
+    Returns:
+        float [batch, ..., ..., channels].
+    """
+    return _DepthwiseConv(strides)(x, kernel)
+
+
+class _DepthwiseConv(keras.Operation):
+    """`depthwise_conv` as one operation of a functional model."""
+
+    def __init__(self, strides: int):
+        super().__init__()
+        self._strides = strides
+
+    def call(self, x: Any, kernel: Any) -> Any:
+        strides = self._strides
+        if not current_kernels().sum_shifts:
+            return ops.depthwise_conv(x, kernel, strides=strides, padding="valid")
+        tall, wide = (
+            (side - size) // strides * strides + 1
+            for side, size in zip(x.shape[1:3], kernel.shape, strict=False)
+        )
+        return sum(
+            kernel[i, j, :, 0] * x[:, i : i + tall : strides, j : j + wide : strides]
+            for i in range(kernel.shape[0])
+            for j in range(kernel.shape[1])
+        )
+
+
+def grouped_conv(x: Any, kernel: Any) -> Any:
+    """Convolve each group of channels with kernels of its own; same size, stride 1.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kernel: float [height, width, channels / groups, out].
+
+    Returns:
+        float [batch, height, width, out].
+    """
+    groups = x.shape[-1] // kernel.shape[2]
+    if not current_kernels().split_groups:
+        return backend.conv(x, kernel, groups)
+    parts = (ops.split(value, groups, axis=-1) for value in (x, kernel))
+    convolved = [backend.conv(*pair, 1) for pair in zip(*parts, strict=True)]
+    return ops.concatenate(convolved, axis=-1)
 
 
 def drawing(seeds: keras.random.SeedGenerator) -> Callable[..., Any]:

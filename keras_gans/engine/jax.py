@@ -22,8 +22,9 @@ import keras
 from jax import numpy as jnp
 from keras import ops
 
-from keras_gans.engine import tracing
+from keras_gans.engine import kernels, tracing
 
+NAME = "JAX"
 Logs = dict[str, jax.Array]
 
 
@@ -183,14 +184,18 @@ def value_and_gradient(
     return score, (gradient.astype("float32") / scale).astype(x.dtype)
 
 
-def cond(pred: jax.Array, true_fn: Callable, false_fn: Callable) -> Any:
-    """As `keras.ops.cond`; what the two assign is forgotten."""
+def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -> Any:
+    """Computes something in every so many steps; see the TensorFlow engine.
+
+    What the two functions assign is forgotten.
+    """
 
     def alone(fn):
         with _Scope():
             return fn()
 
-    return jax.lax.cond(pred, partial(alone, true_fn), partial(alone, false_fn))
+    due = step.value % steps == 0
+    return jax.lax.cond(due, partial(alone, fn), partial(alone, otherwise))
 
 
 class Model(keras.Model):
@@ -243,6 +248,11 @@ def pure_step(model: keras.Model, variables: Sequence[keras.Variable]) -> Callab
         return [scope.get_current_value(v) for v in variables], logs
 
     return step
+
+
+def is_compiled(model: keras.Model) -> bool:
+    """Whether XLA compiles the model's training steps."""
+    return not model.run_eagerly
 
 
 def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
@@ -316,25 +326,8 @@ def compiled(fn: Callable, variables: Sequence[keras.Variable]) -> Callable:
     return call
 
 
-def grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolves each group of channels with kernels of its own; same size, stride 1.
-
-    Args:
-        x: float [batch, height, width, channels].
-        kernel: float [height, width, channels / groups, out].
-
-    Returns:
-        float [batch, height, width, out].
-    """
-    groups = x.shape[-1] // kernel.shape[2]
-    if jax.default_backend() != "cpu":
-        return _conv(x, kernel, groups)
-    # On a CPU XLA's gradients of groups take 60 times as long as those of each.
-    parts = (jnp.split(value, groups, axis=-1) for value in (x, kernel))
-    return jnp.concatenate([_conv(*pair) for pair in zip(*parts, strict=True)], -1)
-
-
-def _conv(x, kernel, groups=1):
+def conv(x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
+    """Convolves groups of channels in one operation; same size, stride 1."""
     layout = "NHWC", "HWIO", "NHWC"
     return jax.lax.conv_general_dilated(
         x,
@@ -346,54 +339,20 @@ def _conv(x, kernel, groups=1):
     )
 
 
-def depthwise_conv(x: jax.Array, kernel: jax.Array, strides: int) -> jax.Array:
-    """Convolves each channel with a kernel of its own, without padding.
+def double(x: jax.Array, interpolation: str) -> jax.Array:
+    """Doubles height and width of maps.
 
     Args:
         x: float [batch, height, width, channels].
-        kernel: float [height, width, channels, 1].
-        strides: In both directions.
-
-    Returns:
-        float [batch, ..., ..., channels].
-    """
-    return _Depthwise(strides)(x, kernel)
-
-
-class _Depthwise(keras.Operation):
-    """As one operation of a functional model."""
-
-    def __init__(self, strides: int):
-        super().__init__()
-        self._strides = strides
-
-    def call(self, x, kernel):
-        strides = self._strides
-        if jax.default_backend() != "cpu":
-            return ops.depthwise_conv(x, kernel, strides=strides, padding="valid")
-        # On a CPU a sum of shifted maps takes a 20th of the time.
-        tall, wide = (
-            (side - size) // strides * strides + 1
-            for side, size in zip(x.shape[1:3], kernel.shape, strict=False)
-        )
-        return sum(
-            kernel[i, j, :, 0] * x[:, i : i + tall : strides, j : j + wide : strides]
-            for i in range(kernel.shape[0])
-            for j in range(kernel.shape[1])
-        )
-
-
-def resize(x: jax.Array, size: tuple, interpolation: str) -> jax.Array:
-    """Resizes maps, as `keras.ops.image.resize`.
-
-    Args:
-        x: float [batch, height, width, channels].
-        size: The new (height, width).
         interpolation: "nearest" or "bilinear"; not antialiased.
 
     Returns:
-        float [batch, *size, channels].
+        float [batch, 2 * height, 2 * width, channels].
     """
+    if interpolation == "nearest" and current_kernels().repeat_pixels:
+        return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+    _, height, width, _ = x.shape
+    size = 2 * height, 2 * width
     return ops.image.resize(x, size, interpolation=interpolation)
 
 
@@ -409,10 +368,36 @@ def synchronize(model: keras.Model) -> None:
     """Nothing: batch normalisation sees the whole batch."""
 
 
+def device_kind() -> str:
+    """The kind of the device that computes a step: "cpu", "gpu" or "tpu"."""
+    return jax.default_backend()
+
+
+def device_name() -> str:
+    """The name of the first device, as "NVIDIA H200"."""
+    return jax.local_devices()[0].device_kind
+
+
+def current_kernels() -> kernels.Kernels:
+    """The computations to choose in what is traced right now; XLA compiles it all."""
+    return kernels.choose("jax", device_kind(), compiled=True)
+
+
 def machine() -> str:
     """What figures are of: devices, and the backend's version."""
     devices = [d.device_kind for d in jax.local_devices()]
-    return f"{'+'.join(devices)}, JAX {jax.__version__}"
+    return f"{'+'.join(devices)}, {version()}"
+
+
+def version() -> str:
+    """The backend and its version."""
+    return f"{NAME} {jax.__version__}"
+
+
+def peak_memory_mib() -> float:
+    """The most memory that the first device held so far, in MiB; 0 if unknown."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return stats.get("peak_bytes_in_use", 0) / 2**20
 
 
 def num_replicas() -> int:

@@ -14,7 +14,7 @@ from jax.extend.core import jaxprs_in_params
 
 from keras_gans.engine import jax as engine
 
-SIDE, TIMES = 2048, 4  # of the matrices that a device's peak is measured with
+TIMES = 4  # products in a measurement of a device's peak
 
 
 class BareLoop:
@@ -48,26 +48,27 @@ class BareLoop:
         return count_flop(self._pure, values, jax.tree.map(np.asarray, batch))
 
 
-def multiplications(dtype: str) -> Callable[[], float]:
+def multiplications(dtype: str, side: int = 2048) -> Callable[[], float]:
     """Products of large matrices, for a device's peak.
 
     Args:
         dtype: Of the matrices, as "float32".
+        side: Their rows and columns.
 
     Returns:
         Does some, and says how many operations they were.
     """
-    a = jax.random.normal(jax.random.key(0), (SIDE, SIDE)).astype(dtype)
+    a = jax.random.normal(jax.random.key(0), (side, side)).astype(dtype)
 
     @jax.jit
     def multiply(b):
         for _ in range(TIMES):
-            b = a @ b / SIDE
+            b = a @ b / side
         return jnp.sum(b)
 
     def run() -> float:
         jax.block_until_ready(multiply(a))
-        return TIMES * 2.0 * SIDE**3
+        return TIMES * 2.0 * side**3
 
     return run
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gans.engine import tracing
+from keras_gans.engine import faults, kernels, tracing
+from keras_gans.engine.keras_private import is_compiling
 
-cond = ops.cond
+NAME = "TensorFlow"
 set_random_seed = keras.utils.set_random_seed
 
 
@@ -21,6 +24,16 @@ class Model(keras.Model):
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: it is built, and Keras would sum a batch over several hosts."""
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Make what `fit` calls for each batch."""
+        if not self.jit_compile or self.run_eagerly or num_replicas() > 1:
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            some = train_function(self, itertools.repeat(self.steps_per_execution))
+            self.train_function = lambda iterator: {
+                name: values[-1] for name, values in some(iterator).items()
+            }
 
 
 def apply(
@@ -117,45 +130,172 @@ def recompute(
     return once(*(tf.convert_to_tensor(v.value) for v in variables), *inputs)
 
 
-def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
-    """What `fit` calls in place of Keras's own: some training steps in one graph.
-
-    The host, which has batches to prepare, comes in once for all of them.
+def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -> Any:
+    """Compute something in every so many steps.
 
     Args:
-        model: With a `train_step`; compiled.
-        sizes: How many steps each call takes.
+        step: Counts training steps, from 0.
+        steps: Steps from one computation to the next.
+        fn: Computes it, where `step` is a multiple of `steps`.
+        otherwise: Returns what stands for it in the steps between; of the same shape.
 
     Returns:
-        From an iterator over batches to what each step says, float32 [steps], the mean
-        over the devices.
+        What `fn` or `otherwise` returns.
     """
-    strategy, step = model.distribute_strategy, model.train_step
-    if model.jit_compile:
-        step = tf.function(step, autograph=False, jit_compile=True)
-    names = []
+    due = tracing.is_due(step, steps)
+    if due is None:
+        return ops.cond(step.value % steps == 0, fn, otherwise)
+    return fn() if due else otherwise()
 
-    def train(batch):
-        logs = step(batch)
-        names[:] = logs
-        return tf.stack(list(logs.values()))
 
-    def train_and_note(i, rows, iterator):
-        each = strategy.run(train, args=(next(iterator),))
-        return i + 1, rows.write(i, strategy.reduce("MEAN", each, axis=None))
+class CompiledStep:
+    """A training step that XLA compiles, once for each set of lazy terms in a step.
 
-    @functools.partial(tf.function, autograph=False)
-    def call(iterator, num):
-        _, rows = tf.while_loop(
-            lambda i, rows: i < num,
-            lambda i, rows: train_and_note(i, rows, iterator),
-            (0, tf.TensorArray(tf.float32, num)),
-            parallel_iterations=1,
-        )
-        return dict(zip(names, tf.unstack(rows.stack(), axis=1), strict=True))
+    Which lazy terms fall in a step is decided while tracing. With `tf.cond`, XLA would
+    take the shapes that a branch hands to its gradient for constants, and compile the
+    step anew for every value of the counter.
 
-    calls = iter(sizes)
-    return lambda iterator: call(iterator, tf.constant(next(calls)))
+    Args:
+        model: Compiled model with a `train_step`.
+
+    Attributes:
+        names: Names of the logged values, after the first call.
+    """
+
+    def __init__(self, model: keras.Model):
+        """Traces nothing yet."""
+        self._model = model
+        self._functions: list[tuple[int, Callable]] = []
+        self._periods: set[int] = set()
+        self.names: list[str] = []
+
+    def __call__(self, batch: Any, number: int) -> tf.Tensor:
+        """Take a training step.
+
+        Args:
+            batch: What `train_step` takes.
+            number: The model's step, on the host.
+
+        Returns:
+            The logged values, float32 [names].
+        """
+        for traced_for, function in self._functions:
+            if self._due(traced_for) == self._due(number):
+                return function(batch)
+        self._functions.append((number, self._trace(number)))
+        return self._functions[-1][1](batch)
+
+    def _due(self, number: int) -> list[bool]:
+        return [number % period == 0 for period in sorted(self._periods)]
+
+    def _trace(self, number: int) -> Callable:
+        model, periods = self._model, self._periods
+
+        def train(batch):
+            with tracing.computing(step=model.step, number=number, periods=periods):
+                logs = model.train_step(batch)
+            self.names[:] = logs
+            return tf.stack(list(logs.values()))
+
+        return tf.function(train, autograph=False, jit_compile=True)
+
+
+def is_compiled(model: keras.Model) -> bool:
+    """Whether XLA compiles the model's training steps."""
+    return bool(model.jit_compile)
+
+
+def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
+    """Make what `fit` calls in place of Keras's own function: some training steps.
+
+    Without XLA all steps of a call are one graph, and the host, which has batches to
+    prepare, comes in once for all of them. With XLA the host starts one compiled step
+    after another, and waits for none. A step that XLA cannot compile is computed
+    without it, and so are all that follow.
+
+    Args:
+        model: Compiled model with a `train_step`.
+        sizes: Number of steps in each call.
+
+    Returns:
+        From an iterator over batches to what each step logs, float32 [steps], the mean
+        over the devices. Raises StopIteration where the batches end.
+    """
+    compiled, plain, calls = CompiledStep(model), _Loop(model), iter(sizes)
+
+    def call(iterator):
+        rows, size = [], next(calls)
+        if not model.jit_compile:
+            return plain(iterator, size)
+        number = int(model.step.numpy())
+        for batch in itertools.islice(iterator, size):
+            rows.append(step(batch, number + len(rows)))
+        if not rows:
+            raise StopIteration
+        names = compiled.names or plain.names
+        return dict(zip(names, tf.unstack(tf.stack(rows), axis=1), strict=True))
+
+    def step(batch, number):
+        if model.jit_compile:
+            try:
+                return compiled(batch, number)
+            except tf.errors.OpError as error:
+                if faults.find(error):
+                    raise
+                reason = faults.describe_compilation(str(error))
+                print(f"{model.name}: {reason}", file=sys.stderr, flush=True)
+                model.jit_compile = False
+        alone = iter(tf.data.Dataset.from_tensors(batch))
+        return tf.concat(list(plain(alone, 1).values()), axis=0)
+
+    return call
+
+
+class _Loop:
+    """Training steps without XLA, those of a call in one graph.
+
+    Args:
+        model: Compiled model with a `train_step`.
+
+    Attributes:
+        names: Names of the logged values, after the first call.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._model, self.names = model, []
+
+    def __call__(self, iterator: Iterator, size: int) -> dict[str, tf.Tensor]:
+        """Take `size` steps; returns what each logs, float32 [size]."""
+        try:
+            return self._call(iterator, tf.constant(size))
+        except tf.errors.OutOfRangeError:
+            raise StopIteration from None
+
+    @functools.cached_property
+    def _call(self) -> Callable:
+        strategy, step = self._model.distribute_strategy, self._model.train_step
+
+        def train(batch):
+            logs = step(batch)
+            self.names[:] = logs
+            return tf.stack(list(logs.values()))
+
+        def train_and_note(i, rows, iterator):
+            each = strategy.run(train, args=(next(iterator),))
+            return i + 1, rows.write(i, strategy.reduce("MEAN", each, axis=None))
+
+        @functools.partial(tf.function, autograph=False)
+        def call(iterator, num):
+            _, rows = tf.while_loop(
+                lambda i, rows: i < num,
+                lambda i, rows: train_and_note(i, rows, iterator),
+                (0, tf.TensorArray(tf.float32, num)),
+                parallel_iterations=1,
+            )
+            columns = tf.unstack(rows.stack(), axis=1)
+            return dict(zip(self.names, columns, strict=True))
+
+        return call
 
 
 def compiled(fn: Callable, variables: Sequence[keras.Variable]) -> Callable:
@@ -195,22 +335,15 @@ def value_and_gradient(
     return score, tf.cast(gradient, x.dtype)
 
 
-def grouped_conv(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Convolves each group of channels with kernels of its own; same size, stride 1.
+def conv(x: tf.Tensor, kernel: tf.Tensor, groups: int) -> tf.Tensor:
+    """Convolves groups of channels in one operation; same size, stride 1.
 
     `keras.ops.conv` does it through XLA, which takes a hundred times as long on a CPU.
     Some CPUs lack TensorFlow's gradients of it: there they are those of a convolution
     for each group.
-
-    Args:
-        x: float [batch, height, width, channels].
-        kernel: float [height, width, channels / groups, out].
-
-    Returns:
-        float [batch, height, width, out].
     """
-    conv = _conv if has_grouped_gradients(x.dtype) else _group_by_group
-    return conv(x, kernel)
+    native = groups == 1 or is_compiling() or has_grouped_gradients(x.dtype)
+    return (_conv if native else _group_by_group)(x, kernel)
 
 
 @functools.cache
@@ -251,31 +384,20 @@ def _group_by_group(x, kernel):
     return _conv(x, kernel), gradient
 
 
-def depthwise_conv(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
-    """Convolves each channel with a kernel of its own, without padding.
+def double(x: tf.Tensor, interpolation: str) -> tf.Tensor:
+    """Doubles height and width of maps; both may be unknown while tracing.
 
     Args:
         x: float [batch, height, width, channels].
-        kernel: float [height, width, channels, 1].
-        strides: In both directions.
-
-    Returns:
-        float [batch, ..., ..., channels].
-    """
-    return ops.depthwise_conv(x, kernel, strides=strides, padding="valid")
-
-
-def resize(x: tf.Tensor, size: tuple, interpolation: str) -> tf.Tensor:
-    """Resizes maps, as `keras.ops.image.resize`; height and width may be tensors.
-
-    Args:
-        x: float [batch, height, width, channels].
-        size: The new (height, width).
         interpolation: "nearest" or "bilinear"; not antialiased.
 
     Returns:
-        float [batch, *size, channels].
+        float [batch, 2 * height, 2 * width, channels].
     """
+    if interpolation == "nearest" and current_kernels().repeat_pixels:
+        return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+    known, shape = x.shape[1:3], tf.shape(x)[1:3]
+    size = [2 * (known[i] or shape[i]) for i in range(2)]
     return tf.cast(tf.image.resize(x, size, interpolation), x.dtype)
 
 
@@ -286,10 +408,41 @@ def synchronize(model: keras.Model) -> None:
             layer.synchronized = True
 
 
+def device_kind() -> str:
+    """The kind of the device that computes a step: "cpu", "gpu" or "tpu"."""
+    kinds = {device.device_type for device in tf.config.list_logical_devices()}
+    return next((kind.lower() for kind in ("GPU", "TPU") if kind in kinds), "cpu")
+
+
+def device_name() -> str:
+    """The name of the first GPU, as "NVIDIA H200"; or the kind of the device."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        return details.get("device_name", "GPU")
+    return device_kind().upper()
+
+
+def current_kernels() -> kernels.Kernels:
+    """The computations to choose in what is traced, or run eagerly, right now."""
+    return kernels.choose("tensorflow", device_kind(), is_compiling())
+
+
 def machine() -> str:
     """What figures are of: devices, and the backend's version."""
     devices = [d.device_type for d in tf.config.list_physical_devices()]
-    return f"{'+'.join(devices)}, TensorFlow {tf.__version__}"
+    return f"{'+'.join(devices)}, {version()}"
+
+
+def version() -> str:
+    """The backend and its version."""
+    return f"{NAME} {tf.__version__}"
+
+
+def peak_memory_mib() -> float:
+    """The most memory that the first GPU held so far, in MiB; 0 without one."""
+    if not tf.config.list_logical_devices("GPU"):
+        return 0.0
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
 
 
 def num_replicas() -> int:

@@ -9,7 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-SIDE, TIMES = 2048, 4  # of the matrices that a device's peak is measured with
+from keras_gans.engine.tensorflow import CompiledStep
+
+TIMES = 4  # products in a measurement of a device's peak
 
 
 class BareLoop:
@@ -21,13 +23,18 @@ class BareLoop:
 
     def __init__(self, model: keras.Model):
         """Traces nothing yet."""
+        self._model, self._compiled = model, CompiledStep(model)
         # Without autograph, as in fit().
-        self._step = tf.function(
-            model.train_step, autograph=False, jit_compile=model.jit_compile
-        )
+        self._step = tf.function(model.train_step, autograph=False)
 
     def run(self, batches: Sequence[Any]) -> None:
         """Takes a step on each of some batches, and waits for the device."""
+        if self._model.jit_compile:
+            start = int(self._model.step.numpy())
+            for number, batch in enumerate(batches, start):
+                row = self._compiled(batch, number)
+            row.numpy()
+            return
         for batch in batches:
             logs = self._step(batch)
         _ = {k: v.numpy() for k, v in logs.items()}
@@ -37,26 +44,27 @@ class BareLoop:
         return count_flop(self._step, batch)
 
 
-def multiplications(dtype: str) -> Callable[[], float]:
+def multiplications(dtype: str, side: int = 2048) -> Callable[[], float]:
     """Products of large matrices, for a device's peak.
 
     Args:
         dtype: Of the matrices, as "float32".
+        side: Their rows and columns.
 
     Returns:
         Does some, and says how many operations they were.
     """
-    a = tf.cast(tf.random.stateless_normal((SIDE, SIDE), (0, 0)), dtype)
+    a = tf.cast(tf.random.stateless_normal((side, side), (0, 0)), dtype)
 
     @tf.function
     def multiply(b):
         for _ in range(TIMES):
-            b = tf.matmul(a, b) / SIDE
+            b = tf.matmul(a, b) / side
         return tf.reduce_sum(b)
 
     def run() -> float:
         multiply(a).numpy()
-        return TIMES * 2.0 * SIDE**3
+        return TIMES * 2.0 * side**3
 
     return run
 

@@ -1,4 +1,4 @@
-"""What a step knows of itself while it is traced: which part of a batch it computes."""
+"""What a step knows of itself while it is traced: its part of a batch, its number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ _tracing = threading.local()
 
 @contextlib.contextmanager
 def computing(**what: Any) -> Iterator[None]:
-    """Notes which part of a batch is computed, and by how much its loss is scaled."""
+    """Sets facts about the code that is traced inside.
+
+    Args:
+        **what: `part` and `scale`, for the functions of these names; `step`, `number`
+            and `periods`, for `is_due`.
+    """
     before = dict(vars(_tracing))
     vars(_tracing).update(what)
     try:
@@ -31,3 +36,19 @@ def part() -> tuple[int, int]:
 def scale() -> Any:
     """What the loss is multiplied by, so that gradients of 16 bits do not vanish."""
     return getattr(_tracing, "scale", 1.0)
+
+
+def is_due(step: Any, every: int) -> bool | None:
+    """Return whether a lazy term falls in the step that is traced.
+
+    Args:
+        step: Variable that counts training steps.
+        every: Steps from one computation of the term to the next.
+
+    Returns:
+        None if the traced function serves all steps; it has to look at `step` then.
+    """
+    if getattr(_tracing, "step", None) is not step:
+        return None
+    _tracing.periods.add(every)
+    return _tracing.number % every == 0

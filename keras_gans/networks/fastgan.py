@@ -20,11 +20,11 @@ from keras_gans.layers import (
     AddNoise,
     SNConv2D,
     SNDense,
-    double,
     generator_inputs,
     map_sizes,
     quarter,
 )
+from keras_gans.size_free import Double
 
 Tensor = Any
 
@@ -226,7 +226,7 @@ def up(x: Tensor, filters: int, twice: bool = False) -> Tensor:
     Returns:
         float [batch, 2 * height, 2 * width, filters].
     """
-    x = double(x, "nearest")
+    x = Double()(x)
     for _ in range(2 if twice else 1):
         x = conv(x, 2 * filters)
         if twice:

@@ -17,11 +17,11 @@ from keras_gans.errors import UserError, check_range
 from keras_gans.layers import (
     GroupedConv2D,
     blur,
-    double,
     generator_inputs,
     image_inputs,
     map_widths,
 )
+from keras_gans.size_free import Double
 
 Tensor = Any
 
@@ -69,7 +69,7 @@ def generator(
         if x.shape[-1] != filters:
             x = _conv(filters, 1)(x)
         if level:
-            x = double(x)
+            x = Double("bilinear")(x)
         for _ in range(blocks):
             x = block(x, group_size, blocks * len(widths))
     images = _conv(image_shape[-1], 1, dtype="float32")(x)

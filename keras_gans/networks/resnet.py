@@ -20,12 +20,12 @@ from keras_gans.layers import (
     SelfAttention,
     SNConv2D,
     SNDense,
-    double,
     generator_inputs,
     image_inputs,
     map_sizes,
     projection_logits,
 )
+from keras_gans.size_free import Double
 
 Tensor = Any
 Layers = Callable[..., Any]
@@ -144,11 +144,11 @@ def up_block(
     """
     # No biases: a normalisation follows, and would take them away.
     wide = {"padding": "same", "use_bias": False, "kernel_initializer": initializer}
-    y = double(layers.ReLU()(normalize(x)), "nearest")
+    y = Double()(layers.ReLU()(normalize(x)))
     y = conv(filters, 3, **wide)(y)
     y = conv(filters, 3, **wide)(layers.ReLU()(normalize(y)))
     # A 1x1 convolution and doubling commute: the cheaper order.
-    return y + double(conv(filters, 1, use_bias=False)(x), "nearest")
+    return y + Double()(conv(filters, 1, use_bias=False)(x))
 
 
 def down_block(

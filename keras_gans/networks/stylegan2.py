@@ -25,12 +25,12 @@ from keras_gans.layers import (
     MinibatchStdDev,
     PixelNorm,
     blur,
-    double,
     generator_inputs,
     image_inputs,
     map_widths,
     policy,
 )
+from keras_gans.size_free import Double
 
 Tensor = Any
 
@@ -121,7 +121,7 @@ def generator(
         if picture is None:
             picture = rgb
         else:
-            picture = double(picture) + rgb
+            picture = Double("bilinear", dtype="float32")(picture) + rgb
     inner = {"styles": styles, "noise": strength} if noise else {"styles": styles}
     synthesis = keras.Model(inner, picture, name="synthesis")
 
