@@ -9,6 +9,14 @@ time spent waiting for data, the arithmetic of an image, what share of the devic
 that is, and the most memory held. Several models, --precision=float32,mixed_bfloat16,
 and --torch (PyTorch's DCGAN of the same shape) are measured in turn in the same run.
 
+    python -m keras_gans.benchmark gpu --seconds=300
+
+times the zoo on a GPU that is at hand for minutes, under the backends that are
+installed, and PyTorch's DCGAN if there is PyTorch: the main job for a minute, then
+milliseconds per step of five models in two precisions, then the device's peaks. Each
+row is printed, and kept in --out, as soon as it is there. --write makes the page
+gpu.md in --docs, in its folder results.
+
     python -m keras_gans.benchmark models --model=dcgan --model=r3gan
 
 runs the bare loop of each recipe in a process of its own and prints steps and images
@@ -49,6 +57,7 @@ prints how many are found again, how visible the mark is, and what it costs in K
 from __future__ import annotations
 
 import concurrent.futures
+import datetime
 import multiprocessing
 import os
 import platform
@@ -59,7 +68,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from keras_gans import board, speed
+from keras_gans import board, gpu_table, speed
 from keras_gans.command import import_backend, import_tensorflow, run_command
 from keras_gans.config import Config, load_config
 from keras_gans.errors import UserError
@@ -67,6 +76,7 @@ from keras_gans.export.sampler import peak_mib
 
 KINDS = (
     "throughput",
+    "gpu",
     "models",
     "input",
     "quality",
@@ -95,6 +105,9 @@ def define_flags(values: flags.FlagValues) -> None:
         **flag,
     )
     flags.DEFINE_bool("torch", False, "throughput: PyTorch's DCGAN, too.", **flag)
+    flags.DEFINE_integer("seconds", 300, "gpu: time in all.", **flag, lower_bound=10)
+    flags.DEFINE_bool("smoke", False, "gpu: recipes at smoke size.", **flag)
+    flags.DEFINE_bool("write", False, "gpu: write the page of results.", **flag)
     flags.DEFINE_integer("rounds", 5, "Pairs of measurements.", **flag, lower_bound=1)
     flags.DEFINE_integer(
         "steps",
@@ -133,6 +146,9 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError(f"say which benchmark: one of {', '.join(KINDS)}")
         if kind != "throughput" and (values.precision or values.torch):
             raise UserError("--precision and --torch: of throughput alone")
+        if kind == "gpu":
+            gpu(values)
+            return
         if kind == "report":
             board.report(values.out, values.docs, values.readme)
             print(f"wrote {os.path.join(values.docs, 'board.md')}")
@@ -173,6 +189,21 @@ def throughput(values: flags.FlagValues) -> None:
         configs, values.data_dir, values.rounds, values.steps, values.torch
     )
     print(_machine())
+
+
+def gpu(values: flags.FlagValues) -> None:
+    """Times the zoo on a GPU; the flags are those of the command."""
+    out = values.out if values["out"].present else os.path.join("runs", "gpu")
+    rows = gpu_table.run(values.seconds, out, values.smoke)
+    print(f"kept in {os.path.join(out, 'rows.jsonl')}")
+    if values.write:
+        command = f"python -m keras_gans.benchmark gpu --seconds={values.seconds}"
+        text = gpu_table.page(rows, command, datetime.date.today().isoformat())
+        path = os.path.join(values.docs, "results", "gpu.md")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        print(f"wrote {path}")
 
 
 def quality(values: flags.FlagValues) -> None:
@@ -234,10 +265,10 @@ def _steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
     loop = engine.BareLoop(building.build_model(config, source.info))
-    run = speed.bare_loop(loop, source, 10)
-    run()  # trace, and warm up
+    run = speed.bare_loop(loop, source)
+    run(10)  # trace, and warm up
     size = source.options.batch_size
-    return statistics.median(run() for _ in range(3)) / size, size
+    return statistics.median(run(10) for _ in range(3)) / size, size
 
 
 def models(
@@ -312,9 +343,9 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
     model = building.build_model(config, source.info)
-    run = speed.bare_loop(engine.BareLoop(model), source, steps)
-    run()  # trace, and warm up
-    rate = statistics.median(run() for _ in range(rounds))
+    run = speed.bare_loop(engine.BareLoop(model), source)
+    run(min(steps, speed.WARM_UP))  # trace, and warm up
+    rate = statistics.median(run(steps) for _ in range(rounds))
     size = source.options.batch_size
     sizes = model.generator.count_params(), model.discriminator.count_params()
     return size, f"{rate / size:.2f}", round(rate), *sizes, round(peak_mib()) or "?"

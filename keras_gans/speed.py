@@ -24,6 +24,8 @@ from keras_gans.command import import_backend
 from keras_gans.config import Config
 from keras_gans.export.sampler import peak_mib
 
+WARM_UP = 20  # steps that trace and compile what is measured
+
 TITLES = (
     "contender",
     "fit, images/s",
@@ -73,7 +75,7 @@ def throughput(
         for way in torch_dcgan.WAYS:
             names.append(f"torch {way}")
             makers.append(
-                (torch_dcgan.TorchDCGAN, configs[0], way, data_dir, counts[0])
+                (torch_dcgan.open_recipe, configs[0], way, data_dir, counts[0])
             )
     with contextlib.ExitStack() as stack:
         pools = [
@@ -84,12 +86,16 @@ def throughput(
             )
             for _ in makers
         ]
-        for pool, maker in zip(pools, makers, strict=True):  # trace, and warm up
-            pool.submit(_prepare, *maker).result()
+        for name, pool, maker in zip(names, pools, makers, strict=True):
+            start = time.monotonic()
+            pool.submit(_prepare, *maker).result()  # trace, and warm up
+            print(f"{name}: ready in {time.monotonic() - start:.0f} s", flush=True)
         found: list[list[dict]] = [[] for _ in makers]
-        for _ in range(rounds):
-            for pool, rows in zip(pools, found, strict=True):
+        for number in range(1, rounds + 1):
+            for name, pool, rows in zip(names, pools, found, strict=True):
                 rows.append(pool.submit(_measure).result())
+                fit = f"{rows[-1]['fit']:.0f} images/s"
+                print(f"{name}: round {number} of {rounds}: fit {fit}", flush=True)
         facts = [pool.submit(_facts).result() for pool in pools]
     first, width = [row["fit"] for row in found[0]], max(map(len, names))
     print(f"{TITLES[0]:>{width}}" + "".join(f"{t:>14}" for t in TITLES[1:]))
@@ -126,7 +132,7 @@ def _start() -> None:
 def _prepare(maker: Callable, *how: Any) -> None:
     global _contender
     _contender = maker(*how)
-    _contender.measure()
+    _contender.measure(WARM_UP)
 
 
 def _measure() -> dict[str, float]:
@@ -156,22 +162,31 @@ class Recipe:
         self.model = building.build_model(config, self.source.info)
         self.examples = vitals.examples(self.source)
         self.loop = engine.BareLoop(self.model)
-        self.bare = bare_loop(self.loop, self.source, self.steps)
+        self.bare = bare_loop(self.loop, self.source)
         self.stream = self.source.stream(config.train.seed)
+        self.spans: list[tuple[int, int]] = []  # first and last step of each fit
         self.model.train_function = engine.train_function(  # traced once
             self.model,
             itertools.chain.from_iterable(
-                strategies.sizes(start, start + self.steps, config.train)
-                for start in itertools.count(0, self.steps)
+                strategies.sizes(*self.spans[i], config.train)
+                for i in itertools.count()
             ),
         )
-        self.ends = itertools.count(self.steps, self.steps)
 
-    def measure(self) -> dict[str, float]:
-        """Images per second of both loops, and the share of the time spent waiting."""
-        fit = self._fit()  # first: it counts by the model's steps
+    def measure(self, steps: int | None = None) -> dict[str, float]:
+        """Measure both loops.
+
+        Args:
+            steps: Training steps of each; those of a measurement if not given.
+
+        Returns:
+            Images per second as "fit" and "bare"; the share of its time that a loop
+            waits for the input pipeline as "waiting".
+        """
+        steps = steps or self.steps
+        fit = self._fit(steps)  # first: it counts by the model's steps
         step = int(self.model.step.numpy())
-        found = {"fit": fit, "bare": self.bare(), "waiting": self._waiting()}
+        found = {"fit": fit, "bare": self.bare(steps), "waiting": self._waiting(steps)}
         self.model.step.assign(step)
         return found
 
@@ -183,7 +198,7 @@ class Recipe:
         dtype = self.config.train.precision.removeprefix("mixed_")
         return {"flop": flop, "peak": peak_gflops(engine.multiplications(dtype))}
 
-    def _fit(self) -> float:
+    def _fit(self, steps: int) -> float:
         import keras
 
         from keras_gans import building, callbacks
@@ -200,7 +215,9 @@ class Recipe:
             def on_train_end(self, logs: dict | None = None):
                 self.last = time.perf_counter()
 
-        options = dataclasses.replace(self.config.train, steps=next(self.ends))
+        start = self.spans[-1][1] if self.spans else 0
+        self.spans.append((start, start + steps))
+        options = dataclasses.replace(self.config.train, steps=start + steps)
         with tempfile.TemporaryDirectory() as folder:
             # Opening the folder and the stream comes once in a run: not timed.
             clock, workdir = Clock(), Workdir(folder)
@@ -215,20 +232,20 @@ class Recipe:
             )
             self.model.fit(
                 self.stream,
-                steps_per_epoch=self.steps,
+                steps_per_epoch=steps,
                 verbose=0,
                 shuffle=False,
                 callbacks=callbacks.CallbackList(
                     [*watching, clock], add_history=True, model=self.model
                 ),
             )
-        return self.steps * self.size / (clock.last - clock.first)
+        return steps * self.size / (clock.last - clock.first)
 
-    def _waiting(self) -> float:
+    def _waiting(self, steps: int) -> float:
         batches, waited = iter(self.stream), 0.0
         next(batches)  # opens the pipeline
         begin = time.perf_counter()
-        for _ in range(self.steps):
+        for _ in range(steps):
             start = time.perf_counter()
             batch = next(batches)
             waited += time.perf_counter() - start
@@ -236,21 +253,20 @@ class Recipe:
         return waited / (time.perf_counter() - begin)
 
 
-def bare_loop(loop: Any, source: Any, steps: int) -> Callable[[], float]:
+def bare_loop(loop: Any, source: Any) -> Callable[[int], float]:
     """The same updates with nothing around them: no callback, no input pipeline.
 
     Args:
         loop: An `engine.BareLoop`.
-        source: What 16 batches of are used again and again.
-        steps: Training steps in a measurement.
+        source: Data source; its first 16 batches are used in turn.
 
     Returns:
-        Measures images per second.
+        From a number of training steps to their images per second.
     """
     batches = list(itertools.islice(source.stream(0), 16))
     size = len(batches[0][0])
 
-    def run() -> float:
+    def run(steps: int) -> float:
         start = time.perf_counter()
         loop.run([batches[i % len(batches)] for i in range(steps)])
         return steps * size / (time.perf_counter() - start)

@@ -7,9 +7,11 @@ nothing else here does.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import itertools
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,66 +61,124 @@ def check(config: Config) -> None:
             raise UserError(f"--torch: PyTorch's DCGAN here has no other {line}")
 
 
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What PyTorch's DCGAN takes over from a recipe.
+
+    Attributes:
+        image_shape: (height, width, channels).
+        generator: The recipe's table.
+        discriminator: The recipe's table.
+        optimizers: The generator's and the discriminator's (learning_rate, beta_1,
+            beta_2).
+        ema_decay: Decay per step of the averaged generator.
+    """
+
+    image_shape: tuple[int, int, int]
+    generator: dict[str, Any]
+    discriminator: dict[str, Any]
+    optimizers: Sequence[tuple[float, float, float]]
+    ema_decay: float
+
+    @classmethod
+    def of_recipe(cls, config: Config, image_shape: tuple[int, int, int]) -> Shape:
+        """Takes a checked recipe's; see `check`."""
+        rates = "learning_rate", "beta_1", "beta_2"
+        optimizers = [
+            tuple(dict(table)[rate] for rate in rates)
+            for table in (config.g_optimizer, config.d_optimizer)
+        ]
+        return cls(
+            tuple(image_shape),
+            dict(config.generator),
+            dict(config.discriminator),
+            optimizers,
+            config.hparams.ema_decay,
+        )
+
+
+def open_recipe(
+    config: Config, way: str, data_dir: str | None, steps: int
+) -> TorchDCGAN:
+    """Makes the DCGAN of a recipe, on its first 16 batches.
+
+    Args:
+        config: The recipe.
+        way: As of `TorchDCGAN`.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+        steps: Training steps in a measurement.
+    """
+    from keras_gans import data
+
+    source = data.open_source(config.data, data_dir)
+    batches = [
+        np.asarray(pictures) for pictures, _ in itertools.islice(source.stream(0), 16)
+    ]
+    shape = Shape.of_recipe(config, source.info.image_shape)
+    return TorchDCGAN(shape, way, batches, steps)
+
+
 class TorchDCGAN:
     """DCGAN in PyTorch.
 
     Args:
-        config: The recipe whose shape it has.
+        shape: The networks, their optimizers and images.
         way: One of `WAYS`: eager; with channels last; compiled by torch.compile; both;
             autocast to bfloat16; autocast, channels last and compiled.
-        data_dir: Where TensorFlow Datasets keeps its sets.
+        batches: Images, each float32 [batch, height, width, channels]; used in turn.
         steps: Training steps in a measurement.
     """
 
-    def __init__(self, config: Config, way: str, data_dir: str | None, steps: int):
-        """Builds the networks and reads some batches."""
+    def __init__(
+        self, shape: Shape, way: str, batches: Sequence[np.ndarray], steps: int
+    ):
+        """Builds the networks."""
         import torch
-
-        from keras_gans import data
 
         torch.manual_seed(0)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         last = way.endswith(("last", "all"))
         self._dtype = torch.bfloat16 if way.startswith("bfloat16") else None
         self._format = torch.channels_last if last else torch.contiguous_format
-        source = data.open_source(config.data, data_dir)
-        self._steps, self._size = steps, source.options.batch_size
-        self._latent_dim = config.generator["latent_dim"]
-        self._decay = config.hparams.ema_decay
-        shape = source.info.image_shape
+        self._steps, self._size = steps, len(batches[0])
+        self._latent_dim = shape.generator["latent_dim"]
+        self._decay = shape.ema_decay
         networks = (
-            _generator(shape, config.generator),
-            _discriminator(shape, config.discriminator),
+            _generator(shape.image_shape, shape.generator),
+            _discriminator(shape.image_shape, shape.discriminator),
         )
         self._g, self._d = (
             n.to(self._device, memory_format=self._format) for n in networks
         )
         self._average = [p.detach().clone() for p in self._g.state_dict().values()]
         self._batches = [
-            torch.from_numpy(np.asarray(pictures))
+            torch.from_numpy(images)
             .permute(0, 3, 1, 2)
             .contiguous(memory_format=self._format)
             .to(self._device)
-            for pictures, _ in itertools.islice(source.stream(0), 16)
+            for images in batches
         ]
-        options = [dict(o) for o in (config.g_optimizer, config.d_optimizer)]
         self._g_optimizer, self._d_optimizer = (
-            torch.optim.Adam(
-                network.parameters(), o["learning_rate"], (o["beta_1"], o["beta_2"])
+            torch.optim.Adam(network.parameters(), rate, (beta_1, beta_2))
+            for network, (rate, beta_1, beta_2) in zip(
+                (self._g, self._d), shape.optimizers, strict=True
             )
-            for network, o in zip((self._g, self._d), options, strict=True)
         )
         self._make, self._judge = self._g, self._d
         if way.startswith("compiled") or way.endswith("all"):
             self._make, self._judge = torch.compile(self._g), torch.compile(self._d)
 
-    def measure(self) -> dict[str, float]:
-        """Images per second."""
-        start = time.perf_counter()
-        for i in range(self._steps):
+    def measure(self, steps: int | None = None) -> dict[str, float]:
+        """Measure images per second.
+
+        Args:
+            steps: Training steps; those of a measurement if not given.
+        """
+        steps, start = steps or self._steps, time.perf_counter()
+        for i in range(steps):
             losses = self._step(self._batches[i % len(self._batches)])
         _ = [float(loss) for loss in losses]
-        return {"fit": self._steps * self._size / (time.perf_counter() - start)}
+        return {"fit": steps * self._size / (time.perf_counter() - start)}
 
     def facts(self) -> dict[str, float]:
         """Nothing more."""

@@ -81,7 +81,7 @@ def test_torch_is_the_same_network():
     from conftest import smoke_model
 
     for word in ("eager", "bfloat16"):
-        other = torch_dcgan.TorchDCGAN(load_config("dcgan", smoke=True), word, None, 2)
+        other = torch_dcgan.open_recipe(load_config("dcgan", smoke=True), word, None, 2)
         model, _ = smoke_model("dcgan")
         for ours, theirs in (
             (model.generator, other._g),
