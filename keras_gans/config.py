@@ -72,8 +72,8 @@ class TrainOptions:
             keeping them, to need less memory: a third to a half more work.
         synchronized_batch_norm: Whether batch normalisation takes its statistics of
             all devices together, rather than of each one's own pictures.
-        jit_compile: Whether XLA compiles the step; "auto" does where Keras would, on
-            one GPU.
+        jit_compile: Whether XLA compiles the step: "auto" (on one GPU, and always
+            under JAX), "yes" or "no".
         steps_per_execution: Training steps that run without the host between them, at
             most; fewer where they take long or something is due.
         evaluate_every: Steps between two measurements of KID and coverage, with 1,000

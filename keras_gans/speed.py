@@ -88,7 +88,7 @@ def throughput(
         ]
         for name, pool, maker in zip(names, pools, makers, strict=True):
             start = time.monotonic()
-            pool.submit(_prepare, *maker).result()  # trace, and warm up
+            pool.submit(_prepare, *maker).result()
             print(f"{name}: ready in {time.monotonic() - start:.0f} s", flush=True)
         found: list[list[dict]] = [[] for _ in makers]
         for number in range(1, rounds + 1):
@@ -132,7 +132,7 @@ def _start() -> None:
 def _prepare(maker: Callable, *how: Any) -> None:
     global _contender
     _contender = maker(*how)
-    _contender.measure(WARM_UP)
+    _contender.measure(min(WARM_UP, _contender.steps))
 
 
 def _measure() -> dict[str, float]:

@@ -112,7 +112,7 @@ def open_recipe(
 
     source = data.open_source(config.data, data_dir)
     batches = [
-        np.asarray(pictures) for pictures, _ in itertools.islice(source.stream(0), 16)
+        np.array(pictures) for pictures, _ in itertools.islice(source.stream(0), 16)
     ]
     shape = Shape.of_recipe(config, source.info.image_shape)
     return TorchDCGAN(shape, way, batches, steps)
@@ -140,7 +140,7 @@ class TorchDCGAN:
         last = way.endswith(("last", "all"))
         self._dtype = torch.bfloat16 if way.startswith("bfloat16") else None
         self._format = torch.channels_last if last else torch.contiguous_format
-        self._steps, self._size = steps, len(batches[0])
+        self.steps, self._size = steps, len(batches[0])
         self._latent_dim = shape.generator["latent_dim"]
         self._decay = shape.ema_decay
         networks = (
@@ -174,7 +174,7 @@ class TorchDCGAN:
         Args:
             steps: Training steps; those of a measurement if not given.
         """
-        steps, start = steps or self._steps, time.perf_counter()
+        steps, start = steps or self.steps, time.perf_counter()
         for i in range(steps):
             losses = self._step(self._batches[i % len(self._batches)])
         _ = [float(loss) for loss in losses]

@@ -52,7 +52,11 @@ def test_throughput_prints_a_line_for_each(capsys):
     args += ["--set=generator.width=4", "--set=discriminator.width=4"]
     assert benchmark.main([*args, "--precision=mixed_bfloat16"]) == 0
     out = capsys.readouterr().out.splitlines()
-    title, one, two = (line for line in out if "contender" in line or "mixed" in line)
+    ready = [line for line in out if ": ready in " in line]
+    assert [line.split()[0] for line in ready] == ["lsgan", "dcgan"]
+    assert "lsgan mixed_bfloat16: round 1 of 1: fit " in "".join(out)
+    title, one, two = out[-4:-1]
+    assert "contender" in title
     assert one.split()[:2] == ["lsgan", "mixed_bfloat16"]
     values = two.split()[2:]
     fit, bare, ratio = map(float, values[:3])
@@ -94,7 +98,7 @@ def test_torch_is_the_same_network():
 
 def test_templates_tell_each_worker_who_is_who(tmp_path):
     """Their shell, with what the cluster manager would give it."""
-    pod = (ROOT / "docs/scale/kubernetes.yaml").read_text()
+    pod = (ROOT / "docs/scaling/kubernetes.yaml").read_text()
     script = re.search(r"- \|\n(.*?)\n {10}resources:", pod, re.S)[1]
     stub = 'python() { echo "$TF_CONFIG"; echo "$@" >&2; return 75; }\n'
     done = subprocess.run(
@@ -120,7 +124,7 @@ def test_templates_tell_each_worker_who_is_who(tmp_path):
     for status, again in ((0, False), (1, False), (2, False), (75, True), (137, True)):
         (tmp_path / "log").unlink(missing_ok=True)
         done = subprocess.run(
-            ["bash", ROOT / "docs/scale/slurm.sh"],
+            ["bash", ROOT / "docs/scaling/slurm.sh"],
             env={
                 "PATH": f"{tmp_path}:/usr/bin:/bin",
                 "SLURM_JOB_NODELIST": "n[1-2]",

@@ -47,8 +47,8 @@ def describe(error: BaseException, images: int, parts: int) -> str | None:
         first = str(error).strip().splitlines()[0]
         return (
             f"the GPU's convolutions need cuDNN, which cannot be used here ({first}); "
-            "pip install -U keras_gans[gpu] (JAX: keras_gans[jax-gpu]), or train on "
-            "the CPU with CUDA_VISIBLE_DEVICES=-1"
+            "pip install -U -e .[gpu] (under JAX .[jax-gpu]), or train on the CPU with "
+            "CUDA_VISIBLE_DEVICES=-1"
         )
     return None
 

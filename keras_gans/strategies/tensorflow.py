@@ -1,8 +1,8 @@
 """Devices and hosts under TensorFlow.
 
-Hosts are told of each other by TF_CONFIG, as TensorFlow's own are (docs/scale.md). One
-of them, the chief, reads and writes the workdir; the others hold the same weights, read
-their own rows of each batch, and stop when it does.
+Hosts are told of each other by TF_CONFIG, as TensorFlow's own are (docs/scaling.md).
+One of them, the chief, reads and writes the workdir; the others hold the same weights,
+read their own rows of each batch, and stop when it does.
 """
 
 from __future__ import annotations
