@@ -192,7 +192,7 @@ def throughput(values: flags.FlagValues) -> None:
 
 
 def gpu(values: flags.FlagValues) -> None:
-    """Times the zoo on a GPU; the flags are those of the command."""
+    """Time the zoo on a GPU; the flags are those of the command."""
     out = values.out if values["out"].present else os.path.join("runs", "gpu")
     rows = gpu_table.run(values.seconds, out, values.smoke)
     print(f"kept in {os.path.join(out, 'rows.jsonl')}")

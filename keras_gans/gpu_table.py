@@ -1,4 +1,4 @@
-"""How fast the zoo is on this machine's GPU, in a few minutes (`benchmark gpu`).
+"""Speed of the zoo on this machine's GPU, in a few minutes (`benchmark gpu`).
 
 Rows are measured in a fixed order, the most telling first. Each group of rows has a
 process of its own, which is stopped where its time is over; a row is printed and kept
@@ -9,6 +9,7 @@ no backend.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -45,6 +47,8 @@ MODELS = {
 TORCH_WAYS = "eager", "compiled", "bfloat16", "bfloat16+all"
 SOFTWARE = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 LEAST_SECONDS = 5  # no row is begun with less
+# Of TensorFlow's messages: lines that come before the one that says what is wrong.
+ENVELOPE = "Graph execution error", "Detected at node", "File "
 MARK = "row: "  # of the lines that a process hands over
 TITLES = "row", "software", "precision", "figure", "images/s", "ready, s", "memory, MiB"
 
@@ -67,11 +71,11 @@ class Group:
 
 
 def plan(backends: Sequence[str], with_torch: bool) -> list[Group]:
-    """Lists what is measured, the most telling first.
+    """List the groups of rows, the most telling first.
 
     Args:
-        backends: Those that are installed.
-        with_torch: Whether PyTorch is.
+        backends: Keras's backends that are installed.
+        with_torch: Whether PyTorch is installed.
     """
     groups = [Group("main", backend, "cgan") for backend in backends[:1]]
     groups += [
@@ -90,13 +94,13 @@ def run(
     smoke: bool,
     groups: Sequence[Group] | None = None,
 ) -> list[dict]:
-    """Measures, and prints each row as soon as it is there.
+    """Measure all groups, and print each row as soon as it is there.
 
     Args:
         seconds: Time in all. What does not fit is named as not reached.
         out: A folder; rows.jsonl in it keeps the rows.
-        smoke: Whether to rehearse: recipes have their smoke sizes, two processes run
-            side by side, and bfloat16 is left to cgan.
+        smoke: Whether this is a rehearsal: recipes have their smoke sizes, two
+            processes run side by side, and bfloat16 is left to cgan.
         groups: What to measure; `plan` of what is installed here if not given.
 
     Returns:
@@ -143,16 +147,20 @@ def run(
 
 
 def _rows(group: Group, limit: float, asked: dict) -> Iterator[dict]:
+    """Yield the rows of a group, at least one."""
+    begin = time.monotonic()
     if limit < LEAST_SECONDS:
-        return iter([_failed(group, "not reached in time")])
-    if group.kind != "torch":
-        return _measure(group, limit, asked)
-    backend = next(name for name in BACKENDS if importlib.util.find_spec(name))
-    helper = dataclasses.replace(group, kind="shape", backend=backend)
-    [shape] = _measure(helper, limit, asked)
-    if "failed" in shape:
-        return iter([_failed(group, shape["failed"])])
-    return _measure(group, limit, {**asked, **shape})
+        yield _failed(group, "not reached in time")
+        return
+    if group.kind == "torch":
+        backend = next(name for name in BACKENDS if importlib.util.find_spec(name))
+        helper = dataclasses.replace(group, kind="shape", backend=backend)
+        shape = next(_measure(helper, limit, asked), _failed(group, "no recipe"))
+        if "failed" in shape:
+            yield shape | _failed(group, shape["failed"])
+            return
+        asked = {**asked, **shape}
+    yield from _measure(group, limit - (time.monotonic() - begin), asked)
 
 
 def cells(row: dict) -> list[str]:
@@ -172,12 +180,12 @@ def cells(row: dict) -> list[str]:
 
 
 def page(rows: Sequence[dict], command: str, date: str) -> str:
-    """The page of a table, in Markdown.
+    """Return the page of results, in Markdown.
 
     Args:
-        rows: As of `run`.
-        command: What made them.
-        date: When.
+        rows: Rows of `run`.
+        command: Command that made the rows.
+        date: Day of the measurement, as 2026-11-27.
 
     Raises:
         UserError: if no row is of a GPU.
@@ -196,9 +204,9 @@ def page(rows: Sequence[dict], command: str, date: str) -> str:
         command,
         "```",
         "",
-        "Step times are means of a bare loop on batches in memory, after compilation;",
-        "cgan is at 28x28x1 with batches of 64, the others at 64x64x3 with their",
-        'recipes\' batches. "ready" is from the start of the process, or from the row',
+        "Step times are means of a bare loop, after compilation, on batches that lie",
+        "on the device. cgan is at 28x28x1 with batches of 64, the others at 64x64x3",
+        "with their recipes' batches. 'ready' is from the process's start, or the row",
         "before, until the steps are compiled. PyTorch's rows are DCGAN of",
         "dcgan_64's shape. float32 is each library's default on this device, which may",
         "use TF32. Memory is the most that the process held on the device.",
@@ -221,7 +229,7 @@ def _failed(group: Group, why: str) -> dict:
 
 
 def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
-    """Yields the rows of a group, from its process; the last one may be a fault."""
+    """Yield the rows of a group's process; the last one may be a fault."""
     environment = {
         **os.environ,
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -242,11 +250,16 @@ def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            start_new_session=True,
         )
 
         def stop():
             late.set()
-            process.kill()
+            kill()
+
+        def kill():  # with the compilers that it has started
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
         timer = threading.Timer(limit, stop)
         timer.start()
@@ -258,7 +271,7 @@ def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
             status = process.wait()
         finally:
             timer.cancel()
-            process.kill()
+            kill()
         if late.is_set():
             yield _failed(group, f"stopped after {limit:.0f} s")
         elif status:
@@ -268,15 +281,21 @@ def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
 
 
 def work() -> None:
-    """Measures a group in this process; its rows go to stdout as JSON, a line each."""
+    """Measure a group in this process; its rows go to stdout as JSON, a line each."""
     asked = json.loads(sys.argv[-1])
     asked["start"] = time.monotonic()
-    for row in MEASURES[asked["kind"]](asked):
-        print(MARK + json.dumps(row), flush=True)
+    try:
+        for row in MEASURES[asked["kind"]](asked):
+            print(MARK + json.dumps(row), flush=True)
+    except Exception as error:
+        traceback.print_exc()
+        lines = (line.strip() for line in str(error).splitlines())
+        told = [line for line in lines if line and not line.startswith(ENVELOPE)]
+        sys.exit(f"{type(error).__name__}: {told[0] if told else ''}")
 
 
 def _keras_row(precision: str, **numbers: Any) -> dict:
-    """A row of Keras's: its numbers, and what every one has beside them."""
+    """Return a row of Keras's: its numbers, the device and the versions."""
     import keras
 
     from keras_gans import engine
@@ -294,7 +313,7 @@ def _keras_row(precision: str, **numbers: Any) -> dict:
 
 
 def _main_job(asked: dict) -> Iterator[dict]:
-    """Trains as the train command does, for a minute at most."""
+    """Train as the train command does, for a minute at most."""
     from keras_gans import strategies, train
     from keras_gans.config import load_config
     from keras_gans.workdir import Workdir
@@ -334,7 +353,7 @@ def _main_job(asked: dict) -> Iterator[dict]:
 
 
 def _steps(asked: dict) -> Iterator[dict]:
-    """Times a bare loop in each precision."""
+    """Time a bare loop in each precision."""
     from keras_gans import building, data, engine, speed
     from keras_gans.config import load_config
 
@@ -370,7 +389,7 @@ def _row_seconds(asked: dict) -> float:
 
 
 def _shape(asked: dict) -> Iterator[dict]:
-    """Resolves what PyTorch's process, which has no Keras, needs of a recipe."""
+    """Resolve what PyTorch's process, which has no Keras, needs of a recipe."""
     from keras_gans import torch_dcgan
     from keras_gans.config import load_config
 
@@ -381,7 +400,7 @@ def _shape(asked: dict) -> Iterator[dict]:
 
 
 def _torch(asked: dict) -> Iterator[dict]:
-    """Times PyTorch's DCGAN, eager and compiled."""
+    """Time PyTorch's DCGAN, eager and compiled."""
     import numpy as np
     import torch
 
@@ -415,7 +434,7 @@ def _torch(asked: dict) -> Iterator[dict]:
 
 
 def _peaks(asked: dict) -> Iterator[dict]:
-    """Measures products of matrices, and copying."""
+    """Measure products of matrices, and copying."""
     import keras
     import numpy as np
 
@@ -425,7 +444,7 @@ def _peaks(asked: dict) -> Iterator[dict]:
     side, start = 8192 if gpu else 1024, asked["start"]
     for dtype in ("bfloat16", "float32"):
         peak = speed.peak_gflops(engine.multiplications(dtype, side))
-        figure = f"{peak / 1000:.2f} TFLOP/s, {side}x{side} products"
+        figure = f"{peak:,.0f} GFLOP/s, {side}x{side} products"
         ready, start = time.monotonic() - start, time.monotonic()
         yield _keras_row(dtype, figure=figure, ready=ready)
     numbers = np.ones(2**27 if gpu else 2**24, np.float32)

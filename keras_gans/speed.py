@@ -263,7 +263,9 @@ def bare_loop(loop: Any, source: Any) -> Callable[[int], float]:
     Returns:
         From a number of training steps to their images per second.
     """
-    batches = list(itertools.islice(source.stream(0), 16))
+    from keras_gans import engine
+
+    batches = list(map(engine.to_device, itertools.islice(source.stream(0), 16)))
     size = len(batches[0][0])
 
     def run(steps: int) -> float:

@@ -63,7 +63,7 @@ def check(config: Config) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What PyTorch's DCGAN takes over from a recipe.
+    """Sizes and options of a recipe that PyTorch's DCGAN follows.
 
     Attributes:
         image_shape: (height, width, channels).
@@ -82,7 +82,7 @@ class Shape:
 
     @classmethod
     def of_recipe(cls, config: Config, image_shape: tuple[int, int, int]) -> Shape:
-        """Takes a checked recipe's; see `check`."""
+        """Return the shape of a recipe that `check` has passed."""
         rates = "learning_rate", "beta_1", "beta_2"
         optimizers = [
             tuple(dict(table)[rate] for rate in rates)
@@ -100,11 +100,11 @@ class Shape:
 def open_recipe(
     config: Config, way: str, data_dir: str | None, steps: int
 ) -> TorchDCGAN:
-    """Makes the DCGAN of a recipe, on its first 16 batches.
+    """Make the DCGAN of a recipe, on its first 16 batches.
 
     Args:
         config: The recipe.
-        way: As of `TorchDCGAN`.
+        way: One of `WAYS`; see `TorchDCGAN`.
         data_dir: Where TensorFlow Datasets keeps its sets.
         steps: Training steps in a measurement.
     """

@@ -189,7 +189,7 @@ def run(
         with team.scope():
             model = team.together(lambda: building.build_model(config, source.info))
         examples = team.as_chief(
-            lambda: _begin(config, workdir, source, model, overwrite, stack, team)
+            lambda: _begin(config, workdir, source, model, overwrite, stack)
         )
         team.share_state(model)
         return _fit(model, source, examples, config, workdir, team)
@@ -229,12 +229,9 @@ def _open(config: Config, data_dir: str | None, team: Team):
     return source
 
 
-def _begin(
-    config: Config, workdir: Workdir, source, model, overwrite: bool, stack, team: Team
-):
+def _begin(config: Config, workdir: Workdir, source, model, overwrite: bool, stack):
     """Readies the workdir, which is locked until the stack closes, and the model."""
-    from keras_gans import checkpoint, data, engine, images, transfer, vitals
-    from keras_gans.engine import devices
+    from keras_gans import checkpoint, data, images, transfer, vitals
 
     examples = vitals.examples(source)
     if config.train.evaluate_every:
@@ -253,23 +250,29 @@ def _begin(
         checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, found[-1]))
         print(f"{workdir.path}: going on from step {found[-1]}", flush=True)
     workdir.write(config, source.info)
-    hardware = devices.find(team.devices, engine.is_compiled(model))
-    options = config.train
-    line = devices.describe(hardware, options.precision, options.jit_compile)
-    print(line, flush=True)
-    before = devices.parse(workdir.write_hardware(dataclasses.asdict(hardware)))
-    if found and before and not hardware.rounds_like(before):
-        print(
-            f"{workdir.path}: earlier steps were computed on {before}; from here on "
-            "the run is not bit-identical to one that stays there",
-            flush=True,
-        )
     if source.info.source_shape:
         _, given = data.first_examples(source.held_out or source, 64)
         workdir.write_sources(images.to_uint8(given))
     for note in source.notes:  # nothing is wrong: now they count
         print(f"{config.data.dataset}: {note}", flush=True)
     return examples
+
+
+def _note_hardware(model, workdir: Workdir, options, team: Team) -> None:
+    """Prints what computes the steps, and whether that is another than before."""
+    from keras_gans import engine
+    from keras_gans.engine import devices
+
+    hardware = devices.find(team.devices, engine.is_compiled(model))
+    words = options.precision, options.jit_compile, team.mirrored
+    print(devices.describe(hardware, *words), flush=True)
+    before = devices.parse(workdir.write_hardware(dataclasses.asdict(hardware)))
+    if int(model.step.numpy()) and before and not hardware.rounds_like(before):
+        print(
+            f"{workdir.path}: earlier steps were computed on {before}; from here on "
+            "the run is not bit-identical to one that stays there",
+            flush=True,
+        )
 
 
 def _fit(model, source, examples, config: Config, workdir: Workdir, team: Team) -> int:
@@ -279,6 +282,7 @@ def _fit(model, source, examples, config: Config, workdir: Workdir, team: Team) 
     if step >= options.steps:
         print(f"{workdir.path}: trained already, to step {step}", flush=True)
         return 0
+    team.as_chief(lambda: _note_hardware(model, workdir, options, team))
     info = building.generator_info(model, config, source.info)
     watching = callbacks.training_callbacks(
         building.KerasSampler(model, info), workdir, options, source, examples, team

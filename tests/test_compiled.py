@@ -1,6 +1,8 @@
 """XLA: every recipe's compiled step, and what happens where one cannot be compiled."""
 
+import dataclasses
 import json
+import re
 import types
 
 import keras
@@ -11,9 +13,10 @@ import three_steps
 from conftest import smoke_model, variables_of
 from keras import ops
 
-from keras_gans import checkpoint, engine, layers, train
+from keras_gans import checkpoint, engine, layers, strategies, train
 from keras_gans.config import zoo_names
 from keras_gans.engine import devices, faults, keras_private, kernels
+from keras_gans.engine import tensorflow as engine_tensorflow
 from keras_gans.engine.tensorflow import CompiledStep
 from keras_gans.models.rsgan import RSGAN
 from keras_gans.size_free import Double
@@ -49,6 +52,7 @@ CASES += [
     ("stylegan2", ["hparams.path_weight=2.0", "hparams.path_every=3"]),
     ("r3gan", ["train.recompute=true"]),
 ]
+GPU_KERNELS = {"fold_strides": False, "split_groups": False, "sum_shifts": False}
 
 
 @pytest.fixture
@@ -86,6 +90,38 @@ def test_compiled_steps_equal_uncompiled_ones(name, overrides, fixed_draws):
     for key in one:
         np.testing.assert_allclose(one[key], two[key], atol=1e-4, err_msg=key)
     assert max(np.abs(one[k] - before[k]).max() for k in one if "state" not in k) > 1e-3
+
+
+@pytest.mark.xla
+@pytest.mark.parametrize(
+    "name, overrides", [("r3gan", []), ("stylegan2", ["hparams.path_weight=2.0"])]
+)
+def test_kernels_of_a_gpu_are_compiled(name, overrides, fixed_draws):
+    """The operations that a GPU's step holds, with their second derivatives."""
+    before, one, _ = steps_of(name, overrides, False)
+    with kernels.force(**GPU_KERNELS):
+        _, two, model = steps_of(name, overrides, True, before)
+    assert model.jit_compile
+    for key in one:
+        np.testing.assert_allclose(one[key], two[key], atol=1e-4, err_msg=key)
+
+
+@pytest.mark.xla
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["cgan", "dcgan_64"])
+def test_steps_of_16_bits_are_compiled(name, precision):
+    _, after, model = steps_of(name, [f"train.precision={precision}"], True)
+    assert model.jit_compile and int(model.step) == 3
+    assert all(np.isfinite(value).all() for value in after.values())
+
+
+def test_several_devices_are_not_compiled_by_fit():
+    strategy = strategies.make_team("mirrored").strategy
+    with strategy.scope():
+        model, source = smoke_model(*LAZY)
+        model.compile(model.g_optimizer, model.d_optimizer, jit_compile=True)
+    model.make_train_function()
+    assert not isinstance(model.train_function, engine_tensorflow._LastStep)
 
 
 def test_no_variable_is_kept_in_the_hosts_memory(zoo_name, smoke_run):
@@ -206,7 +242,7 @@ def test_step_that_xla_cannot_compile_runs_without_it(own_fit, monkeypatch, caps
     assert error.count("\n") == 1
     assert "rsgan_ring: XLA cannot compile" in error
     assert "(ResizeNearestNeighborGrad)" in error
-    assert "--set=train.jit_compile=no" in error
+    assert "set train.jit_compile=no to skip the attempt" in error
 
 
 def test_too_little_memory_is_one_line(monkeypatch, tmp_path, capsys):
@@ -219,14 +255,20 @@ def test_too_little_memory_is_one_line(monkeypatch, tmp_path, capsys):
     assert train.main([*args, "--set=data.batch_size=16"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "memory is too small for a training step of 16 images" in error
+    assert "memory is too small for batches of 16 images" in error
     assert "--set=data.batch_size=8, or --set=train.accumulate=2" in error
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        tf.errors.UnimplementedError(None, None, "DNN library is not found."),
+        tf.errors.UnimplementedError(
+            None,
+            None,
+            "Graph execution error:\n\nDetected at node conv2d/Conv2D defined at (most "
+            'recent call last):\n  File "train.py", line 3, in <module>\n\n'
+            "DNN library is not found.\n\t [[{{node conv2d/Conv2D}}]]",
+        ),
         RuntimeError("FAILED_PRECONDITION: DNN library initialization failed."),
         tf.errors.InternalError(None, None, "CUDNN_STATUS_NOT_INITIALIZED"),
     ],
@@ -234,6 +276,8 @@ def test_too_little_memory_is_one_line(monkeypatch, tmp_path, capsys):
 def test_gpu_without_cudnn_is_one_line(error):
     line = faults.describe(error, 64, 1)
     assert "need cuDNN" in line and "CUDA_VISIBLE_DEVICES=-1" in line
+    reason = re.search(r"used here \((.*?)\);", line)[1]
+    assert re.search("DNN library|CUDNN_STATUS", reason)
     assert "\n" not in line
 
 
@@ -255,7 +299,25 @@ def test_memory_of_a_compiled_step_is_told_likewise(monkeypatch):
 
 
 def test_other_errors_are_left_alone():
-    assert faults.describe(ValueError("expected 3 channels, got 4"), 64, 1) is None
+    assert faults.describe(ValueError("no cudnn here"), 64, 1) is None
+    text = (
+        "Graph execution error:\n\nDetected at node CheckNumerics defined at\n"
+        '  File "/home/me/cudnn-env/train.py", line 3, in <module>\n\n'
+        "a value is NaN\n\t [[{{node CheckNumerics}}]]"
+    )
+    error = tf.errors.InvalidArgumentError(None, None, text)
+    assert faults.describe(error, 64, 1) is None
+
+
+def test_error_that_hides_another_names_the_first():
+    """JAX: a step's inputs are given away, and cannot be assigned back."""
+    try:
+        try:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+        finally:
+            raise RuntimeError("Array has been deleted with shape=float32[8].")
+    except RuntimeError as error:
+        assert "memory is too small" in faults.describe(error, 64, 1)
 
 
 @pytest.mark.parametrize(
@@ -410,17 +472,31 @@ def test_devices_are_described(changes, jit_compile, line):
 def test_gpu_that_is_not_used_is_named(
     environment, backend, hint, monkeypatch, tmp_path
 ):
-    (tmp_path / "version").write_text("NVRM version: ...")
+    (tmp_path / "nvidiactl").write_text("")
     for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     hardware = devices.Hardware(backend, "cpu", "2 cores", 1, False)
-    monkeypatch.setattr(devices, "NVIDIA_DRIVER", str(tmp_path / "none"))
+    monkeypatch.setattr(devices, "NVIDIA_DEVICES", (str(tmp_path / "none"),))
     assert "GPU is there" not in devices.describe(hardware, "float32", "auto")
-    monkeypatch.setattr(devices, "NVIDIA_DRIVER", str(tmp_path / "version"))
+    monkeypatch.setattr(devices, "NVIDIA_DEVICES", (str(tmp_path / "nvidiactl"),))
     line = devices.describe(hardware, "float32", "auto")
     assert line.endswith(f"; a GPU is there, {hint}")
+
+
+def test_cards_round_differently():
+    cpu = devices.Hardware("TensorFlow", "cpu", "2 cores", 1, False)
+    assert GPU.rounds_like(GPU)
+    assert cpu.rounds_like(dataclasses.replace(cpu, name="8 cores"))
+    for changes in ({"name": "NVIDIA A100"}, {"compiled": False}, {"count": 2}):
+        assert not GPU.rounds_like(dataclasses.replace(GPU, **changes))
+
+
+def test_strategy_of_one_gpu_is_named():
+    hardware = dataclasses.replace(GPU, compiled=False)
+    line = devices.describe(hardware, "float32", "auto", mirrored=True)
+    assert line.endswith("not compiled (XLA compiles for no distribution strategy)")
 
 
 def test_run_goes_on_on_another_device_and_says_so(tmp_path, capsys):

@@ -46,6 +46,7 @@ __all__ = [
     "replica_slice",
     "set_random_seed",
     "synchronize",
+    "to_device",
     "train_function",
     "value_and_gradient",
     "version",
@@ -68,6 +69,7 @@ peak_memory_mib = backend.peak_memory_mib
 recompute = backend.recompute
 set_random_seed = backend.set_random_seed
 synchronize = backend.synchronize
+to_device = backend.to_device
 train_function = backend.train_function
 value_and_gradient = backend.value_and_gradient
 version = backend.version

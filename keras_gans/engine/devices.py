@@ -7,10 +7,11 @@ import os
 
 from keras_gans.engine import backend
 
-NVIDIA_DRIVER = "/proc/driver/nvidia/version"
+NVIDIA_DEVICES = "/dev/nvidiactl", "/dev/dxg"  # Linux; Windows's, within WSL
 NOT_COMPILED = {
     "no": "train.jit_compile=no",
     "several": "XLA compiles for one device alone",
+    "mirrored": "XLA compiles for no distribution strategy",
     "cpu": "train.jit_compile=auto compiles on a GPU alone",
     "unsupported": "Keras supports no XLA here",
 }
@@ -42,13 +43,14 @@ class Hardware:
         return f"{device}, {self.backend}{how}"
 
     def rounds_like(self, other: Hardware) -> bool:
-        """Return whether steps on both give the same numbers, bit for bit."""
-        same = "backend", "kind", "count", "compiled"
-        return all(getattr(self, k) == getattr(other, k) for k in same)
+        """Return whether steps on both are expected to be equal, bit for bit."""
+        if self.kind == "cpu":  # its name is a number of cores
+            other = dataclasses.replace(other, name=self.name)
+        return self == other
 
 
 def parse(fields: dict | None) -> Hardware | None:
-    """Make hardware of its fields; None if they are others."""
+    """Make the hardware of these fields; return None if its fields are others."""
     try:
         return Hardware(**fields)
     except TypeError:
@@ -67,13 +69,16 @@ def find(count: int, compiled: bool) -> Hardware:
     return Hardware(backend.NAME, kind, name, count, compiled)
 
 
-def describe(hardware: Hardware, precision: str, jit_compile: str) -> str:
+def describe(
+    hardware: Hardware, precision: str, jit_compile: str, mirrored: bool = False
+) -> str:
     """Describe in one line what a run is computed on, and why not otherwise.
 
     Args:
-        hardware: That.
+        hardware: Hardware of the run.
         precision: As `train.precision`.
         jit_compile: As `train.jit_compile`.
+        mirrored: Whether a strategy distributes the run, over one device even.
     """
     line = f"devices: {hardware}, {precision}"
     if not hardware.compiled:
@@ -84,13 +89,15 @@ def describe(hardware: Hardware, precision: str, jit_compile: str) -> str:
             reason = "several"
         elif hardware.kind == "cpu":
             reason = "cpu"
+        elif mirrored:
+            reason = "mirrored"
         line += f", not compiled ({NOT_COMPILED[reason]})"
     hint = _unused_gpu(hardware)
     return f"{line}; {hint}" if hint else line
 
 
 def _unused_gpu(hardware: Hardware) -> str:
-    if hardware.kind != "cpu" or not os.path.exists(NVIDIA_DRIVER):
+    if hardware.kind != "cpu" or not any(map(os.path.exists, NVIDIA_DEVICES)):
         return ""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
         return "a GPU is there, hidden by CUDA_VISIBLE_DEVICES"

@@ -1,12 +1,14 @@
-"""What a device, or XLA, says when a step fails; in words for the user."""
+"""Messages for the user where a device, or XLA, fails."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal
 
-MEMORY = re.compile(r"RESOURCE_EXHAUSTED|ResourceExhausted|OOM when|[Oo]ut of memory")
-CUDNN = re.compile(r"DNN library|cudnn|CUDNN_STATUS", re.IGNORECASE)
+MEMORY = re.compile(r"RESOURCE_EXHAUSTED|OOM when allocating|Out of memory")
+CUDNN = re.compile(r"DNN library|CUDNN_STATUS|cudnn", re.IGNORECASE)
+# Of TensorFlow's messages: the traced user's code, whose paths may hold any word.
+TRACE = re.compile(r"^(Graph execution error|Detected at node|\s*File \"|\s*$)")
 # Where XLA names the operation that it cannot compile.
 OPERATIONS = (
     re.compile(r"unsupported operations.*? on \S+?: (\w+)", re.DOTALL),
@@ -16,12 +18,25 @@ OPERATIONS = (
 )
 
 
-def find(error: BaseException) -> Literal["memory", "cudnn"] | None:
-    """Return what the device lacks, if that is why a step failed."""
-    text = f"{type(error).__name__}: {error}"
-    if MEMORY.search(text):
-        return "memory"
-    return "cudnn" if CUDNN.search(text) else None
+def find(error: BaseException) -> tuple[Literal["memory", "cudnn"], str] | None:
+    """Find out whether a step failed for what the device lacks.
+
+    Args:
+        error: Error of the backend; those that it was raised in the place of count.
+
+    Returns:
+        What the device lacks, and the line of the message that says so; None for any
+        other error.
+    """
+    if not isinstance(error, RuntimeError) and not hasattr(error, "error_code"):
+        return None  # both backends' own errors have one of the two
+    for line in str(error).splitlines():
+        if not TRACE.match(line):
+            if MEMORY.search(line):
+                return "memory", line.strip()
+            if CUDNN.search(line):
+                return "cudnn", line.strip()
+    return find(error.__context__) if error.__context__ else None
 
 
 def describe(error: BaseException, images: int, parts: int) -> str | None:
@@ -35,18 +50,17 @@ def describe(error: BaseException, images: int, parts: int) -> str | None:
     Returns:
         The line: what is missing and what to do; None for any other error.
     """
-    fault = find(error)
+    fault, line = find(error) or (None, "")
     if fault == "memory":
         smaller = f"--set=data.batch_size={images // 2}, or " if images > 1 else ""
         return (
-            f"the device's memory is too small for a training step of {images} images; "
+            f"the device's memory is too small for batches of {images} images; "
             f"try {smaller}--set=train.accumulate={2 * parts}, which computes the same "
             f"batch in {2 * parts} parts (another --workdir, or --overwrite)"
         )
     if fault == "cudnn":
-        first = str(error).strip().splitlines()[0]
         return (
-            f"the GPU's convolutions need cuDNN, which cannot be used here ({first}); "
+            f"the GPU's convolutions need cuDNN, which cannot be used here ({line}); "
             "pip install -U -e .[gpu] (under JAX .[jax-gpu]), or train on the CPU with "
             "CUDA_VISIBLE_DEVICES=-1"
         )
@@ -65,5 +79,5 @@ def describe_compilation(text: str) -> str:
         operation = text.strip().partition("\n")[0][:80]
     return (
         f"XLA cannot compile the training step ({operation}); it runs without XLA. "
-        "--set=train.jit_compile=no (jit_compile=False of compile) does not try"
+        "set train.jit_compile=no to skip the attempt"
     )

@@ -340,7 +340,7 @@ def conv(x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
 
 
 def double(x: jax.Array, interpolation: str) -> jax.Array:
-    """Doubles height and width of maps.
+    """Double height and width of maps.
 
     Args:
         x: float [batch, height, width, channels].
@@ -398,6 +398,11 @@ def peak_memory_mib() -> float:
     """The most memory that the first device held so far, in MiB; 0 if unknown."""
     stats = jax.local_devices()[0].memory_stats() or {}
     return stats.get("peak_bytes_in_use", 0) / 2**20
+
+
+def to_device(batch: Any) -> Any:
+    """Copy a batch to the device that computes the steps."""
+    return jax.tree.map(jnp.asarray, batch)
 
 
 def num_replicas() -> int:

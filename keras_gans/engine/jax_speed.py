@@ -34,7 +34,7 @@ class BareLoop:
         """Takes a step on each of some batches, and waits for the device."""
         values = [v.value for v in self._variables]
         for batch in batches:
-            values, _ = self._step(values, jax.tree.map(np.asarray, batch))
+            values, _ = self._step(values, engine.to_device(batch))
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
         jax.block_until_ready(values)

@@ -1,4 +1,4 @@
-"""Which of several equal computations a step uses, by device and by compilation.
+"""Choice between equal computations, by device and by compilation.
 
 | choice | what it replaces | where it is chosen |
 |---|---|---|

@@ -27,13 +27,15 @@ class Model(keras.Model):
 
     def make_train_function(self, force: bool = False) -> None:
         """Make what `fit` calls for each batch."""
-        if not self.jit_compile or self.run_eagerly or num_replicas() > 1:
+        several = self.distribute_strategy.num_replicas_in_sync > 1
+        if not self.jit_compile or self.run_eagerly or several:
             super().make_train_function(force)
         elif self.train_function is None or force:
-            some = train_function(self, itertools.repeat(self.steps_per_execution))
-            self.train_function = lambda iterator: {
-                name: values[-1] for name, values in some(iterator).items()
-            }
+            sizes = itertools.repeat(self.steps_per_execution)
+            steps = TrainFunction(self, sizes)
+            self.train_function = _LastStep(steps)
+        if isinstance(self.train_function, TrainFunction | _LastStep):
+            self.train_function.restart()
 
 
 def apply(
@@ -148,6 +150,10 @@ def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -
     return fn() if due else otherwise()
 
 
+class CompilationError(RuntimeError):
+    """XLA cannot compile a training step; the message says which operation."""
+
+
 class CompiledStep:
     """A training step that XLA compiles, once for each set of lazy terms in a step.
 
@@ -178,12 +184,22 @@ class CompiledStep:
 
         Returns:
             The logged values, float32 [names].
+
+        Raises:
+            CompilationError: If XLA cannot compile the step; nothing has changed then.
         """
         for traced_for, function in self._functions:
             if self._due(traced_for) == self._due(number):
                 return function(batch)
-        self._functions.append((number, self._trace(number)))
-        return self._functions[-1][1](batch)
+        function = self._trace(number)
+        try:
+            row = function(batch)
+        except tf.errors.OpError as error:
+            if faults.find(error):
+                raise
+            raise CompilationError(faults.describe_compilation(str(error))) from None
+        self._functions.append((number, function))
+        return row
 
     def _due(self, number: int) -> list[bool]:
         return [number % period == 0 for period in sorted(self._periods)]
@@ -205,50 +221,81 @@ def is_compiled(model: keras.Model) -> bool:
     return bool(model.jit_compile)
 
 
-def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
-    """Make what `fit` calls in place of Keras's own function: some training steps.
+class TrainFunction:
+    """Function that `fit` calls in place of Keras's own; it takes some training steps.
 
     Without XLA all steps of a call are one graph, and the host, which has batches to
     prepare, comes in once for all of them. With XLA the host starts one compiled step
-    after another, and waits for none. A step that XLA cannot compile is computed
-    without it, and so are all that follow.
+    after another, and waits for the steps of the last call but one. A step that XLA
+    cannot compile is computed without it, and so are all that follow.
 
     Args:
         model: Compiled model with a `train_step`.
         sizes: Number of steps in each call.
-
-    Returns:
-        From an iterator over batches to what each step logs, float32 [steps], the mean
-        over the devices. Raises StopIteration where the batches end.
     """
-    compiled, plain, calls = CompiledStep(model), _Loop(model), iter(sizes)
 
-    def call(iterator):
-        rows, size = [], next(calls)
-        if not model.jit_compile:
-            return plain(iterator, size)
-        number = int(model.step.numpy())
-        for batch in itertools.islice(iterator, size):
-            rows.append(step(batch, number + len(rows)))
+    def __init__(self, model: keras.Model, sizes: Iterable[int]):
+        """Traces nothing yet."""
+        self._model, self._sizes = model, iter(sizes)
+        self._compiled, self._plain = CompiledStep(model), _Loop(model)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the number of the step: something else may have changed it."""
+        self._number: int | None = None
+        self._running: list[tf.Tensor] = []
+
+    def __call__(self, iterator: Iterator) -> dict[str, tf.Tensor]:
+        """Take the next steps.
+
+        Args:
+            iterator: Iterator over batches.
+
+        Returns:
+            The logged values of each step, float32 [steps], means over the devices.
+
+        Raises:
+            StopIteration: Where the batches end.
+        """
+        size = next(self._sizes)
+        if not self._model.jit_compile:
+            return self._plain(iterator, size)
+        if self._number is None:
+            self._number = int(self._model.step.numpy())
+        if len(self._running) == 2:
+            self._running.pop(0).numpy()
+        rows = [self._step(batch) for batch in itertools.islice(iterator, size)]
         if not rows:
             raise StopIteration
-        names = compiled.names or plain.names
-        return dict(zip(names, tf.unstack(tf.stack(rows), axis=1), strict=True))
+        self._running.append(tf.stack(rows))
+        columns = tf.unstack(self._running[-1], axis=1)
+        names = self._compiled.names or self._plain.names
+        return dict(zip(names, columns, strict=True))
 
-    def step(batch, number):
-        if model.jit_compile:
+    def _step(self, batch: Any) -> tf.Tensor:
+        self._number += 1
+        if self._model.jit_compile:
             try:
-                return compiled(batch, number)
-            except tf.errors.OpError as error:
-                if faults.find(error):
-                    raise
-                reason = faults.describe_compilation(str(error))
-                print(f"{model.name}: {reason}", file=sys.stderr, flush=True)
-                model.jit_compile = False
+                return self._compiled(batch, self._number - 1)
+            except CompilationError as error:
+                line = f"{self._model.name}: {error}"
+                print(line, file=sys.stderr, flush=True)
+                self._model.jit_compile = False
         alone = iter(tf.data.Dataset.from_tensors(batch))
-        return tf.concat(list(plain(alone, 1).values()), axis=0)
+        return tf.concat(list(self._plain(alone, 1).values()), axis=0)
 
-    return call
+
+train_function = TrainFunction
+
+
+class _LastStep:
+    """Function of steps whose last one alone is logged, as Keras's own `fit` does."""
+
+    def __init__(self, steps: TrainFunction):
+        self._steps, self.restart = steps, steps.restart
+
+    def __call__(self, iterator: Iterator) -> dict[str, tf.Tensor]:
+        return {name: values[-1] for name, values in self._steps(iterator).items()}
 
 
 class _Loop:
@@ -385,7 +432,7 @@ def _group_by_group(x, kernel):
 
 
 def double(x: tf.Tensor, interpolation: str) -> tf.Tensor:
-    """Doubles height and width of maps; both may be unknown while tracing.
+    """Double height and width of maps; both may be unknown while tracing.
 
     Args:
         x: float [batch, height, width, channels].
@@ -443,6 +490,11 @@ def peak_memory_mib() -> float:
     if not tf.config.list_logical_devices("GPU"):
         return 0.0
     return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+
+
+def to_device(batch: Any) -> Any:
+    """Copy a batch to the device that computes the steps."""
+    return tf.nest.map_structure(tf.identity, batch)
 
 
 def num_replicas() -> int:

@@ -23,9 +23,10 @@ class Team:
         devices: Among how many a batch is divided.
         size: Number of worker processes.
         chief: Whether this one reads and writes the workdir.
+        mirrored: Whether a distribution strategy is in effect.
     """
 
-    devices, size, chief = 1, 1, True
+    devices, size, chief, mirrored = 1, 1, True, False
 
     def scope(self) -> contextlib.AbstractContextManager:
         """What a model is built in."""

@@ -41,6 +41,7 @@ class TensorFlowTeam(Team):
     def __init__(self, strategy: tf.distribute.Strategy):
         """Finds this worker's place."""
         self.strategy, self.devices = strategy, strategy.num_replicas_in_sync
+        self.mirrored = isinstance(strategy, tf.distribute.MirroredStrategy)
         if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             jobs = strategy.cluster_resolver.cluster_spec().as_dict()
             self.size = sum(len(tasks) for tasks in jobs.values())
