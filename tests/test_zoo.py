@@ -213,9 +213,8 @@ def test_module_says_idea_paper_and_differences(zoo_name):
 
 
 # Where a backend has a name: the engine, and what reads, divides, exports and logs.
-BACKEND = (
-    """benchmark.py bulk.py command.py events.py sample.py torch_dcgan.py""".split()
-)
+BACKEND = """benchmark.py bulk.py command.py events.py gpu_table.py sample.py
+    torch_dcgan.py""".split()
 
 
 def test_no_backend_in_variants_and_networks():
