@@ -240,7 +240,7 @@ def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
         environment.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
     if group.kind == "shape":  # nothing is computed: the GPU is left alone
         environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    words = json.dumps({**asked, **dataclasses.asdict(group), "limit": limit})
+    words = json.dumps({**asked, **dataclasses.asdict(group)})
     program = "from keras_gans import gpu_table; gpu_table.work()"
     late = threading.Event()
     with tempfile.TemporaryFile("w+") as errors:
@@ -370,10 +370,8 @@ def _steps(asked: dict) -> Iterator[dict]:
         steps = 4 if asked["smoke"] else STEPS
         loop(steps // 2 + 1)  # compiles steps with and without lazy penalties
         ready = time.monotonic() - start
-        size, rates, began = source.options.batch_size, [], time.monotonic()
-        while not rates or time.monotonic() - began < _row_seconds(asked):
-            rates.append(loop(steps))
-        rate = statistics.harmonic_mean(rates)
+        size = source.options.batch_size
+        rate = _rate(asked, lambda: loop(steps))  # noqa: B023
         yield _keras_row(
             precision,
             figure=f"{1000 * size / rate:.2f} ms per step of {size}",
@@ -384,8 +382,13 @@ def _steps(asked: dict) -> Iterator[dict]:
         start = time.monotonic()
 
 
-def _row_seconds(asked: dict) -> float:
-    return 0.0 if asked["smoke"] else ROW_SECONDS
+def _rate(asked: dict, measure: Callable[[], float]) -> float:
+    """Return the mean of measured rates, repeated for ROW_SECONDS."""
+    rates, begin = [], time.monotonic()
+    seconds = 0.0 if asked["smoke"] else ROW_SECONDS
+    while not rates or time.monotonic() - begin < seconds:
+        rates.append(measure())
+    return statistics.harmonic_mean(rates)
 
 
 def _shape(asked: dict) -> Iterator[dict]:
@@ -416,10 +419,8 @@ def _torch(asked: dict) -> Iterator[dict]:
             torch.cuda.reset_peak_memory_stats()
         contender = torch_dcgan.TorchDCGAN(shape, way, list(images), STEPS)
         contender.measure(4)
-        ready, rates, began = time.monotonic() - start, [], time.monotonic()
-        while not rates or time.monotonic() - began < _row_seconds(asked):
-            rates.append(contender.measure()["fit"])
-        rate = statistics.harmonic_mean(rates)
+        ready = time.monotonic() - start
+        rate = _rate(asked, lambda: contender.measure()["fit"])  # noqa: B023
         yield {
             "precision": "bfloat16" if way.startswith("bfloat16") else "float32",
             "figure": f"{1000 * size / rate:.2f} ms per step of {size}, {way}",

@@ -12,6 +12,7 @@ import tensorflow as tf
 import three_steps
 from conftest import smoke_model, variables_of
 from keras import ops
+from three_steps import NO_DROPOUT, PLAIN
 
 from keras_gans import checkpoint, engine, layers, strategies, train
 from keras_gans.config import zoo_names
@@ -21,20 +22,6 @@ from keras_gans.engine.tensorflow import CompiledStep
 from keras_gans.models.rsgan import RSGAN
 from keras_gans.size_free import Double
 
-# XLA draws other masks of dropout; `three_steps` fixes all other draws. Without
-# instance normalization where it makes chaos of flat images.
-NO_DROPOUT = ["discriminator.dropout=0.0"]
-NO_NORM = ["generator.norm=none", "discriminator.norm=none"]
-PLAIN = {
-    "gan": NO_DROPOUT,
-    "cgan": NO_DROPOUT,
-    "acgan": NO_DROPOUT,
-    "lsgan": NO_DROPOUT,
-    "pix2pix": ["generator.dropout=0.0"],
-    "cyclegan": NO_NORM,
-    "cut": [*NO_NORM, "hparams.nce_weight=1e-6"],
-    "esrgan": ["hparams.pretraining=0", "hparams.adversarial_weight=1.0"],
-}
 # Where rounding grows in three steps.
 RATES = {
     **dict.fromkeys(("biggan", "esrgan", "spade", "sagan"), 5e-3),

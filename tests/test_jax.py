@@ -3,13 +3,13 @@
 import itertools
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+import three_steps
 from conftest import JAX, ZOO, check_sizes_of_calls, smoke_model, variables_of
 from PIL import Image
 
@@ -32,22 +32,12 @@ if not JAX:
 import jax  # noqa: E402
 from jax import numpy as jnp  # noqa: E402
 
-STEPS = str(pathlib.Path(__file__).with_name("three_steps.py"))
-# Draws of dropout are no `keras.random`; without normalisation where flat pictures
-# make chaos of it, as in test_distribute.py.
-NO_DROPOUT = ["discriminator.dropout=0.0"]
-NO_NORM = ["generator.norm=none", "discriminator.norm=none"]
+STEPS = three_steps.__file__
 PLAIN = {
-    "gan": NO_DROPOUT,
-    "cgan": NO_DROPOUT,
-    "acgan": NO_DROPOUT,
-    "lsgan": [*NO_DROPOUT, "hparams.augment=ada", "hparams.ada_images=64"],
+    **three_steps.PLAIN,
+    "lsgan": [*three_steps.NO_DROPOUT, "hparams.augment=ada", "hparams.ada_images=64"],
     # the others make patches of 0, where the two have another slope of a leaky ReLU
     "stylegan2": ["hparams.augment=color"],
-    "pix2pix": ["generator.dropout=0.0"],
-    "cyclegan": NO_NORM,
-    "cut": [*NO_NORM, "hparams.nce_weight=1e-6"],
-    "esrgan": ["hparams.pretraining=0", "hparams.adversarial_weight=1.0"],
 }
 RATES = {"wgan_gp": 1e-3, "biggan": 5e-3, "fastgan": 1e-4, "cyclegan": 1e-3}
 
@@ -204,7 +194,11 @@ def test_resume_is_exact(name, tmp_path):
 @pytest.mark.parametrize(
     "name, options, saving",
     [
-        ("cgan", [*NO_DROPOUT, "generator.normalization=none"], "accumulate=2"),
+        (
+            "cgan",
+            [*three_steps.NO_DROPOUT, "generator.normalization=none"],
+            "accumulate=2",
+        ),
         ("dcgan", [], "recompute=true"),
         ("r3gan", [], "recompute=true"),
     ],

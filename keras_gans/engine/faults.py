@@ -78,6 +78,6 @@ def describe_compilation(text: str) -> str:
     if not operation:
         operation = text.strip().partition("\n")[0][:80]
     return (
-        f"XLA cannot compile the training step ({operation}); it runs without XLA. "
+        f"XLA cannot compile the training step ({operation}); it runs without XLA; "
         "set train.jit_compile=no to skip the attempt"
     )

@@ -443,8 +443,7 @@ def double(x: tf.Tensor, interpolation: str) -> tf.Tensor:
     """
     if interpolation == "nearest" and current_kernels().repeat_pixels:
         return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
-    known, shape = x.shape[1:3], tf.shape(x)[1:3]
-    size = [2 * (known[i] or shape[i]) for i in range(2)]
+    size = [2 * side for side in ops.shape(x)[1:3]]
     return tf.cast(tf.image.resize(x, size, interpolation), x.dtype)
 
 
