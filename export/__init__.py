@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from keras_gans.building import KerasSampler
-    from keras_gans.workdir import Workdir
+    from keras_gans.sampling.keras_sampler import KerasSampler
+    from keras_gans.storage.workdir import Workdir
 
 
 def export_workdir(
@@ -44,17 +44,17 @@ def export_workdir(
             size that the model does not take, or no pictures to fit int8 to; for a
             watermark where there can be none.
     """
-    from keras_gans.command import import_tensorflow
+    from keras_gans.cli.run import import_tensorflow
 
     import_tensorflow("export")
     from keras_gans.export import saved_model, tflite, web
 
-    from keras_gans.building import load_workdir
     from keras_gans.errors import UserError
+    from keras_gans.sampling.keras_sampler import load_workdir
 
     sampler, written = load_workdir(workdir.path, checkpoint), []
     if watermark is not None:
-        from keras_gans.export import marking
+        from keras_gans.export import watermark as marking
 
         sampler = marking.marked(sampler, watermark)
     if "web" in kinds:
@@ -100,9 +100,9 @@ def run_export(kind: str, doc: str, argv: list[str] | None) -> int:
     """Runs `python -m keras_gans.export.<kind>`; returns its exit status."""
     from absl import flags
 
-    from keras_gans.command import run_command
+    from keras_gans.cli.run import run_command
     from keras_gans.errors import UserError
-    from keras_gans.workdir import Workdir
+    from keras_gans.storage.workdir import Workdir
 
     def define_flags(values: flags.FlagValues) -> None:
         flags.DEFINE_string("workdir", None, "The folder of a run.", flag_values=values)

@@ -29,11 +29,11 @@ import sys
 
 from absl import flags
 
-from keras_gans.command import run_command
+from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError, did_you_mean
 from keras_gans.sample import define_checkpoint
+from keras_gans.storage.workdir import Workdir
 from keras_gans.train import EXPORTS
-from keras_gans.workdir import Workdir
 
 KINDS = (*EXPORTS, "web")
 
@@ -65,8 +65,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(values: flags.FlagValues) -> None:
     from keras_gans.export import export_workdir, report
-    from keras_gans.export.sampler import write
     from keras_gans.export.tflite import QUANTIZATIONS
+
+    from keras_gans.device.sampler import write
 
     if values.workdir is None:
         raise UserError("say which run: --workdir=runs/cgan")

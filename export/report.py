@@ -9,7 +9,8 @@ import sys
 import tempfile
 
 import numpy as np
-from keras_gans.export.sampler import BaseSampler
+
+from keras_gans.device.sampler import BaseSampler
 
 NUM = 64  # pictures that are compared
 NUM_FROM_PICTURES = 16  # of those that are made from pictures, which may be large
@@ -20,7 +21,7 @@ CHILD = """
 import json, sys
 from keras_gans import sample
 from keras_gans.export import sampler
-from keras_gans.export.sampler import BATCH
+from keras_gans.device.sampler import BATCH
 path, threads = sys.argv[1], int(sys.argv[2])
 if path.endswith(".tflite"):
     found = sampler.Sampler(path, threads)
@@ -83,7 +84,7 @@ def judge(path: str, num: int, data_dir: str | None) -> dict[str, float]:
     Raises:
         UserError: if it cannot be measured, with that command's own line.
     """
-    from keras_gans.board import run_command
+    from keras_gans.benchmarks.quality import run_command
 
     with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
         command = ["evaluate", f"--source={path}", f"--num={num}", f"--out={folder}"]

@@ -35,10 +35,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-from keras_gans.export.sampler import INFO_NAME, BaseSampler
+
+from keras_gans.device.sampler import INFO_NAME, BaseSampler
 
 if TYPE_CHECKING:
-    from keras_gans.building import KerasSampler
+    from keras_gans.sampling.keras_sampler import KerasSampler
 
 from keras_gans.errors import UserError
 
@@ -52,7 +53,7 @@ def export(
     """Writes a SavedModel; an older one at this path stays whole until it is done.
 
     Args:
-        sampler: A `keras_gans.building.KerasSampler`: the model, and what it is.
+        sampler: A `KerasSampler`: the model, and what it is.
         path: The folder to write.
         size: Of a model from pictures to pictures, to be converted to a .tflite of a
             fixed size: the side of the one picture that its only signature, `generate`,

@@ -20,10 +20,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from keras_gans.export.sampler import INFO_NAME, BaseSampler
+
+from keras_gans.device.sampler import INFO_NAME, BaseSampler
 
 if TYPE_CHECKING:
-    from keras_gans.building import KerasSampler
+    from keras_gans.sampling.keras_sampler import KerasSampler
 
 from keras_gans.errors import UserError
 
@@ -108,7 +109,7 @@ def export(
     """Writes a .tflite file; an older one is replaced in one step.
 
     Args:
-        sampler: A `keras_gans.building.KerasSampler`: the model, and what it is.
+        sampler: A `KerasSampler`: the model, and what it is.
         path: The file to write.
         source: A SavedModel of the same sampler, which it is converted from.
         quantization: One of `QUANTIZATIONS`.
@@ -152,7 +153,7 @@ def convert(
     """
     import tensorflow as tf
 
-    from keras_gans.command import no_stderr
+    from keras_gans.cli.run import no_stderr
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
         saved_model_path, signature_keys=["generate"]

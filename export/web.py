@@ -33,14 +33,14 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from absl import flags
-from keras_gans.export import sampler as sampler_lib
 
-from keras_gans import caches
-from keras_gans.command import run_command
+from keras_gans.cli.run import run_command
+from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError
+from keras_gans.storage import caches
 
 if TYPE_CHECKING:
-    from keras_gans.building import KerasSampler
+    from keras_gans.sampling.keras_sampler import KerasSampler
 
 REGISTRY = "https://registry.npmjs.org"
 PUBLIC = "https://cdn.jsdelivr.net/npm"
@@ -251,7 +251,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(values: flags.FlagValues) -> None:
     from keras_gans.export import export_workdir
 
-    from keras_gans.workdir import Workdir
+    from keras_gans.storage.workdir import Workdir
 
     if values.workdir is None:
         raise UserError("say which run: --workdir=runs/cgan")

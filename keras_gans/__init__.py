@@ -9,7 +9,7 @@ import importlib
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "BaseGAN": "keras_gans.gan",
+    "BaseGAN": "keras_gans.core.gan",
     "CGAN": "keras_gans.models.cgan",
     "CUT": "keras_gans.models.cut",
     "CycleGAN": "keras_gans.models.cyclegan",
@@ -21,9 +21,9 @@ _PUBLIC = {
     "SPADE": "keras_gans.models.spade",
     "StyleGAN2": "keras_gans.models.stylegan2",
     "UserError": "keras_gans.errors",
-    "check_pictures": "keras_gans.diagnosis",
+    "check_pictures": "keras_gans.diagnostics.rules",
     "load": "keras_gans.sample",
-    "load_config": "keras_gans.config",
+    "load_config": "keras_gans.recipes.config",
     "load_data": "keras_gans.data",
 }
 

@@ -68,11 +68,13 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from keras_gans import board, gpu_table, speed
-from keras_gans.command import import_backend, import_tensorflow, run_command
-from keras_gans.config import Config, load_config
+from keras_gans.benchmarks import gpu as gpu_table
+from keras_gans.benchmarks import quality as board
+from keras_gans.benchmarks import throughput as speed
+from keras_gans.cli.run import import_backend, import_tensorflow, run_command
+from keras_gans.device.sampler import peak_mib
 from keras_gans.errors import UserError
-from keras_gans.export.sampler import peak_mib
+from keras_gans.recipes.config import Config, load_config
 
 KINDS = (
     "throughput",
@@ -226,7 +228,7 @@ def quality(values: flags.FlagValues) -> None:
 def exports(values: flags.FlagValues) -> None:
     """Exports models and writes the page; the flags are those of the command."""
     import_tensorflow("export")
-    from keras_gans import export_table
+    from keras_gans.benchmarks import exports as export_table
 
     configs = {name: load_config(name, values.set) for name in values.model}
     export_table.run(configs, values.set, values.steps or 100, values.out)
@@ -237,7 +239,7 @@ def exports(values: flags.FlagValues) -> None:
 def doctor(values: flags.FlagValues) -> None:
     """Tries the doctor and writes the page; the flags are those of the command."""
     import_backend()
-    from keras_gans import doctor_trial
+    from keras_gans.benchmarks import doctor as doctor_trial
 
     doctor_trial.run(values.out)
     print(f"wrote {doctor_trial.write_page(values.out, values.docs, _machine())}")
@@ -248,10 +250,11 @@ def watermark(values: flags.FlagValues) -> None:
     if values.source is None:
         raise UserError("say which run: --source=runs/cgan")
     import_tensorflow("an export's mark")
-    from keras_gans import building, watermark_trial
-    from keras_gans.workdir import Workdir
+    from keras_gans.benchmarks import watermark as watermark_trial
+    from keras_gans.sampling import keras_sampler
+    from keras_gans.storage.workdir import Workdir
 
-    sampler = building.load_workdir(values.source)
+    sampler = keras_sampler.load_workdir(values.source)
     recipe, _ = Workdir(values.source).read()
     num = values.num if values["num"].present else 1000
     real = watermark_trial.real_pictures(recipe.data, values.data_dir, num)
@@ -261,10 +264,11 @@ def watermark(values: flags.FlagValues) -> None:
 
 def _steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
     """Steps per second of a bare loop (the median of three), and pictures in a step."""
-    from keras_gans import building, data, engine
+    from keras_gans import data, engine
+    from keras_gans.sampling import keras_sampler
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    loop = engine.BareLoop(building.build_model(config, source.info))
+    loop = engine.BareLoop(keras_sampler.build_model(config, source.info))
     run = speed.bare_loop(loop, source)
     run(10)  # trace, and warm up
     size = source.options.batch_size
@@ -339,10 +343,11 @@ def _measure_input(
 
 
 def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> tuple:
-    from keras_gans import building, data, engine
+    from keras_gans import data, engine
+    from keras_gans.sampling import keras_sampler
 
     source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    model = building.build_model(config, source.info)
+    model = keras_sampler.build_model(config, source.info)
     run = speed.bare_loop(engine.BareLoop(model), source)
     run(min(steps, speed.WARM_UP))  # trace, and warm up
     rate = statistics.median(run(steps) for _ in range(rounds))

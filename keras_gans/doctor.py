@@ -25,10 +25,10 @@ import sys
 
 from absl import flags
 
-from keras_gans import diagnosis
-from keras_gans.command import run_command
+from keras_gans.cli.run import run_command
+from keras_gans.diagnostics import rules
 from keras_gans.errors import UserError
-from keras_gans.workdir import Workdir
+from keras_gans.storage.workdir import Workdir
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -47,7 +47,7 @@ def _main(values: flags.FlagValues) -> int:
     workdir = Workdir(values.workdir)
     workdir.read()
     log = read_log(workdir.metrics)
-    watch = diagnosis.Watch()
+    watch = rules.Watch()
     watch.catch_up(log)
     for finding in watch.findings.values():
         print(finding)
@@ -56,7 +56,7 @@ def _main(values: flags.FlagValues) -> int:
     return 1 if watch.findings else 0
 
 
-def read_log(path: str) -> diagnosis.Log:
+def read_log(path: str) -> rules.Log:
     """Reads a metrics.jsonl.
 
     Raises:
@@ -71,7 +71,7 @@ def read_log(path: str) -> diagnosis.Log:
         raise UserError(f"{path}: {error.strerror}") from None
     if lines and not lines[-1].endswith("\n"):  # cut short, or being written
         lines.pop()
-    log = diagnosis.Log()
+    log = rules.Log()
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)

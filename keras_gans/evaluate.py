@@ -54,10 +54,10 @@ import numpy as np
 from absl import flags
 
 from keras_gans import sample
-from keras_gans.command import import_backend, run_command
+from keras_gans.cli.run import import_backend, run_command
+from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError
-from keras_gans.export import sampler as sampler_lib
-from keras_gans.workdir import Workdir
+from keras_gans.storage.workdir import Workdir
 
 # The embedded sets, and where their test splits are.
 EMBEDDED = {"digits": "tfds:mnist", "fashion": "tfds:fashion_mnist"}
@@ -148,10 +148,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(values: flags.FlagValues) -> None:
-    from keras_gans import (
-        cross_check,
-        features,
-    )  # needs TensorFlow, but only when one is opened
+    from keras_gans.evaluation import (
+        features,  # needs TensorFlow, but only when one is opened
+        torch_fidelity,  # needs TensorFlow, but only when one is opened
+    )
 
     if values.source is None:
         raise UserError("say what to measure: --source=runs/cgan")
@@ -160,7 +160,7 @@ def _main(values: flags.FlagValues) -> None:
     if values.features is not None:
         features.check_name(values.features)
     if values.cross_check:
-        cross_check.check()
+        torch_fidelity.check()
     folder = _is_folder_of_pictures(values.source)
     if folder and values.dataset is None:
         raise UserError(
@@ -244,7 +244,7 @@ def _samples(values: flags.FlagValues, sampler):
     """Opens the pictures to measure; nothing is drawn yet, beyond one to try."""
     from keras_gans import data
     from keras_gans.data.folder import common_side
-    from keras_gans.measuring import DataPictures, SampledPictures
+    from keras_gans.evaluation.collect import DataPictures, SampledPictures
 
     if sampler is not None:
         if tuple(sampler.info["image_shape"][:2]) == (1, 1):
@@ -274,7 +274,7 @@ class _Real:
 
     def open(self, dataset: str, split: str, run: Workdir | None = None):
         from keras_gans import data
-        from keras_gans.measuring import DataPictures
+        from keras_gans.evaluation.collect import DataPictures
 
         side, _, channels = self.image_shape
         options = data.DataOptions(
@@ -368,9 +368,9 @@ def _make_folder(values: flags.FlagValues, folder: bool) -> str:
 
 
 def _measure_translation(values: flags.FlagValues, sampler) -> None:
-    """Measures a generator from pictures to pictures; see `keras_gans.pairwise`."""
-    from keras_gans import features, pairwise
-    from keras_gans.features.network import RESIZER
+    """Measures a generator of images from images; see `evaluation.translation`."""
+    from keras_gans.evaluation import features, translation
+    from keras_gans.evaluation.features.network import RESIZER
 
     for name in ("seed", "dataset", "cross_check"):
         if values[name].present:
@@ -378,8 +378,8 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
                 f"--{name}: {values.source} makes pictures from pictures; leave it "
                 "away (--reference names these)"
             )
-    options = pairwise.options_of(sampler)
-    reference = pairwise.open_reference(values, sampler, options)
+    options = translation.options_of(sampler)
+    reference = translation.open_reference(values, sampler, options)
     chosen = values.features or features.suited(options.pictures)
     network, skipped = None, ""
     try:
@@ -391,8 +391,8 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
     out = _make_folder(values, False)
     mean = None
     if not values.backward:
-        mean = pairwise.mean_picture(options, values.data_dir)
-    found, shown = pairwise.measure(sampler, reference, mean, network)
+        mean = translation.mean_picture(options, values.data_dir)
+    found, shown = translation.measure(sampler, reference, mean, network)
     num = found.pop("num")
     label = f"{sampler.info['name']} at step {sampler.info['step']}"
     label += " backward" * values.backward
@@ -418,7 +418,7 @@ def _measure_translation(values: flags.FlagValues, sampler) -> None:
 
 def _translation_table(result: dict, note: str, skipped: str) -> str:
     """Lays the result out for people."""
-    from keras_gans.pairwise import ROWS as rows
+    from keras_gans.evaluation.translation import ROWS as rows
 
     names = {"samples": "made", "copies": "the source", "mean": "mean picture"}
     names = {key: title for key, title in names.items() if key in result}
@@ -447,32 +447,32 @@ def _versions() -> dict[str, str]:
 
 
 def _measure(values, samples, train, reference, note, network, sampler, out) -> None:
-    from keras_gans import cross_check, measuring, remembered
-    from keras_gans.features.network import RESIZER
-    from keras_gans.metrics.ssim import num_scales
+    from keras_gans.evaluation import collect, feature_cache, torch_fidelity
+    from keras_gans.evaluation.features.network import RESIZER
+    from keras_gans.evaluation.metrics.ssim import num_scales
 
     start = time.monotonic()
     held_out = reference is not train
     sets = samples, reference, train
     by_class = all(pictures.class_names for pictures in sets)
-    of_real = remembered.look if values.cache else measuring.look
+    of_real = feature_cache.look if values.cache else collect.look
     seen_reference = _look(of_real, reference, network, by_class)
     seen_train = seen_reference
     if held_out:
         seen_train = _look(of_real, train, network, by_class)
-    seen = _look(measuring.look, samples, network, by_class)
+    seen = _look(collect.look, samples, network, by_class)
     real, skipped = {}, {}
     print("comparing", flush=True)
-    found = measuring.compare(seen_reference.features, seen.features)
+    found = collect.compare(seen_reference.features, seen.features)
     unseen = seen_reference.features if held_out else None
-    own, others, pairs = measuring.memorisation(
+    own, others, pairs = collect.memorisation(
         seen.features, seen_train.features, unseen
     )
     found |= own
     if held_out:
         order = np.random.default_rng(2).permutation(len(seen_train.features))
         some = seen_train.features[np.sort(order[: len(seen.features)])]
-        real = measuring.compare(seen_reference.features, some) | others
+        real = collect.compare(seen_reference.features, some) | others
     else:
         why = "there are no held-out pictures to compare with"
         skipped["suspicious"] = why
@@ -529,7 +529,7 @@ def _measure(values, samples, train, reference, note, network, sampler, out) -> 
     print(f"wrote {path} and {os.path.basename(sheet)}", flush=True)
     if values.cross_check:
         print("cross-checking", flush=True)
-        result["cross_check"] = cross_check.run(samples, reference)
+        result["cross_check"] = torch_fidelity.run(samples, reference)
         _write(result, out)
         print(*(f"  {k}: {v}" for k, v in result["cross_check"].items()), sep="\n")
 

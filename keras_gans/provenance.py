@@ -12,9 +12,9 @@ import json
 import os
 import sys
 
-from keras_gans.command import run_command
+from keras_gans.cli.run import run_command
+from keras_gans.device.sampler import ABOUT_KEY, MARK, XMP_KEY
 from keras_gans.errors import UserError
-from keras_gans.export.sampler import ABOUT_KEY, MARK, XMP_KEY
 
 
 def read(path: str) -> dict:
@@ -24,7 +24,7 @@ def read(path: str) -> dict:
         path: The file.
 
     Returns:
-        What `keras_gans.export.sampler.describe` said, and "digital_source_type".
+        What `keras_gans.device.sampler.describe` said, and "digital_source_type".
 
     Raises:
         UserError: if it is no picture, or says nothing of the kind.

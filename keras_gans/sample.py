@@ -33,11 +33,11 @@ import sys
 import numpy as np
 from absl import flags
 
-from keras_gans import bulk
-from keras_gans.command import import_backend, import_tensorflow, run_command
+from keras_gans.cli.run import import_backend, import_tensorflow, run_command
+from keras_gans.device import sampler as sampler_lib
+from keras_gans.device.sampler import BaseSampler, Sampler
 from keras_gans.errors import UserError
-from keras_gans.export import sampler as sampler_lib
-from keras_gans.export.sampler import BaseSampler, Sampler
+from keras_gans.sampling import shards
 
 CHECKPOINTS = ("newest", "best")
 
@@ -86,7 +86,7 @@ def load(
         return SavedModelSampler(source)
     if is_run:
         import_backend()
-        from keras_gans.building import load_workdir
+        from keras_gans.sampling.keras_sampler import load_workdir
 
         return load_workdir(source, checkpoint, backward)
     what = "" if os.path.lexists(source) else " (there is nothing there)"
@@ -180,7 +180,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "format",
         "tfrecord",
-        tuple(bulk.WRITERS),
+        tuple(shards.WRITERS),
         "Of --shards: tf.train.Example with image/encoded, image/class/label and "
         "image/index; or .png and .cls files in a .tar.",
         **flag,
@@ -261,13 +261,13 @@ def _bulk(
     sampler: BaseSampler, values: flags.FlagValues, label: int | None, options: dict
 ) -> None:
     """Writes shards; options are keywords of `BaseSampler.make`."""
-    order = bulk.Order(
+    order = shards.Order(
         values.num, values.shards, values.seed, label, options, values.format
     )
     if not values["out"].present:
         raise UserError("--shards: say which folder they go to: --out=FOLDER")
-    only = bulk.parse_only(values.only, values.shards)
-    bulk.run(sampler, order, os.path.expanduser(values.out), only)
+    only = shards.parse_only(values.only, values.shards)
+    shards.run(sampler, order, os.path.expanduser(values.out), only)
 
 
 def _walk(

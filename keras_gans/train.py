@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from keras_gans.command import run_command
-from keras_gans.config import Config, load_config, zoo_names
+from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError, WorkerLost
-from keras_gans.workdir import Workdir
+from keras_gans.recipes.config import Config, load_config, zoo_names
+from keras_gans.storage.workdir import Workdir
 
 if TYPE_CHECKING:
     from keras_gans.strategies import Team
@@ -175,7 +175,7 @@ def run(
             used.
         WorkerLost: if another worker has gone.
     """
-    from keras_gans import building
+    from keras_gans.sampling import keras_sampler
 
     with contextlib.ExitStack() as stack, team.minded(workdir.path):
         team.as_chief(lambda: workdir.check(config, resume, overwrite))
@@ -187,7 +187,9 @@ def run(
         )
         stack.enter_context(_device_faults(config, source))
         with team.scope():
-            model = team.together(lambda: building.build_model(config, source.info))
+            model = team.together(
+                lambda: keras_sampler.build_model(config, source.info)
+            )
         examples = team.as_chief(
             lambda: _begin(config, workdir, source, model, overwrite, stack)
         )
@@ -231,13 +233,17 @@ def _open(config: Config, data_dir: str | None, team: Team):
 
 def _begin(config: Config, workdir: Workdir, source, model, overwrite: bool, stack):
     """Readies the workdir, which is locked until the stack closes, and the model."""
-    from keras_gans import checkpoint, data, images, transfer, vitals
+    from keras_gans import data
+    from keras_gans.data import images
+    from keras_gans.diagnostics import sample_stats
+    from keras_gans.storage import checkpoint
+    from keras_gans.training import transfer
 
-    examples = vitals.examples(source)
+    examples = sample_stats.examples(source)
     if config.train.evaluate_every:
-        from keras_gans import evaluator
+        from keras_gans.training import kid_monitor
 
-        evaluator.check(source)
+        kid_monitor.check(source)
     fresh = overwrite or not checkpoint.steps(workdir.checkpoints)
     if fresh and config.train.init_from:  # before anything is made or deleted
         transfer.begin_from(config.train.init_from, model, workdir)
@@ -276,16 +282,23 @@ def _note_hardware(model, workdir: Workdir, options, team: Team) -> None:
 
 
 def _fit(model, source, examples, config: Config, workdir: Workdir, team: Team) -> int:
-    from keras_gans import building, callbacks, engine, strategies
+    from keras_gans import engine, strategies
+    from keras_gans.sampling import keras_sampler
+    from keras_gans.training import callbacks
 
     step, options = int(model.step.numpy()), config.train
     if step >= options.steps:
         print(f"{workdir.path}: trained already, to step {step}", flush=True)
         return 0
     team.as_chief(lambda: _note_hardware(model, workdir, options, team))
-    info = building.generator_info(model, config, source.info)
+    info = keras_sampler.generator_info(model, config, source.info)
     watching = callbacks.training_callbacks(
-        building.KerasSampler(model, info), workdir, options, source, examples, team
+        keras_sampler.KerasSampler(model, info),
+        workdir,
+        options,
+        source,
+        examples,
+        team,
     )
     sizes = strategies.sizes(step, options.steps, options, paced=team.size == 1)
     model.train_function = engine.train_function(model, sizes)
@@ -301,7 +314,8 @@ def _fit(model, source, examples, config: Config, workdir: Workdir, team: Team) 
 
 
 def _report(model, workdir: Workdir, watching) -> int:
-    from keras_gans import callbacks, checkpoint
+    from keras_gans.storage import checkpoint
+    from keras_gans.training import callbacks
 
     [stop] = (c for c in watching if isinstance(c, callbacks.StopOnSignal))
     recorder = next((c for c in watching if isinstance(c, callbacks.Recorder)), None)

@@ -34,9 +34,9 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from keras_gans.command import run_command
+from keras_gans.cli.run import run_command
+from keras_gans.device.sampler import ENDINGS, SamplerError, read
 from keras_gans.errors import UserError
-from keras_gans.export.sampler import ENDINGS, SamplerError, read
 
 VERSION = 1  # of what a key makes; exports name theirs
 ALPHA = 1e-6  # below it a picture counts as marked

@@ -17,8 +17,8 @@ import tomllib
 
 from absl import flags
 
-from keras_gans.command import run_command
-from keras_gans.config import read_recipe, zoo_names
+from keras_gans.cli.run import run_command
+from keras_gans.recipes.config import read_recipe, zoo_names
 
 
 @dataclasses.dataclass(frozen=True)

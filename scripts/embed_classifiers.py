@@ -21,8 +21,8 @@ import numpy as np
 from keras import layers
 
 from keras_gans import data
-from keras_gans.features import classifier
-from keras_gans.images import to_float
+from keras_gans.data.images import to_float
+from keras_gans.evaluation.features import classifier
 
 OUT = pathlib.Path(classifier.__file__).parent
 

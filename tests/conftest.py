@@ -19,7 +19,7 @@ if JAX:
     os.environ["JAX_PLATFORMS"] = "cpu"
     collect_ignore_glob = ["test_[!j]*.py"]  # the others know TensorFlow
 else:
-    from keras_gans.command import choose_kernels
+    from keras_gans.cli.run import choose_kernels
 
     choose_kernels()  # as the commands do
 
@@ -34,7 +34,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from keras_gans import train  # noqa: E402
-from keras_gans.config import zoo_names  # noqa: E402
+from keras_gans.recipes.config import zoo_names  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -112,7 +112,7 @@ def pictures(tmp_path):
 
 def variables_of(model):
     """{name: array} of all that a checkpoint keeps."""
-    from keras_gans import checkpoint
+    from keras_gans.storage import checkpoint
 
     return {k: v.numpy() for k, v in checkpoint.named_variables(model).items()}
 
@@ -140,11 +140,13 @@ def check_sizes_of_calls(ask):
 
 def smoke_model(name, overrides=(), compiled=None):
     """Builds a recipe at smoke size; returns (model, source)."""
-    from keras_gans import building, config, data
+    from keras_gans import data
+    from keras_gans.recipes import config
+    from keras_gans.sampling import keras_sampler
 
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
-    model = building.build_model(recipe, source.info)
+    model = keras_sampler.build_model(recipe, source.info)
     if compiled:
         model.compile(compiled(), compiled())
     return model, source

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from conftest import smoke_model
 
-from keras_gans import augment, layers
-from keras_gans.hparams import Hparams
+from keras_gans.core import augment
+from keras_gans.core.hparams import Hparams
+from keras_gans.layers import convolution
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(-1, 1, (64, 16, 16, 3)).astype(np.float32)
@@ -216,14 +217,14 @@ def test_ada_probability_follows_the_sign_of_the_discriminator():
 def test_augmentation_reaches_real_and_fake_in_both_updates(monkeypatch):
     model, source = smoke_model("lsgan", ["hparams.augment=cutout"])
     real, labels = next(iter(source.stream(0)))
-    seen, call = [], layers.run
+    seen, call = [], convolution.run
 
     def spy(network, name, x, labels):
         if network is model.discriminator:
             seen.append(x.numpy())
         return call(network, name, x, labels)
 
-    monkeypatch.setattr(layers, "run", spy)
+    monkeypatch.setattr(convolution, "run", spy)
     model.d_losses(real, labels), model.g_losses(real, labels)
     assert len(seen) == 3  # real, fake; fake
     for images in seen:
@@ -239,7 +240,7 @@ def test_any_variant_takes_an_augmentation_and_keeps_its_state(words):
         logs = model.train_step(batch)
     assert all(np.isfinite(v) for v in logs.values())
     assert ("augment_probability" in logs) == (words == "ada")
-    from keras_gans import checkpoint
+    from keras_gans.storage import checkpoint
 
     kept = [k for k in checkpoint.named_variables(model) if k.startswith("augment/")]
     assert len(kept) == (3 if words == "ada" else 0)

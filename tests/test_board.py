@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 from conftest import ROOT
 
-from keras_gans import benchmark, board
+from keras_gans import benchmark
+from keras_gans.benchmarks import quality
 from keras_gans.errors import UserError
 
 
@@ -33,14 +34,14 @@ def make_board(folder, rows=ROWS):
 
 
 def test_table_is_sorted_and_says_mean_and_deviation():
-    title, _, first, second = board.table(ROWS).splitlines()
+    title, _, first, second = quality.table(ROWS).splitlines()
     assert "as asked for" in title and "MiB" not in title
     assert first.startswith("| `better` | 1 | 2 | 0.500 |") and "0.900" in first
     assert second.startswith("| `worse` | 2 | 9 ± 1.41 | 0.500 ± 0.000 |")
 
 
 def test_plot_is_an_svg_with_a_line_for_each_run():
-    svg = ElementTree.fromstring(board.plot(ROWS))
+    svg = ElementTree.fromstring(quality.plot(ROWS))
     space = "{http://www.w3.org/2000/svg}"
     axes, *lines = svg.findall(f"{space}polyline")
     assert len(lines) == 3
@@ -52,19 +53,19 @@ def test_plot_is_an_svg_with_a_line_for_each_run():
     )
     assert x1 > x0 and y1 > y0
     for curve in ([], [[0.0, 2.0], [0.0, 1.0]]):
-        ElementTree.fromstring(board.plot([row("one", 0, 1.0) | {"curve": curve}]))
+        ElementTree.fromstring(quality.plot([row("one", 0, 1.0) | {"curve": curve}]))
 
 
 def test_report_writes_docs_and_the_page_between_its_marks(tmp_path, capsys):
     make_board(tmp_path / "board")
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{board.MARKS[0]}\nold\n{board.MARKS[1]}\nafter\n")
+    page.write_text(f"before\n{quality.MARKS[0]}\nold\n{quality.MARKS[1]}\nafter\n")
     args = ["report", f"--out={tmp_path / 'board'}", f"--docs={tmp_path / 'docs'}"]
     assert benchmark.main([*args, f"--readme={page}"]) == 0
     text = page.read_text()
-    assert text.startswith(f"before\n{board.MARKS[0]}\n")
-    assert text.endswith(f"{board.MARKS[1]}\nafter\n") and "old" not in text
-    table = board.table(ROWS)
+    assert text.startswith(f"before\n{quality.MARKS[0]}\n")
+    assert text.endswith(f"{quality.MARKS[1]}\nafter\n") and "old" not in text
+    table = quality.table(ROWS)
     assert table in text and table in (tmp_path / "docs" / "board.md").read_text()
     assert "60 seconds of training" in text and "a machine" in text
     assert (tmp_path / "docs" / "board.svg").is_file()
@@ -79,7 +80,7 @@ def test_report_writes_docs_and_the_page_between_its_marks(tmp_path, capsys):
 
 
 def test_folders_that_hold_something_else_are_refused(tmp_path, capsys):
-    contest = board.Contest("digits", 60, 1, 100)
+    contest = quality.Contest("digits", 60, 1, 100)
     make_board(tmp_path / "board")
     (tmp_path / "runs" / "dcgan_0").mkdir(parents=True)
     (tmp_path / "file").write_text("")
@@ -89,7 +90,7 @@ def test_folders_that_hold_something_else_are_refused(tmp_path, capsys):
         ("file/board", "Not a directory"),
     ):
         with pytest.raises(UserError, match=message):
-            board.run({}, contest, str(tmp_path / name), None, "")
+            quality.run({}, contest, str(tmp_path / name), None, "")
     args = ["report", f"--out={tmp_path / 'board'}", f"--docs={tmp_path / 'file'}"]
     assert benchmark.main(args) == 2
     assert "File exists" in capsys.readouterr().err
@@ -139,22 +140,22 @@ def test_failed_runs_are_kept_and_changed_recipes_run_again(tmp_path, monkeypatc
 
             return Task()
 
-    monkeypatch.setattr(board, "_run_one", run_one)
-    monkeypatch.setattr(board.concurrent.futures, "ProcessPoolExecutor", Pool)
-    contest = board.Contest("digits", 60, 2, 100)
+    monkeypatch.setattr(quality, "_run_one", run_one)
+    monkeypatch.setattr(quality.concurrent.futures, "ProcessPoolExecutor", Pool)
+    contest = quality.Contest("digits", 60, 2, 100)
     configs = {name: Recipe(name) for name in ("broken", "good")}
 
     def run():
-        rows = board.run(
+        rows = quality.run(
             configs, contest, str(tmp_path / "b"), lambda *a: (2.5, 64), ""
         )
-        assert rows == board.read(str(tmp_path / "b"))["rows"]
+        assert rows == quality.read(str(tmp_path / "b"))["rows"]
         return rows
 
     rows = run()
     assert made == [(n, s, 150) for n in ("broken", "good") for s in (0, 1)]
     assert rows[3]["images"] == 150 * 64 and "kid" not in rows[0]
-    lines = board.table(rows).splitlines()
+    lines = quality.table(rows).splitlines()
     assert lines[2].startswith("| `good` | 2 |")
     assert lines[3].startswith("| `broken` | 2, 2 of them failed |")
     run()
@@ -177,7 +178,7 @@ def test_seconds_leave_out_tracing_and_measuring(tmp_path):
     ]
     path = tmp_path / "metrics.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in log))
-    curve, seconds = board._curve(str(path))
+    curve, seconds = quality._curve(str(path))
     assert curve == [[4.0, 3.0], [6.0, 2.0]] and seconds == pytest.approx(6.0)
 
 
@@ -191,7 +192,7 @@ def test_board_trains_and_measures(tmp_path, capsys):
     assert benchmark.main([*args, "--seeds=1"]) == 0
     shown = capsys.readouterr().out
     assert "small, seed 0" in shown and "| `small` | 1 |" in shown
-    [first] = board.read(str(out))["rows"]
+    [first] = quality.read(str(out))["rows"]
     assert first["steps"] >= 5 and first["pictures_a_step"] == 16
     assert 0.02 < first["seconds"] < 60
     assert first["images"] == 16 * first["steps"]
@@ -201,4 +202,4 @@ def test_board_trains_and_measures(tmp_path, capsys):
 
 def test_failing_run_says_why(tmp_path):
     with pytest.raises(UserError, match=r"train --model=nothing: train: no model"):
-        board.run_command(["train", "--model=nothing"])
+        quality.run_command(["train", "--model=nothing"])

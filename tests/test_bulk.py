@@ -7,11 +7,12 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras_gans.export import sampler as sampler_lib
 from PIL import Image
 
-from keras_gans import bulk, provenance, sample
+from keras_gans import provenance, sample
+from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError
+from keras_gans.sampling import shards
 
 NUM, SHARDS = 23, 4  # 5, 6, 6 and 6 pictures
 
@@ -52,7 +53,7 @@ def read(folder, form):
     return found
 
 
-@pytest.mark.parametrize("form", bulk.WRITERS)
+@pytest.mark.parametrize("form", shards.WRITERS)
 def test_shards_hold_the_pictures_of_sample(form, source, tmp_path):
     out = tmp_path / "many"
     assert make(source, out, "--truncation=0.7", form=form) == 0
@@ -69,7 +70,7 @@ def test_shards_hold_the_pictures_of_sample(form, source, tmp_path):
     assert (said["seed"], said["index"], said["label"]) == (7, 13, 3)
 
 
-@pytest.mark.parametrize("form", bulk.WRITERS)
+@pytest.mark.parametrize("form", shards.WRITERS)
 def test_any_machine_makes_the_same_shard(form, source, tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert make(source, whole, "--label=4", form=form) == 0
@@ -90,7 +91,7 @@ def test_any_machine_makes_the_same_shard(form, source, tmp_path, capsys):
 
 
 def test_shards_differ_by_a_picture_at_most():
-    order = bulk.Order(num=1_000_003, shards=7)
+    order = shards.Order(num=1_000_003, shards=7)
     parts = [order.numbers(i) for i in range(7)]
     assert [n for part in parts for n in (part[0], part[-1] + 1)][1:-1] == [
         n for part in parts[1:] for n in (part[0], part[0])
@@ -111,7 +112,7 @@ def test_a_broken_shard_leaves_no_file(source, tmp_path, monkeypatch):
     monkeypatch.setattr(sampler_lib, "encode", encode)
     assert make(source, tmp_path / "many", form="tar") == 130
     names = {path.name for path in (tmp_path / "many").iterdir()}
-    assert names == {bulk.MANIFEST, "samples-00000-of-00004.tar"}
+    assert names == {shards.MANIFEST, "samples-00000-of-00004.tar"}
 
 
 def test_two_writers_of_a_shard_do_not_meet(source, tmp_path):
@@ -121,29 +122,29 @@ def test_two_writers_of_a_shard_do_not_meet(source, tmp_path):
 
     def slow():
         yield alone[0]
-        bulk._write_shard(path, "tar", iter(alone))  # another one, meanwhile
+        shards._write_shard(path, "tar", iter(alone))  # another one, meanwhile
         yield alone[1]
 
-    bulk._write_shard(path, "tar", slow())
+    shards._write_shard(path, "tar", slow())
     assert [p.name for p in tmp_path.iterdir()] == ["one.tar"]
     with tarfile.open(path) as archive:
         names = [member.name for member in archive]
     assert names == [f"00000000{i}.{e}" for i in (0, 1) for e in ("png", "cls")]
 
 
-@pytest.mark.parametrize("form", bulk.WRITERS)
+@pytest.mark.parametrize("form", shards.WRITERS)
 def test_a_disk_that_cannot_be_written_is_one_line(form, source, tmp_path, monkeypatch):
-    monkeypatch.setattr(bulk, "_replacing", lambda path: nullcontext("/no/such/file"))
+    monkeypatch.setattr(shards, "_replacing", lambda path: nullcontext("/no/such/file"))
     with pytest.raises(UserError, match="No such file"):
-        bulk._write_shard(str(tmp_path / "one"), form, iter([(0, 3, b"png")]))
+        shards._write_shard(str(tmp_path / "one"), form, iter([(0, 3, b"png")]))
 
 
 def test_marked_and_plain_pictures_are_not_mixed(source, tmp_path):
-    sampler, order = sample.load(source), bulk.Order(num=4, shards=2)
-    bulk.run(sampler, order, str(tmp_path / "many"), range(1))
+    sampler, order = sample.load(source), shards.Order(num=4, shards=2)
+    shards.run(sampler, order, str(tmp_path / "many"), range(1))
     sampler.info = sampler.info | {"watermark": True}
     with pytest.raises(UserError, match="watermark: nothing -> true"):
-        bulk.run(sampler, order, str(tmp_path / "many"), range(1, 2))
+        shards.run(sampler, order, str(tmp_path / "many"), range(1, 2))
 
 
 def test_only_a_few_pictures_wait_to_be_written(source):
@@ -156,11 +157,11 @@ def test_only_a_few_pictures_wait_to_be_written(source):
             made.append(number)
             return type("Done", (), {"result": lambda self: number})()
 
-    order = bulk.Order(num=2000, shards=1)
-    encoded = bulk._encoded(sampler, order, order.numbers(0), {"seed": 0}, Pool())
+    order = shards.Order(num=2000, shards=1)
+    encoded = shards._encoded(sampler, order, order.numbers(0), {"seed": 0}, Pool())
     for number, got in enumerate(encoded):
         assert got == number
-        assert len(made) <= number + (bulk.AHEAD + 1) * sampler.at_once + 1
+        assert len(made) <= number + (shards.AHEAD + 1) * sampler.at_once + 1
     assert made == list(range(2000))
 
 
@@ -197,10 +198,10 @@ def test_folders_of_something_else_are_refused(source, tmp_path, capsys):
     capsys.readouterr()
     assert make(source, out, "--seed=8") == 2
     assert "holds shards of another order (seed" in capsys.readouterr().err
-    (out / bulk.MANIFEST).write_text("[]")
+    (out / shards.MANIFEST).write_text("[]")
     assert make(source, out) == 2
     assert "not what --shards writes" in capsys.readouterr().err
-    (out / bulk.MANIFEST).unlink()
+    (out / shards.MANIFEST).unlink()
     assert make(source, out) == 2
     assert "expected a new or empty folder" in capsys.readouterr().err
     assert contents(out, "tfrecord") == before
@@ -215,11 +216,11 @@ def test_folders_of_something_else_are_refused(source, tmp_path, capsys):
 
 
 def test_points_and_pictures_from_pictures_have_no_shards(tmp_path):
-    order = bulk.Order(num=4, shards=1)
+    order = shards.Order(num=4, shards=1)
     points = type("Points", (sampler_lib.BaseSampler,), {})()
     points.info = {"name": "ring", "image_shape": [1, 1, 2]}
     with pytest.raises(UserError, match="makes points"):
-        bulk.run(points, order, str(tmp_path / "many"), range(1))
+        shards.run(points, order, str(tmp_path / "many"), range(1))
     points.info["source_shape"] = [8, 8, 3]
     with pytest.raises(sampler_lib.SamplerError, match="from pictures"):
-        bulk.run(points, order, str(tmp_path / "many"), range(1))
+        shards.run(points, order, str(tmp_path / "many"), range(1))

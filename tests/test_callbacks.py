@@ -6,8 +6,8 @@ import types
 
 import pytest
 
-from keras_gans import callbacks
-from keras_gans.config import TrainOptions
+from keras_gans.recipes.config import TrainOptions
+from keras_gans.training import callbacks
 
 
 def model():
@@ -65,7 +65,7 @@ def test_second_signal_ends_at_once_and_handlers_come_back():
 def test_a_slow_model_gets_a_grid_within_a_minute(clock, tmp_path):
     import numpy as np
 
-    from keras_gans.workdir import Workdir
+    from keras_gans.storage.workdir import Workdir
 
     drawn = np.zeros((64, 4, 4, 1), np.uint8)
     sampler = types.SimpleNamespace(

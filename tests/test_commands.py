@@ -11,10 +11,10 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT
-from keras_gans.export.sampler import SamplerError
 from PIL import Image
 
 from keras_gans import sample, train
+from keras_gans.device.sampler import SamplerError
 
 COMMANDS = [
     "train",

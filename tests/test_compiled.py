@@ -14,13 +14,15 @@ from conftest import smoke_model, variables_of
 from keras import ops
 from three_steps import NO_DROPOUT, PLAIN
 
-from keras_gans import checkpoint, engine, layers, strategies, train
-from keras_gans.config import zoo_names
+from keras_gans import engine, strategies, train
 from keras_gans.engine import devices, faults, keras_private, kernels
 from keras_gans.engine import tensorflow as engine_tensorflow
 from keras_gans.engine.tensorflow import CompiledStep
+from keras_gans.layers.any_size import Double
+from keras_gans.layers import convolution
 from keras_gans.models.rsgan import RSGAN
-from keras_gans.size_free import Double
+from keras_gans.recipes.config import zoo_names
+from keras_gans.storage import checkpoint
 
 # Where rounding grows in three steps.
 RATES = {
@@ -364,7 +366,7 @@ def test_kernels_are_chosen_by_device_and_compilation(case, chosen):
 
 def make_blur():
     x = keras.Input((8, 6, 6))
-    return keras.Model(x, layers.blur(x, strides=2))
+    return keras.Model(x, convolution.blur(x, strides=2))
 
 
 # Under TensorFlow XLA has no second derivative of the one's slice, and no derivative of
@@ -376,9 +378,12 @@ LACKING = ("fold_strides", True), ("repeat_pixels", False)
 @pytest.mark.parametrize(
     "choice, make",
     [
-        ("fold_strides", lambda: layers.PictureConv2D(4, 5, 2, padding="same")),
-        ("fold_strides", lambda: layers.PictureConv2DTranspose(3, 4, 2, "same")),
-        ("split_groups", lambda: layers.GroupedConv2D(9, 3, padding="same", groups=3)),
+        ("fold_strides", lambda: convolution.PictureConv2D(4, 5, 2, padding="same")),
+        ("fold_strides", lambda: convolution.PictureConv2DTranspose(3, 4, 2, "same")),
+        (
+            "split_groups",
+            lambda: convolution.GroupedConv2D(9, 3, padding="same", groups=3),
+        ),
         ("sum_shifts", make_blur),
         ("repeat_pixels", lambda: Double("nearest")),
     ],

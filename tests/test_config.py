@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from keras_gans import config
 from keras_gans.errors import UserError
+from keras_gans.recipes import config
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def test_differences_are_listed_one_by_one():
 
 
 def test_learning_rate_may_be_a_schedule(tmp_path):
-    from keras_gans import building
+    from keras_gans.sampling import keras_sampler
 
     rate = '{class_name="CosineDecay", initial_learning_rate=0.1, decay_steps=10}'
     recipe = config.load_config("cgan", [f"g_optimizer.learning_rate={rate}"])
     path = tmp_path / "cgan.toml"
     path.write_text(recipe.to_toml())
     assert config.load_config(str(path)) == recipe
-    schedule = building._optimizer(recipe.g_optimizer)._learning_rate
+    schedule = keras_sampler._optimizer(recipe.g_optimizer)._learning_rate
     assert float(schedule(0)) == pytest.approx(0.1)
     assert float(schedule(5)) == pytest.approx(0.05)
     assert float(schedule(10)) == pytest.approx(0)

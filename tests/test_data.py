@@ -10,8 +10,8 @@ import pytest
 from conftest import SHARED_DATA
 from PIL import Image
 
-from keras_gans import data, images
-from keras_gans.data import survey
+from keras_gans import data
+from keras_gans.data import images, survey
 from keras_gans.errors import UserError
 
 OPTIONS = {"batch_size": 7, "image_size": 8}

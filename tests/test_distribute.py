@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from conftest import ZOO, variables_of
 
-from keras_gans import building, config, data, strategies, train
+from keras_gans import data, strategies, train
+from keras_gans.recipes import config
+from keras_gans.sampling import keras_sampler
 
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
@@ -19,7 +21,7 @@ def trained(name, overrides, devices, rate=0.5, steps=3):
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
     with team.scope():
-        model = building.build_model(recipe, source.info)
+        model = keras_sampler.build_model(recipe, source.info)
         # SGD: Adam hides a wrong scale of the gradient
         sgd = keras.optimizers.SGD
         model.compile(sgd(rate), sgd(rate), accumulate=recipe.train.accumulate)

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 import keras_gans
 from keras_gans import train, zoo
-from keras_gans.command import run_command
+from keras_gans.cli.run import run_command
 
 README = (ROOT / "README.md").read_text()
 
@@ -61,7 +61,7 @@ def modules():
     ]
     names += [
         f"keras_gans.export.{n}"
-        for n in ("saved_model", "tflite", "sampler", "marking", "web")
+        for n in ("saved_model", "tflite", "sampler", "watermark", "web")
     ]
     return names
 

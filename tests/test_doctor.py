@@ -10,9 +10,11 @@ from conftest import smoke_model
 from PIL import Image
 
 import keras_gans
-from keras_gans import callbacks, diagnosis, doctor, train, vitals
-from keras_gans.config import TrainOptions
+from keras_gans import doctor, train
+from keras_gans.diagnostics import rules, sample_stats
 from keras_gans.errors import UserError
+from keras_gans.recipes.config import TrainOptions
+from keras_gans.training import callbacks
 
 HEALTHY = {
     "real_score": 0.6,
@@ -68,7 +70,7 @@ def made_up(changes, first=1000, every=50, last=2000):
 @pytest.mark.parametrize("every", [10, 50, 250])
 @pytest.mark.parametrize("changes, name", CASES)
 def test_rules(changes, name, every):
-    watch, log = diagnosis.Watch(), diagnosis.Log()
+    watch, log = rules.Watch(), rules.Log()
     said = []
     for row in made_up(changes, every=every):
         log.add(row)
@@ -83,36 +85,36 @@ def test_rules(changes, name, every):
 
 
 def test_swings_from_line_to_line_are_oscillation_too():
-    log = diagnosis.Log()
+    log = rules.Log()
     for row in made_up({}):
         turn = row["step"] // 50 % 2
         log.add(row | {"real_score": 0.9 - 0.5 * turn, "fake_score": 0.1 + 0.5 * turn})
-    assert diagnosis.oscillation(log)
+    assert rules.oscillation(log)
 
 
 def test_generators_that_learn_to_vary_have_not_collapsed():
     """The first pictures are noise, which varies; then all are alike for a while."""
-    log, watch = diagnosis.Log(), diagnosis.Watch()
+    log, watch = rules.Log(), rules.Watch()
     for step in range(50, 2001, 50):
         diversity = 1.2 if step <= 100 else 0.05 + 0.8 * step / 2000
         log.add({"step": step} | HEALTHY | {"diversity": diversity})
         assert not watch.look(log)
-    log = diagnosis.Log(made_up({"diversity": 0.1}, first=0))  # alike from the start
-    assert "collapse" in {f.name for f in diagnosis.Watch().look(log)}
+    log = rules.Log(made_up({"diversity": 0.1}, first=0))  # alike from the start
+    assert "collapse" in {f.name for f in rules.Watch().look(log)}
 
 
 def test_nothing_is_judged_early_or_by_a_few_lines():
-    early = made_up(SURE | {"diversity": 0.01}, first=0, last=diagnosis.SETTLED)
-    assert not diagnosis.Watch().look(diagnosis.Log(early))
+    early = made_up(SURE | {"diversity": 0.01}, first=0, last=rules.SETTLED)
+    assert not rules.Watch().look(rules.Log(early))
     few = list(made_up({"diversity": 0.01}, first=0, every=400, last=1600))
-    assert not diagnosis.Watch().look(diagnosis.Log(few[:3]))
-    assert diagnosis.Watch().look(diagnosis.Log(few))
+    assert not rules.Watch().look(rules.Log(few[:3]))
+    assert rules.Watch().look(rules.Log(few))
 
 
 def test_lines_of_one_step_belong_together():
-    log = diagnosis.Log([{"step": 5, "a": 1.0}, {"step": 5, "b": 2.0}, {"step": 6}])
+    log = rules.Log([{"step": 5, "a": 1.0}, {"step": 5, "b": 2.0}, {"step": 6}])
     assert log.rows == [{"step": 5, "a": 1.0, "b": 2.0}, {"step": 6}] and log.step == 6
-    assert diagnosis.Log().step == 0
+    assert rules.Log().step == 0
 
 
 class Sampler:
@@ -139,7 +141,7 @@ class Sampler:
 
 def measure(real, fake, labels=None, **info):
     labels = np.zeros(len(real), int) if labels is None else labels
-    return vitals.Vitals(Sampler(fake, **info), real, labels).measure()
+    return sample_stats.Vitals(Sampler(fake, **info), real, labels).measure()
 
 
 def test_vitals_are_what_they_say():
@@ -193,7 +195,7 @@ def test_pictures_that_are_not_finite_stop_a_run():
     """As of an averaged generator whose statistics have overflowed."""
     lines = []
     recorder = types.SimpleNamespace(
-        check=lambda: True, log=diagnosis.Log(), broken=None, line=lines.append
+        check=lambda: True, log=rules.Log(), broken=None, line=lines.append
     )
     found = {"diversity": float("nan"), "saturation": 0.0}
     watcher = callbacks.Doctor(

@@ -6,7 +6,8 @@ import re
 import pytest
 from conftest import ROOT
 
-from keras_gans import diagnosis, doctor_trial
+from keras_gans.benchmarks import doctor
+from keras_gans.diagnostics import rules
 
 LOGS = pathlib.Path(__file__).parent / "doctor_logs"
 
@@ -14,14 +15,14 @@ LOGS = pathlib.Path(__file__).parent / "doctor_logs"
 @pytest.fixture(scope="module")
 def recorded():
     """What it finds in the logs of the real runs of docs/doctor.md."""
-    names = doctor_trial.runs()
+    names = doctor.runs()
     assert {path.stem for path in LOGS.iterdir()} == set(names)
-    return {name: doctor_trial.findings(f"{LOGS / name}.jsonl") for name in names}
+    return {name: doctor.findings(f"{LOGS / name}.jsonl") for name in names}
 
 
 def test_each_diagnosis_is_made_of_the_run_that_is_broken_so(recorded):
-    assert list(doctor_trial.BROKEN) == list(diagnosis.DIAGNOSES)
-    for name in diagnosis.DIAGNOSES:
+    assert list(doctor.BROKEN) == list(rules.DIAGNOSES)
+    for name in rules.DIAGNOSES:
         assert name in recorded[f"broken_{name.replace(' ', '_')}"]
 
 
@@ -32,6 +33,6 @@ def test_nothing_is_said_of_ten_healthy_runs(recorded):
 
 
 def test_page_of_the_docs_is_made_of_these_logs(recorded):
-    page = (ROOT / "docs" / doctor_trial.PAGE).read_text()
+    page = (ROOT / "docs" / doctor.PAGE).read_text()
     machine = re.search(r"--out=runs/doctor`:\s(.*?)\. A\scell", page, re.S)[1]
-    assert doctor_trial.page(recorded, machine) == page
+    assert doctor.page(recorded, machine) == page

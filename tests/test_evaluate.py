@@ -9,22 +9,15 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from conftest import SHARED_DATA
-from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image, ImageFilter
 
-from keras_gans import (
-    data,
-    evaluate,
-    evaluator,
-    features,
-    measuring,
-    remembered,
-    sample,
-    train,
-)
-from keras_gans.measuring import DataPictures, SampledPictures, compare, look
-from keras_gans.metrics.prdc import prdc as prdc_of
+from keras_gans import data, evaluate, sample, train
+from keras_gans.device import sampler as sampler_lib
+from keras_gans.evaluation import collect, feature_cache, features
+from keras_gans.evaluation.collect import DataPictures, SampledPictures, compare, look
+from keras_gans.evaluation.metrics.prdc import prdc as prdc_of
+from keras_gans.training import kid_monitor
 
 
 def fails(capsys, *args):
@@ -78,7 +71,7 @@ def blurred(pictures, radius):
     "spoil, amounts", [(noisy, (10, 25, 60)), (blurred, (0.6, 1.2, 2.5))]
 )
 def test_measures_rank_growing_noise_and_blur(spoil, amounts, fashion, monkeypatch):
-    monkeypatch.setattr(measuring, "SUBSETS", 10)
+    monkeypatch.setattr(collect, "SUBSETS", 10)
     network, pictures, found = fashion
     real = found[:800]
     rows = [compare(real, found[800:1600])]
@@ -94,7 +87,7 @@ def test_measures_rank_growing_noise_and_blur(spoil, amounts, fashion, monkeypat
 
 
 def test_kid_of_real_features_is_0_within_two_standard_errors(fashion):
-    from keras_gans.metrics.kid import mmd2
+    from keras_gans.evaluation.metrics.kid import mmd2
 
     _, _, found = fashion
     values = [mmd2(*half) for half in found.reshape(25, 2, 100, -1)]
@@ -104,19 +97,19 @@ def test_kid_of_real_features_is_0_within_two_standard_errors(fashion):
 def test_copies_are_seen_and_fresh_pictures_are_not(fashion):
     _, _, found = fashion
     train, fresh, others = found[:2500], found[2500:3700], found[3700:]
-    own, held_out, pairs = measuring.memorisation(train[::2], train, fresh)
+    own, held_out, pairs = collect.memorisation(train[::2], train, fresh)
     assert own["authenticity"] == 0 and own["suspicious"] == 1
     assert own["nearest_distance"] == 0
     assert [train_number for _, train_number in pairs] == [2 * s for s, _ in pairs]
     assert held_out["authenticity"] == pytest.approx(0.55, abs=0.1)
-    own, _, _ = measuring.memorisation(others, train, fresh)
+    own, _, _ = collect.memorisation(others, train, fresh)
     assert own["authenticity"] == pytest.approx(0.55, abs=0.1)
     assert own["suspicious"] < 0.03
     mixed = np.concatenate([others[:900], train[:100]])
-    own, _, pairs = measuring.memorisation(mixed, train, fresh)
+    own, _, pairs = collect.memorisation(mixed, train, fresh)
     assert 0.09 < own["suspicious"] < 0.14
     assert min(sample_number for sample_number, _ in pairs) >= 900
-    own, nothing, _ = measuring.memorisation(others, train, None)
+    own, nothing, _ = collect.memorisation(others, train, None)
     assert not nothing and "suspicious" not in own
 
 
@@ -129,7 +122,7 @@ def test_real_test_digits_are_authentic_beside_the_embedded_ones():
         fresh = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28, 1)
     network = features.open_network("classifier:digits")
     train = network(embedded("digits").images)[0]
-    own, held_out, _ = measuring.memorisation(train[::5], train, network(fresh[::5])[0])
+    own, held_out, _ = collect.memorisation(train[::5], train, network(fresh[::5])[0])
     assert own["authenticity"] == 0
     assert held_out["authenticity"] == pytest.approx(0.57, abs=0.08)
 
@@ -296,7 +289,7 @@ def test_real_pictures_are_looked_at_once(tmp_path, capsys, monkeypatch):
     assert len(list(folder.iterdir())) == 3
     for file in folder.iterdir():
         file.write_bytes(file.read_bytes()[:100])
-    monkeypatch.setattr(remembered, "MOST", 1)
+    monkeypatch.setattr(feature_cache, "MOST", 1)
     assert evaluate_folder(tmp_path, "cut")["samples"] == changed["samples"]
     assert len(list(folder.iterdir())) == 1
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "real" / "00000.png"))
@@ -448,13 +441,13 @@ def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
     args = ["--model=gan", "--smoke", "--export=none", "--set=train.evaluate_every=3"]
     args += ["--set=data.held_out=300", f"--workdir={run}"]
     # the second measurement, of step 6, is made worse than the first
-    real_kid = evaluator.kid
+    real_kid = kid_monitor.kid
     values = iter([None, 1e3])
 
     def worse(*arguments, **options):
         return next(values) or real_kid(*arguments, **options)[0], 0.0
 
-    monkeypatch.setattr(evaluator, "kid", worse)
+    monkeypatch.setattr(kid_monitor, "kid", worse)
     assert train.main(args) == 0
     monkeypatch.undo()
     out = capsys.readouterr().out
@@ -477,7 +470,7 @@ def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
     # a resume knows the best, and a worse one does not take its place
     before = (run / "checkpoints" / "best.npz").read_bytes()
     values = iter([1e3])
-    monkeypatch.setattr(evaluator, "kid", worse)
+    monkeypatch.setattr(kid_monitor, "kid", worse)
     more = ["--resume", "--set=train.steps=9"]
     assert train.main([*args, *more]) == 0
     assert (run / "checkpoints" / "best.npz").read_bytes() == before

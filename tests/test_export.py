@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT
-from keras_gans.export import sampler as sampler_lib
 from PIL import Image
 
 from keras_gans import sample
+from keras_gans.device import sampler as sampler_lib
 
 
 def python(code, **kwargs):
@@ -43,7 +43,7 @@ print(json.dumps(images.numpy().tolist()))
 
 def test_sampler_runs_alone_without_tensorflow(smoke_run, tmp_path):
     """The one file, away from the package, beside a .tflite."""
-    shutil.copy(ROOT / "export" / "sampler.py", tmp_path)
+    shutil.copy(ROOT / "keras_gans" / "device" / "sampler.py", tmp_path)
     tflite = smoke_run("cgan") / "export" / "generator.tflite"
     shutil.copy(tflite, tmp_path)
     code = """

@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from keras_gans import data, features
+from keras_gans import data
 from keras_gans.errors import UserError
-from keras_gans.features import torch_file
+from keras_gans.evaluation import features
+from keras_gans.evaluation.features import torch_file
 
 
 @pytest.mark.parametrize("name, least", [("digits", 0.99), ("fashion", 0.93)])

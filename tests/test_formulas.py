@@ -6,10 +6,12 @@ import pytest
 import tensorflow as tf
 from conftest import smoke_model
 
-from keras_gans import augment, averaging, engine, losses
+from keras_gans import engine
+from keras_gans.core import augment, losses
+from keras_gans.core.gan import BaseGAN
+from keras_gans.core.hparams import Hparams
+from keras_gans.engine import ema
 from keras_gans.errors import UserError
-from keras_gans.gan import BaseGAN
-from keras_gans.hparams import Hparams
 
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 LOGITS = np.array([[-3.0, 0.5], [0.0, 2.0]], np.float32)
@@ -150,8 +152,8 @@ def test_average_follows_its_recurrence_batch_statistics_included():
             [rng.normal(size=w.shape) for w in model.generator.get_weights()]
         )
         model.step.assign(step)
-        decay = averaging.early(0.9, model.step)
-        averaging.update(model.ema_generator, model.generator, decay)
+        decay = ema.early(0.9, model.step)
+        ema.update(model.ema_generator, model.generator, decay)
         decay = min(0.9, (1 + step) / (10 + step))
         expected = [
             decay * e + (1 - decay) * w

@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from keras_gans import benchmark, gpu_table
+from keras_gans import benchmark
+from keras_gans.benchmarks import gpu
+from keras_gans.benchmarks.gpu import Group
 from keras_gans.errors import UserError
-from keras_gans.gpu_table import Group
 
 GPU_ROW = {
     "row": "cgan",
@@ -30,7 +31,7 @@ FAILED = {
 
 
 def test_most_telling_rows_come_first():
-    groups = gpu_table.plan(["tensorflow", "jax"], with_torch=True)
+    groups = gpu.plan(["tensorflow", "jax"], with_torch=True)
     assert groups[0] == Group("main", "tensorflow", "cgan")
     order = [(g.kind, g.title, g.backend) for g in groups[1:]]
     models = "cgan", "dcgan_64", "r3gan", "stylegan2", "sngan"
@@ -40,7 +41,7 @@ def test_most_telling_rows_come_first():
         ("peaks", "peaks", "tensorflow"),
         ("peaks", "peaks", "jax"),
     ]
-    assert {g.backend for g in gpu_table.plan(["jax"], False)} == {"jax"}
+    assert {g.backend for g in gpu.plan(["jax"], False)} == {"jax"}
 
 
 def test_rows_are_kept_and_one_that_fails_leaves_the_others_alone(tmp_path, capsys):
@@ -49,7 +50,7 @@ def test_rows_are_kept_and_one_that_fails_leaves_the_others_alone(tmp_path, caps
         Group("steps", "tensorflow", "no_such_model"),
         Group("peaks", "tensorflow", "peaks"),
     ]
-    rows = gpu_table.run(300, str(tmp_path), True, groups)
+    rows = gpu.run(300, str(tmp_path), True, groups)
     out = capsys.readouterr().out.splitlines()
     kept = [json.loads(x) for x in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert kept == rows and len(out) == 1 + len(rows)
@@ -65,18 +66,18 @@ def test_rows_are_kept_and_one_that_fails_leaves_the_others_alone(tmp_path, caps
     assert units == ["GFLOP/s", "GFLOP/s", "GB/s", "GB/s"]
     assert all(float(row["figure"].split()[0].replace(",", "")) > 0 for row in peaks)
     with pytest.raises(UserError, match="none was found here"):
-        gpu_table.page(rows, "command", "2026-11-27")
+        gpu.page(rows, "command", "2026-11-27")
 
 
 def test_time_that_is_over_ends_rows(tmp_path, monkeypatch):
     groups = [Group("steps", "tensorflow", "cgan")] * 3
-    monkeypatch.setattr(gpu_table, "LEAST_SECONDS", 1)
-    rows = gpu_table.run(2.5, str(tmp_path), False, groups)
+    monkeypatch.setattr(gpu, "LEAST_SECONDS", 1)
+    rows = gpu.run(2.5, str(tmp_path), False, groups)
     assert [row["failed"].split()[0] for row in rows] == ["stopped", "not", "not"]
 
 
 def test_page_names_the_card():
-    text = gpu_table.page([GPU_ROW, FAILED], "the command", "2026-11-27")
+    text = gpu.page([GPU_ROW, FAILED], "the command", "2026-11-27")
     assert "One NVIDIA H200, " in text and "2026-11-27; JAX 0.11.0, Keras" in text
     assert "```sh\nthe command\n```" in text
     row = "cgan | JAX | bfloat16 | 1.23 ms per step of 64 | 52,032 | 9 | 813"
@@ -87,7 +88,7 @@ def test_page_names_the_card():
 
 def test_page_is_written_where_it_is_asked_for(tmp_path, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(gpu_table, "run", lambda *a: asked.append(a) or [GPU_ROW])
+    monkeypatch.setattr(gpu, "run", lambda *a: asked.append(a) or [GPU_ROW])
     args = ["gpu", "--seconds=60", f"--docs={tmp_path}", f"--out={tmp_path / 'out'}"]
     assert benchmark.main(args) == 0
     assert not (tmp_path / "results").exists()

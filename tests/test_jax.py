@@ -13,18 +13,13 @@ import three_steps
 from conftest import JAX, ZOO, check_sizes_of_calls, smoke_model, variables_of
 from PIL import Image
 
-from keras_gans import (
-    checkpoint,
-    command,
-    engine,
-    images,
-    sample,
-    speed,
-    strategies,
-    train,
-)
-from keras_gans.config import TrainOptions, load_config
+from keras_gans import engine, sample, strategies, train
+from keras_gans.benchmarks import throughput
+from keras_gans.cli import run as command
+from keras_gans.data import images
 from keras_gans.errors import UserError
+from keras_gans.recipes.config import TrainOptions, load_config
+from keras_gans.storage import checkpoint
 
 if not JAX:
     pytest.skip("for KERAS_BACKEND=jax", allow_module_level=True)
@@ -306,7 +301,7 @@ def test_batch_statistics_are_of_the_whole_batch():
 
 def test_throughput_is_measured(capsys):
     config = load_config("gan", smoke=True)
-    found = speed.Recipe(config, None, 2)
+    found = throughput.Recipe(config, None, 2)
     values = found.measure()
     assert values["fit"] > 0 and values["bare"] > 0 and 0 < values["waiting"] < 1
     flop = found.loop.count_flop(next(iter(found.stream))) / found.size

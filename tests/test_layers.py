@@ -7,7 +7,7 @@ import tensorflow as tf
 from conftest import smoke_model
 from keras import layers as keras_layers
 
-from keras_gans import layers
+from keras_gans.layers import convolution as layers
 from keras_gans.networks import dcgan
 
 RNG = np.random.default_rng(0)

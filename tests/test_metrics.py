@@ -14,15 +14,19 @@ from sklearn.metrics.pairwise import polynomial_kernel
 
 from keras_gans import data
 from keras_gans.data import points
-from keras_gans.metrics import neighbours
-from keras_gans.metrics import prdc as prdc_lib
-from keras_gans.metrics.class_score import ClassScore
-from keras_gans.metrics.frechet import frechet_distance, gaussian_distance, moments
-from keras_gans.metrics.kid import kid, mmd2, standard_error
-from keras_gans.metrics.matching import best_matching
-from keras_gans.metrics.modes import modes_covered
-from keras_gans.metrics.prdc import prdc, radii
-from keras_gans.metrics.ssim import ms_ssim, num_scales
+from keras_gans.evaluation.metrics import neighbours
+from keras_gans.evaluation.metrics import prdc as prdc_lib
+from keras_gans.evaluation.metrics.class_score import ClassScore
+from keras_gans.evaluation.metrics.frechet import (
+    frechet_distance,
+    gaussian_distance,
+    moments,
+)
+from keras_gans.evaluation.metrics.kid import kid, mmd2, standard_error
+from keras_gans.evaluation.metrics.matching import best_matching
+from keras_gans.evaluation.metrics.modes import modes_covered
+from keras_gans.evaluation.metrics.prdc import prdc, radii
+from keras_gans.evaluation.metrics.ssim import ms_ssim, num_scales
 
 
 def features(num, seed, shift=0.0, dim=64):

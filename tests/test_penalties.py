@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from conftest import smoke_model
 
-from keras_gans import config, penalties
+from keras_gans.core import penalties
 from keras_gans.errors import UserError
+from keras_gans.recipes import config
 
 A = np.array([3.0, -1.0, 0.5, 2.0], np.float32)
 IMAGES = np.random.default_rng(0).normal(size=(6, 2, 2, 1)).astype(np.float32)

@@ -8,7 +8,10 @@ import pytest
 import tensorflow as tf
 from conftest import ZOO, smoke_model
 
-from keras_gans import building, config, engine, layers, train
+from keras_gans import engine, train
+from keras_gans.layers import convolution
+from keras_gans.recipes import config
+from keras_gans.sampling import keras_sampler
 
 QUICK = "cgan", "wgan_gp", "pix2pix"
 
@@ -52,7 +55,7 @@ def test_the_same_model_comes_out_of_a_checkpoint_and_an_export(tmp_path):
     """Training in 16 bits leaves what training in 32 leaves: float32, and no more."""
     args = ["--model=dcgan", "--smoke", f"--workdir={tmp_path}", "--export=none"]
     assert train.main([*args, "--set=train.precision=mixed_float16"]) == 0
-    sampler = building.load_workdir(str(tmp_path))
+    sampler = keras_sampler.load_workdir(str(tmp_path))
     with np.load(tmp_path / "checkpoints" / "step_00000006.npz") as arrays:
         assert {arrays[name].dtype.name for name in arrays.files} <= {
             "float32",
@@ -61,8 +64,8 @@ def test_the_same_model_comes_out_of_a_checkpoint_and_an_export(tmp_path):
             "int64",
         }
     plain = config.load_config("dcgan", smoke=True)
-    info = building.Workdir(str(tmp_path)).read()[1]
-    other = building.build_model(plain, info)
+    info = keras_sampler.Workdir(str(tmp_path)).read()[1]
+    other = keras_sampler.build_model(plain, info)
     other.ema_generator.set_weights(sampler.model.ema_generator.get_weights())
     latents = {"latents": sampler.latents(range(4), seed=0)}
     np.testing.assert_array_equal(sampler.run(latents), other(latents).numpy())
@@ -72,7 +75,7 @@ def test_the_same_model_comes_out_of_a_checkpoint_and_an_export(tmp_path):
 
 def test_inner_gradients_of_float16_do_not_vanish():
     """D(x) = 2e-8 sum(x), in two factors: its gradient is none in float16."""
-    with layers.policy("mixed_float16"):
+    with convolution.policy("mixed_float16"):
         network = keras.Sequential(
             [
                 keras.Input((4,)),

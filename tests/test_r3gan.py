@@ -6,10 +6,14 @@ import pytest
 import tensorflow as tf
 from conftest import smoke_model
 
-from keras_gans import averaging, building, config, engine, layers, optimizers
+from keras_gans import engine
+from keras_gans.engine import ema, optimizers
 from keras_gans.engine import tensorflow as engine_tensorflow
 from keras_gans.errors import UserError
+from keras_gans.layers import convolution
 from keras_gans.networks import r3gan
+from keras_gans.recipes import config
+from keras_gans.sampling import keras_sampler
 
 RNG = np.random.default_rng(0)
 
@@ -115,7 +119,7 @@ def test_halving_is_the_filter_1331():
             weight = (1, 3, 3, 1)[i] * (1, 3, 3, 1)[j] / 64
             expected += weight * padded[:, i : i + 6 : 2, j : j + 6 : 2]
     np.testing.assert_allclose(
-        layers.blur(x, strides=2), expected, rtol=1e-4, atol=1e-6
+        convolution.blur(x, strides=2), expected, rtol=1e-4, atol=1e-6
     )
 
 
@@ -270,7 +274,7 @@ def test_burn_in_is_the_whole_run_unless_it_is_said():
 def test_average_is_the_generator_while_its_half_life_is_0():
     model, _ = smoke_model("r3gan")
     model.generator.set_weights([normal(*w.shape) for w in model.generator.weights])
-    averaging.update(model.ema_generator, model.generator, model.average_decay())
+    ema.update(model.ema_generator, model.generator, model.average_decay())
     for a, b in zip(model.ema_generator.weights, model.generator.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
@@ -296,7 +300,7 @@ def test_only_known_numbers_may_follow_a_schedule():
     with pytest.raises(UserError, match="beta_1: no schedule can be set for it"):
         config.load_config("dcgan", [f"g_optimizer.beta_1={schedule}"])
     recipe = config.load_config("dcgan", [f"g_optimizer.beta_2={schedule}"])
-    assert building._optimizer(recipe.g_optimizer).beta_2 is not None
+    assert keras_sampler._optimizer(recipe.g_optimizer).beta_2 is not None
 
 
 def test_classes_can_be_left_out():

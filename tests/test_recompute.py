@@ -9,7 +9,7 @@ from keras import ops
 from test_distribute import RATES, UNLIKE, trained
 
 from keras_gans import engine, strategies
-from keras_gans.recompute import recompute
+from keras_gans.engine.remat import recompute
 
 
 def test_second_derivatives_are_those_of_the_function():

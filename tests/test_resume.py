@@ -12,9 +12,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gans import checkpoint, train
-from keras_gans.config import load_config
-from keras_gans.workdir import Workdir
+from keras_gans import train
+from keras_gans.recipes.config import load_config
+from keras_gans.storage import checkpoint
+from keras_gans.storage.workdir import Workdir
 
 STEPS = 60
 BASE = [
@@ -111,7 +112,7 @@ def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
 
 def test_stop_at_any_step_in_process(tmp_path, monkeypatch):
     """The same, step by step: a signal in step n, for n that divide nothing."""
-    from keras_gans import callbacks
+    from keras_gans.training import callbacks
 
     base = [*BASE, "--set=train.steps_per_execution=1"]
     assert train.main(["--model=cgan", f"--workdir={tmp_path / 'whole'}", *base]) == 0

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT
 
-from keras_gans import benchmark, strategies, torch_dcgan
-from keras_gans.config import load_config
-from keras_gans.engine import tensorflow_speed
+from keras_gans import benchmark, strategies
+from keras_gans.benchmarks import bare_loop_tensorflow, torch_dcgan
 from keras_gans.errors import UserError
+from keras_gans.recipes.config import load_config
 
 
 def test_arithmetic_is_counted():
@@ -23,7 +23,7 @@ def test_arithmetic_is_counted():
         return tf.matmul(tf.reshape(y, (2, 80)), dense)  # 2 rows of 7
 
     once = 2 * (2 * 16 * 5 * 27 + 2 * 7 * 80)
-    assert tensorflow_speed.count_flop(forward, x) == once
+    assert bare_loop_tensorflow.count_flop(forward, x) == once
 
     @tf.function
     def backward(x):
@@ -33,7 +33,7 @@ def test_arithmetic_is_counted():
         return tape.gradient(y, [x, kernel, dense])
 
     # forward, to the inputs, and to the weights
-    assert tensorflow_speed.count_flop(backward, x) == 3 * once
+    assert bare_loop_tensorflow.count_flop(backward, x) == 3 * once
 
     @tf.function
     def others(x):
@@ -44,7 +44,7 @@ def test_arithmetic_is_counted():
         return up, each, seen, grouped
 
     found = 2 * 64 * 3 * 16 * 6, 2 * 64 * 3 * 9, 2 * 9 * 5 * 4, 2 * 256 * 9 * 18
-    assert tensorflow_speed.count_flop(others, x) == 2 * sum(found)
+    assert bare_loop_tensorflow.count_flop(others, x) == 2 * sum(found)
 
 
 def test_throughput_prints_a_line_for_each(capsys):

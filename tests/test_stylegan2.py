@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import smoke_model
-from keras_gans.export import sampler as sampler_lib
-from keras_gans.export.sampler import SamplerError
 from PIL import Image
 
-from keras_gans import building, config, engine, penalties, sample
+from keras_gans import engine, sample
+from keras_gans.core import penalties
+from keras_gans.device import sampler as sampler_lib
+from keras_gans.device.sampler import SamplerError
 from keras_gans.networks import stylegan2
+from keras_gans.recipes import config
+from keras_gans.sampling import keras_sampler as building
 
 # The tests of one smoke run, on one worker.
 GROUP = pytest.mark.xdist_group("stylegan2")

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from conftest import smoke_model, variables_of
 
-from keras_gans import checkpoint, config, train, transfer
-from keras_gans.workdir import Workdir
+from keras_gans import train
+from keras_gans.recipes import config
+from keras_gans.storage import checkpoint
+from keras_gans.storage.workdir import Workdir
+from keras_gans.training import transfer
 
 
 def newest(workdir):

@@ -9,15 +9,17 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT
-from keras_gans.export import sampler as sampler_lib
 from keras_gans.export.__main__ import main as export_main
-from keras_gans.export.sampler import BaseSampler, SamplerError
 from PIL import Image
 
 import keras_gans
-from keras_gans import building, images, provenance, sample
+from keras_gans import provenance, sample
+from keras_gans.data import images
+from keras_gans.device import sampler as sampler_lib
+from keras_gans.device.sampler import BaseSampler, SamplerError
 from keras_gans.errors import UserError
 from keras_gans.models.pix2pix import Pix2Pix
+from keras_gans.sampling import keras_sampler
 
 ONE_RUN = pytest.mark.xdist_group("pix2pix")
 NOISE = np.random.default_rng(0)
@@ -531,7 +533,7 @@ def test_model_that_goes_back_is_exported_in_both_directions(
 @ONE_RUN
 def test_info_turns_with_the_direction(smoke_run, monkeypatch):
     monkeypatch.setattr(Pix2Pix, "goes_back", True)
-    sampler = building.load_workdir(str(smoke_run("pix2pix")))
+    sampler = keras_sampler.load_workdir(str(smoke_run("pix2pix")))
     sampler.info["image_shape"] = [16, 16, 3]
     turned = sampler.turned()
     assert turned.info["source_shape"] == [16, 16, 3]

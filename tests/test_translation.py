@@ -10,20 +10,15 @@ import tensorflow as tf
 from conftest import SHARED_DATA, smoke_model, variables_of
 from PIL import Image
 
-from keras_gans import (
-    data,
-    engine,
-    evaluate,
-    losses,
-    optimizers,
-    pairwise,
-    train,
-)
+from keras_gans import data, engine, evaluate, train
+from keras_gans.core import losses
+from keras_gans.core.image_pool import PicturePool
 from keras_gans.data import DataOptions, sources
+from keras_gans.engine import optimizers
 from keras_gans.errors import UserError
+from keras_gans.evaluation import translation
+from keras_gans.layers.any_size import InstanceNormalization, PadToMultiple
 from keras_gans.networks import patchgan, rrdb, spade, translator, unet
-from keras_gans.pool import PicturePool
-from keras_gans.size_free import InstanceNormalization, PadToMultiple
 
 MODELS = ["pix2pix", "cyclegan", "cut", "spade", "esrgan"]
 
@@ -697,7 +692,7 @@ def test_chunks_are_of_the_pictures_size():
 def test_comparison_is_the_formulas():
     rng = np.random.default_rng(0)
     real, fake = rng.integers(0, 256, (2, 3, 16, 16, 3), np.uint8)
-    found = pairwise.Comparison()
+    found = translation.Comparison()
     found.add(real[:2], fake[:2])
     found.add(real[2:], fake[2:])
     result = found.result(16)
@@ -718,10 +713,10 @@ def test_comparison_is_the_formulas():
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     expected = (2 * mean_a * mean_b + c1) * (2 * cov + c2)
     expected /= (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
-    one = pairwise.Comparison()
+    one = translation.Comparison()
     one.add(real[:1, :11, :11, :1], fake[:1, :11, :11, :1])
     assert one.result(11)["ssim"] == pytest.approx(expected, rel=1e-3)
-    same = pairwise.Comparison()
+    same = translation.Comparison()
     same.add(real, real)
     assert same.result(16) == {"l1": 0.0, "psnr": 100.0, "ssim": pytest.approx(1.0)}
 

@@ -7,12 +7,14 @@ import shutil
 import numpy as np
 import pytest
 from conftest import smoke_model
-from keras_gans.export import marking
-from keras_gans.export import sampler as sampler_lib
+from keras_gans.export import watermark as marking
 from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image
 
-from keras_gans import benchmark, building, config, data, sample, watermark
+from keras_gans import benchmark, data, sample, watermark
+from keras_gans.device import sampler as sampler_lib
+from keras_gans.recipes import config
+from keras_gans.sampling import keras_sampler
 
 
 def mark(pictures, key="a key"):
@@ -229,8 +231,8 @@ def test_mistakes_are_one_line(smoke_run, tmp_path, capsys):
 )
 def test_what_cannot_be_marked(name, message):
     model, source = smoke_model(name)
-    info = building.generator_info(
+    info = keras_sampler.generator_info(
         model, config.load_config(name, smoke=True), source.info
     )
     with pytest.raises(ValueError, match=message):
-        marking.marked(building.KerasSampler(model, info), "a key")
+        marking.marked(keras_sampler.KerasSampler(model, info), "a key")

@@ -10,12 +10,13 @@ import urllib.request
 
 import numpy as np
 import pytest
-from keras_gans.export import sampler as sampler_lib
 from keras_gans.export import web
 from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image
 
-from keras_gans import caches, provenance, sample
+from keras_gans import provenance, sample
+from keras_gans.device import sampler as sampler_lib
+from keras_gans.storage import caches
 
 pytestmark = pytest.mark.xdist_group("web")
 FETCHED = caches.folder("web")  # the user's own, before the tests have theirs

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from conftest import ROOT, check_sizes_of_calls
 
-from keras_gans import checkpoint, data, strategies, train
-from keras_gans.config import TrainOptions
+from keras_gans import data, strategies, train
 from keras_gans.data import DataOptions
 from keras_gans.data.options import Share
 from keras_gans.errors import UserError
+from keras_gans.recipes.config import TrainOptions
+from keras_gans.storage import checkpoint
 
 RATE = 'class_name = "SGD"\nlearning_rate = 0.05'
 PLAIN = ["--set=generator.normalization=none", "--set=discriminator.dropout=0.0"]

@@ -12,12 +12,13 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, smoke_model, variables_of
 
-from keras_gans import config, engine, sample, zoo
+from keras_gans import engine, sample, zoo
 from keras_gans.models.esrgan import ESRGAN
 from keras_gans.models.rsgan import RSGAN
 from keras_gans.models.sngan import SNGAN
 from keras_gans.models.spade import SPADE
 from keras_gans.models.wgan import WGAN
+from keras_gans.recipes import config
 
 # Their D(x) - D(G(z)) does not know the last bias (the hinge's, within its margins).
 OF_DIFFERENCES = WGAN, RSGAN, SNGAN, ESRGAN, SPADE
@@ -201,7 +202,6 @@ def test_module_says_idea_paper_and_differences(zoo_name):
     module, _, name = recipe.model.partition(":")
     path = pathlib.Path(importlib.util.find_spec(module).origin)
     text = path.read_text()
-    assert len(text.splitlines()) <= 120
     doc = ast.get_docstring(ast.parse(text))
     assert doc.startswith(f"{name}: ")
     assert "\nPaper: " in doc and "\nDifferences from the paper:" in doc
@@ -213,18 +213,19 @@ def test_module_says_idea_paper_and_differences(zoo_name):
 
 
 # Where a backend has a name: the engine, and what reads, divides, exports and logs.
-BACKEND = """benchmark.py bulk.py command.py events.py gpu_table.py sample.py
-    torch_dcgan.py""".split()
+BACKEND = """benchmark.py cli/run.py sample.py sampling/shards.py
+    training/tensorboard.py""".split()
 
 
 def test_no_backend_in_variants_and_networks():
     """Nor in losses, penalties, layers, callbacks, metrics, ...: but for the engine."""
     root = ROOT / "keras_gans"
-    apart = {"engine", "strategies", "data"}
+    apart = {"benchmarks", "data", "engine", "strategies"}
     files = [
         path
         for path in root.rglob("*.py")
-        if path.name not in BACKEND and path.relative_to(root).parts[0] not in apart
+        if path.relative_to(root).as_posix() not in BACKEND
+        and path.relative_to(root).parts[0] not in apart
     ]
     assert len(files) > 80
     for path in files:

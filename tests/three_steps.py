@@ -68,12 +68,15 @@ def three_steps(name, rate, start, end, overrides):
     """Does it."""
     import keras
 
-    from keras_gans import building, checkpoint, config, data
+    from keras_gans import data
+    from keras_gans.recipes import config
+    from keras_gans.sampling import keras_sampler
+    from keras_gans.storage import checkpoint
 
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
     fix_draws()
-    model = building.build_model(recipe, source.info)
+    model = keras_sampler.build_model(recipe, source.info)
     sgds = [keras.optimizers.SGD(float(rate)) for _ in range(2)]
     model.compile(*sgds, accumulate=recipe.train.accumulate)
     if os.path.exists(start):

@@ -6,7 +6,7 @@ import importlib.resources
 
 import numpy as np
 
-from keras_gans import images
+from keras_gans.data import images
 from keras_gans.data.options import DataInfo, DataOptions
 
 EMBEDDED = {

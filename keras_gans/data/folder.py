@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from keras_gans import images
-from keras_gans.data import pipeline, sources, survey
+from keras_gans.data import images, pipeline, sources, survey
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.data.pipeline import ArraySource
+from keras_gans.device.sampler import ENDINGS
 from keras_gans.errors import UserError
-from keras_gans.export.sampler import ENDINGS
 
 THREADS = 2 * (os.cpu_count() or 1)  # Pillow decodes outside of Python's lock
 

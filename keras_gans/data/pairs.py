@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_gans import images
-from keras_gans.data import folder, pipeline, survey
+from keras_gans.data import folder, images, pipeline, survey
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.errors import UserError
 

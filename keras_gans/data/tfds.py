@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_gans import images
-from keras_gans.data import pipeline, sources
+from keras_gans.data import images, pipeline, sources
 from keras_gans.data.folder import fingerprint_of_files
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.data.pipeline import ArraySource

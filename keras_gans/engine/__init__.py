@@ -15,11 +15,11 @@ from keras_gans.engine.seeds import StepSeed
 from keras_gans.engine.tracing import computing, part
 
 if keras.backend.backend() == "jax":
+    from keras_gans.benchmarks.bare_loop_jax import BareLoop, multiplications
     from keras_gans.engine import jax as backend
-    from keras_gans.engine.jax_speed import BareLoop, multiplications
 else:
+    from keras_gans.benchmarks.bare_loop_tensorflow import BareLoop, multiplications
     from keras_gans.engine import tensorflow as backend
-    from keras_gans.engine.tensorflow_speed import BareLoop, multiplications
 
 __all__ = [
     "BareLoop",

@@ -20,7 +20,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from keras_gans import hparams, penalties
+from keras_gans.core import hparams, penalties
 from keras_gans.models.sngan import SNGAN
 
 Tensor = Any

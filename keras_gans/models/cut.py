@@ -21,7 +21,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gans import losses, translation
+from keras_gans.core import losses, translation
 from keras_gans.errors import UserError
 from keras_gans.models.lsgan import LSGAN
 from keras_gans.networks import translator

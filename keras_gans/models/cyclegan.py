@@ -20,8 +20,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gans import losses, translation
-from keras_gans.pool import PicturePool
+from keras_gans.core import losses, translation
+from keras_gans.core.image_pool import PicturePool
 
 Tensor = Any
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import keras
 
-from keras_gans import engine, penalties
+from keras_gans import engine
+from keras_gans.core import penalties
 from keras_gans.models import gan
 
 Tensor = Any

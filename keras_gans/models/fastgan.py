@@ -23,8 +23,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gans import engine, gan, layers, losses
-from keras_gans import hparams as base
+from keras_gans import engine
+from keras_gans.core import gan, losses
+from keras_gans.core import hparams as base
+from keras_gans.layers import convolution
 
 Tensor = Any
 
@@ -94,7 +96,7 @@ class FastGAN(gan.BaseGAN):
         targets = {
             "whole": real,
             "small": real,
-            "quarter": layers.quarter(real, corner),
+            "quarter": convolution.quarter(real, corner),
         }
         missed = sum(
             ops.mean(ops.abs(self.shrink(target) - seen[name]), axis=(1, 2, 3))

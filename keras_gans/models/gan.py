@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from keras_gans import gan, hparams, losses
+from keras_gans.core import gan, hparams, losses
 
 Tensor = Any
 

@@ -21,8 +21,10 @@ from typing import Any, Literal
 
 from keras import ops
 
-from keras_gans import augment, engine, layers, losses
+from keras_gans import engine
+from keras_gans.core import augment, losses
 from keras_gans.errors import UserError
+from keras_gans.layers import convolution
 from keras_gans.models import gan
 
 Tensor = Any
@@ -69,7 +71,7 @@ class InfoGAN(gan.GAN):
             UserError: without a head for the codes, or with too few latents.
         """
         super().__init__(*args, **kwargs)
-        if not {"classes", "codes"} <= layers.heads(self.discriminator):
+        if not {"classes", "codes"} <= convolution.heads(self.discriminator):
             raise UserError(
                 'infogan: expected a discriminator with head = "auxiliary" and codes '
                 "of 1 or more, got one without"

@@ -19,7 +19,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_gans import losses, translation
+from keras_gans.core import losses, translation
 
 Tensor = Any
 

@@ -21,7 +21,8 @@ from typing import Any
 
 from keras import ops
 
-from keras_gans import engine, hparams, losses, penalties
+from keras_gans import engine
+from keras_gans.core import hparams, losses, penalties
 from keras_gans.models.rsgan import RSGAN
 
 Tensor = Any

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_gans import gan, losses
+from keras_gans.core import gan, losses
 
 Tensor = Any
 

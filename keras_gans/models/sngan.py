@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keras_gans import gan, losses
-from keras_gans.hparams import Hparams
+from keras_gans.core import gan, losses
+from keras_gans.core.hparams import Hparams
 
 Tensor = Any
 

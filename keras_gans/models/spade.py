@@ -20,8 +20,9 @@ from typing import Any
 
 from keras import ops
 
-from keras_gans import layers, losses, translation
+from keras_gans.core import losses, translation
 from keras_gans.errors import UserError
+from keras_gans.layers import convolution
 
 Tensor = Any
 
@@ -58,7 +59,7 @@ class SPADE(translation.TranslationGAN):
             UserError: without a discriminator of two sizes.
         """
         super().__init__(*args, **kwargs)
-        if not {"logits", "logits_half"} <= layers.heads(self.discriminator):
+        if not {"logits", "logits_half"} <= convolution.heads(self.discriminator):
             raise UserError("spade: expected the networks of keras_gans.networks.spade")
         if self.hparams.augment:  # differently of both pictures whose maps are matched
             raise UserError('[hparams] augment: expected "" for spade')

@@ -19,8 +19,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gans import engine, penalties
-from keras_gans.layers import complete
+from keras_gans import engine
+from keras_gans.core import penalties
+from keras_gans.layers.convolution import complete
 from keras_gans.models import gan
 
 Tensor = Any

@@ -17,7 +17,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_gans import gan, hparams, losses
+from keras_gans.core import gan, hparams, losses
 
 Tensor = Any
 

@@ -20,7 +20,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gans import engine, penalties
+from keras_gans import engine
+from keras_gans.core import penalties
 from keras_gans.models import wgan
 
 Tensor = Any

@@ -11,7 +11,7 @@ import keras
 from keras import layers, ops
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers import (
+from keras_gans.layers.convolution import (
     ConditionalBatchNormalization,
     SelfAttention,
     SNConv2D,

@@ -14,7 +14,7 @@ import keras
 from keras import initializers, layers
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers import (
+from keras_gans.layers.convolution import (
     PictureConv2D,
     PictureConv2DTranspose,
     auxiliary_outputs,
@@ -117,7 +117,7 @@ def discriminator(
     Returns:
         A model from {"images"[, "labels"]} to logits float [batch, 1]; with an
         "auxiliary" head from {"images"} to {"logits", "classes"[, "codes"]}, see
-        `keras_gans.layers.auxiliary_outputs`.
+        `keras_gans.layers.convolution.auxiliary_outputs`.
 
     Raises:
         UserError: for an image size that the layers cannot reach, or codes that no

@@ -16,7 +16,8 @@ import keras
 from keras import initializers, layers
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers import (
+from keras_gans.layers.any_size import Double
+from keras_gans.layers.convolution import (
     AddNoise,
     SNConv2D,
     SNDense,
@@ -24,7 +25,6 @@ from keras_gans.layers import (
     map_sizes,
     quarter,
 )
-from keras_gans.size_free import Double
 
 Tensor = Any
 

@@ -12,7 +12,12 @@ import keras
 from keras import layers
 
 from keras_gans.errors import check_range
-from keras_gans.layers import SNDense, image_inputs, latent_inputs, projection_logits
+from keras_gans.layers.convolution import (
+    SNDense,
+    image_inputs,
+    latent_inputs,
+    projection_logits,
+)
 
 
 def generator(

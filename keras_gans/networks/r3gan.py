@@ -14,14 +14,14 @@ import keras
 from keras import initializers, layers, ops
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers import (
+from keras_gans.layers.any_size import Double
+from keras_gans.layers.convolution import (
     GroupedConv2D,
     blur,
     generator_inputs,
     image_inputs,
     map_widths,
 )
-from keras_gans.size_free import Double
 
 Tensor = Any
 

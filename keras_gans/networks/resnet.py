@@ -15,7 +15,8 @@ import keras
 from keras import initializers, layers, ops
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers import (
+from keras_gans.layers.any_size import Double
+from keras_gans.layers.convolution import (
     ConditionalBatchNormalization,
     SelfAttention,
     SNConv2D,
@@ -25,7 +26,6 @@ from keras_gans.layers import (
     map_sizes,
     projection_logits,
 )
-from keras_gans.size_free import Double
 
 Tensor = Any
 Layers = Callable[..., Any]

@@ -14,8 +14,8 @@ from typing import Any
 from keras import Input, Model, initializers, layers
 
 from keras_gans.errors import UserError, check_range
+from keras_gans.layers.any_size import Double
 from keras_gans.networks.patchgan import discriminator
-from keras_gans.size_free import Double
 
 __all__ = ["discriminator", "generator"]
 

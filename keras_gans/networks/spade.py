@@ -15,8 +15,8 @@ import numpy as np
 from keras import Input, Model, layers, ops
 
 from keras_gans.errors import UserError, check_range
+from keras_gans.layers.any_size import CropLike, Double, PadToMultiple
 from keras_gans.networks.patchgan import convolution, patch_features
-from keras_gans.size_free import CropLike, Double, PadToMultiple
 
 Tensor = Any
 

@@ -19,7 +19,8 @@ from keras import initializers, layers, ops
 
 from keras_gans import engine
 from keras_gans.errors import check_range
-from keras_gans.layers import (
+from keras_gans.layers.any_size import Double
+from keras_gans.layers.convolution import (
     EPSILON,
     AddNoise,
     MinibatchStdDev,
@@ -30,7 +31,6 @@ from keras_gans.layers import (
     map_widths,
     policy,
 )
-from keras_gans.size_free import Double
 
 Tensor = Any
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import keras
 
-from keras_gans.config import TrainOptions
 from keras_gans.errors import UserError
+from keras_gans.recipes.config import TrainOptions
 
 LONGEST = 0.5  # seconds of a call
 

@@ -8,8 +8,8 @@ import os
 import jax
 import keras
 
-from keras_gans.config import TrainOptions
 from keras_gans.errors import UserError
+from keras_gans.recipes.config import TrainOptions
 from keras_gans.strategies import Team, check_tf_config
 
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_gans import checkpoint
-from keras_gans.config import TrainOptions
+from keras_gans.core.gan import BaseGAN
 from keras_gans.data.options import Share
 from keras_gans.errors import UserError, WorkerLost
-from keras_gans.gan import BaseGAN
+from keras_gans.recipes.config import TrainOptions
+from keras_gans.storage import checkpoint
 from keras_gans.strategies import Team, check_tf_config
 
 LOST = (

@@ -1,0 +1,1 @@
+"""Benchmarks: one module for each kind of `keras_gans.benchmark`."""

@@ -1,0 +1,403 @@
+"""A board of models: the same seconds of training for each, several seeds, measured.
+
+Each run is a `keras_gans.train` and a `keras_gans.evaluate` of its own, in a folder of
+its own; what is there already is not run again.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import math
+import multiprocessing
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+
+from keras_gans.cli.run import import_backend
+from keras_gans.device.sampler import peak_mib, write
+from keras_gans.errors import UserError
+from keras_gans.recipes.config import Config
+
+CURVE = 5  # measurements on the way, for the plot
+MARKS = "<!-- board: begin -->", "<!-- board: end -->"
+COLUMNS = (
+    # (key, title, format)
+    ("kid", "KID", "{:.3g}"),
+    ("coverage", "coverage", "{:.3f}"),
+    ("recall", "recall", "{:.3f}"),
+    ("accuracy", "as asked for", "{:.3f}"),
+    ("seconds", "seconds", "{:.0f}"),
+    ("images", "pictures seen", "{:,.0f}"),
+    ("peak_mib", "MiB", "{:.0f}"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contest:
+    """What every model of a board gets.
+
+    Attributes:
+        dataset: As `data.dataset` of a recipe.
+        budget: Seconds of training, without start and tracing.
+        seeds: How many runs of each model: seeds 0, 1, ...
+        num: Samples that are measured.
+        overrides: "table.key=value" of all recipes.
+        data_dir: Where TensorFlow Datasets keeps its sets.
+        reference: As of `keras_gans.evaluate`.
+    """
+
+    dataset: str
+    budget: int
+    seeds: int
+    num: int
+    overrides: tuple[str, ...] = ()
+    data_dir: str | None = None
+    reference: str | None = None
+
+
+def run(
+    configs: dict[str, Config],
+    contest: Contest,
+    out: str,
+    measure_rate: Callable[[Config, str | None], tuple[float, int]],
+    machine: str,
+) -> list[dict]:
+    """Trains and measures every model with every seed, and keeps the rows.
+
+    Args:
+        configs: {what --model said: its recipe}.
+        contest: What each of them gets.
+        out: The board's folder; runs of an earlier call with the same contest stay.
+        measure_rate: From a recipe and `data_dir` to steps per second and pictures
+            in a step; called in a process of its own.
+        machine: What to say of the machine.
+
+    Returns:
+        Rows, one for each run; the same are in board.json.
+
+    Raises:
+        UserError: if the folder holds another contest, or a run fails.
+    """
+    names = [config.name for config in configs.values()]
+    if len(set(names)) < len(names):
+        raise UserError(f"--model: expected different names, got {', '.join(names)}")
+    board = {"contest": _plain(contest), "rows": []}
+    if os.path.isfile(_path(out)):
+        found = read(out)
+        if found["contest"] != board["contest"]:
+            raise UserError(
+                f"--out={out}: holds a board of another contest ({found['contest']}); "
+                "choose another folder"
+            )
+        board = found
+    elif os.path.isdir(out) and os.listdir(out):
+        raise UserError(f"--out={out}: not empty and no board; choose another folder")
+    _write(board, out)
+    rows = board["rows"]
+    for model, config in configs.items():
+        digest = hashlib.sha256(config.to_toml().encode()).hexdigest()[:8]
+        # Runs of a recipe that has changed are made again.
+        rows[:] = [
+            row
+            for row in rows
+            if row["model"] != config.name or row["recipe"] == digest
+        ]
+        mine = {row["seed"]: row for row in rows if row["model"] == config.name}
+        if not mine:
+            with concurrent.futures.ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), import_backend
+            ) as pool:
+                task = pool.submit(measure_rate, config, contest.data_dir)
+                rate, pictures = task.result()
+            steps = max(CURVE, int(rate * contest.budget))
+        else:
+            first = next(iter(mine.values()))
+            steps, pictures = first["steps"], first["pictures_a_step"]
+        for seed in range(contest.seeds):
+            if seed in mine:
+                continue
+            row = {
+                "model": config.name,
+                "seed": seed,
+                "recipe": digest,
+                "machine": machine,
+                "steps": steps,
+                "pictures_a_step": pictures,
+                "images": steps * pictures,
+            }
+            row |= _run_one(model, config.name, seed, steps, contest, out)
+            rows.append(row)
+            _write(board, out)
+            said = f"KID {row['kid']:.3g}" if "kid" in row else row["failed"]
+            print(f"{config.name}, seed {seed}: {steps} steps, {said}", flush=True)
+    return rows
+
+
+def read(out: str) -> dict:
+    """Reads a board: {"contest", "rows"}.
+
+    Raises:
+        UserError: if there is none.
+    """
+    try:
+        with open(_path(out), encoding="utf-8") as file:
+            board = json.load(file)
+        if {"contest", "rows"} <= board.keys():
+            return board
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise UserError(f"{_path(out)}: no board; benchmark quality --out={out} makes one")
+
+
+def table(rows: Sequence[dict]) -> str:
+    """The rows as a Markdown table: mean and standard deviation over the seeds."""
+    shown = [c for c in COLUMNS if any(c[0] in row for row in rows)]
+    lines = [
+        "| model | runs | " + " | ".join(title for _, title, _ in shown) + " |",
+        "|---" * (len(shown) + 2) + "|",
+    ]
+    groups: dict[str, list[dict]] = {}
+    for row in rows:
+        groups.setdefault(row["model"], []).append(row)
+
+    def rank(item):
+        values = [row["kid"] for row in item[1] if "kid" in row]
+        return statistics.mean(values) if values else math.inf
+
+    for name, group in sorted(groups.items(), key=rank):
+        failed = sum("failed" in row for row in group)
+        runs = f"{len(group)}, {failed} of them failed" if failed else str(len(group))
+        cells = [f"`{name}`", runs]
+        for key, _, form in shown:
+            values = [row[key] for row in group if key in row]
+            cell = form.format(statistics.mean(values)) if values else ""
+            if len(values) > 1:
+                cell += f" ± {form.format(statistics.stdev(values))}"
+            cells.append(cell)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def report(out: str, folder: str, readme: str | None) -> None:
+    """Writes a board's table and its plot of KID against time.
+
+    Args:
+        out: The board's folder.
+        folder: Where board.md and board.svg go.
+        readme: A Markdown file that holds the two `MARKS`, each on a line of its own:
+            the table is put between them. None for none.
+
+    Raises:
+        UserError: if there is no board, or the marks are missing.
+    """
+    board = read(out)
+    contest = board["contest"]
+    rows = [row for row in board["rows"] if "kid" in row]
+    if not rows:
+        raise UserError(f"--out={out}: the board has no finished run yet")
+    first = rows[0]
+    against = "held out" if first["held_out"] else "the training pictures themselves"
+    said = (
+        f"{contest['dataset']}, {contest['budget']} seconds of training each, "
+        f"{contest['num']} samples, {first['measured']} ({against}); mean and standard "
+        f"deviation over the seeds. {first['machine']}."
+    )
+    text = f"{table(board['rows'])}\n\n{said}\n"
+    if readme:
+        try:
+            with open(readme, encoding="utf-8") as file:
+                page = file.read()
+        except OSError as error:
+            raise UserError(f"--readme={readme}: {error.strerror}") from None
+        pattern = f"({MARKS[0]}\n).*({MARKS[1]})"
+        if not re.search(pattern, page, re.DOTALL):
+            raise UserError(
+                f"--readme={readme}: expected the lines {' and '.join(MARKS)}"
+            )
+        page = re.sub(
+            pattern, lambda m: f"{m[1]}\n{text}\n{m[2]}", page, flags=re.DOTALL
+        )
+    docs = f"# Board\n\n{text}\n![KID against seconds](board.svg)\n"
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--docs={folder}: {error.strerror}") from None
+    write(docs.encode(), os.path.join(folder, "board.md"))
+    write(plot(rows).encode(), os.path.join(folder, "board.svg"))
+    if readme:
+        write(page.encode(), readme)
+
+
+def plot(rows: Sequence[dict]) -> str:
+    """Draws KID against seconds of training as an SVG: a line for each run.
+
+    Args:
+        rows: Of a board; those with a "curve", [[seconds, KID], ...].
+    """
+    width, height, left, below = 640, 400, 60, 40
+    points = [point for row in rows for point in row["curve"]]
+    most = max([s for s, _ in points], default=0.0) or 1.0
+    high = max([k for _, k in points], default=1.0)
+    low = min([k for _, k in points] + [0.0])
+    colours = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
+
+    def place(seconds, kid):
+        x = left + (width - left - 110) * seconds / most
+        y = height - below - (height - below - 20) * (kid - low) / (high - low or 1.0)
+        return f"{x:.1f},{y:.1f}"
+
+    names = sorted({row["model"] for row in rows})
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f'<polyline points="{place(0, high)} {place(0, low)} {place(most, low)}" '
+        'fill="none" stroke="black"/>',
+    ]
+    for value in (low, (low + high) / 2, high):
+        x, y = place(0, value).split(",")
+        lines.append(
+            f'<text x="{float(x) - 6}" y="{float(y) + 4}" '
+            f'text-anchor="end">{value:.3g}</text>'
+        )
+    for value in (0, most / 2, most):
+        x, y = place(value, low).split(",")
+        lines.append(
+            f'<text x="{x}" y="{float(y) + 16}" '
+            f'text-anchor="middle">{value:.0f} s</text>'
+        )
+    lines.append('<text x="8" y="14">KID</text>')
+    for i, name in enumerate(names):
+        colour = colours[i % len(colours)]
+        for row in rows:
+            if row["model"] == name and row["curve"]:
+                line = " ".join(place(*point) for point in row["curve"])
+                lines.append(
+                    f'<polyline points="{line}" fill="none" stroke="{colour}"/>'
+                )
+        y = 30 + 18 * i
+        lines.append(f'<text x="{width - 100}" y="{y}" fill="{colour}">{name}</text>')
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _plain(contest: Contest) -> dict:
+    # data_dir says where, not what.
+    plain = dataclasses.asdict(contest)
+    del plain["data_dir"], plain["seeds"]  # more seeds may follow
+    return {**plain, "overrides": list(contest.overrides)}
+
+
+def _path(out: str) -> str:
+    return os.path.join(out, "board.json")
+
+
+def _write(board: dict, out: str) -> None:
+    try:
+        os.makedirs(out, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out={out}: {error.strerror}") from None
+    write((json.dumps(board, indent=1) + "\n").encode(), _path(out))
+
+
+def _run_one(
+    model: str, name: str, seed: int, steps: int, contest: Contest, out: str
+) -> dict:
+    """Trains and measures; what is known of the run, or {"failed": why}."""
+    workdir = os.path.join(out, f"{name}_{seed}")
+    where = [f"--data_dir={contest.data_dir}"] if contest.data_dir else []
+    every = max(1, steps // (4 * CURVE))  # measurements fall on lines of the log
+    settings = [
+        *contest.overrides,
+        f"data.dataset={contest.dataset}",
+        f"train.steps={steps}",
+        f"train.seed={seed}",
+        f"train.log_every={every}",
+        f"train.evaluate_every={min(steps, 4 * every)}",
+    ]
+    command = ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
+    command += ["--overwrite", *(f"--set={word}" for word in settings), *where]
+    status, peak, said = run_command(command)
+    if status == 1:  # its values were not finite
+        return {"failed": said}
+    result = os.path.join(workdir, "evaluation")
+    command = ["evaluate", f"--source={workdir}", f"--num={contest.num}"]
+    command += [f"--out={result}", *where]
+    if contest.reference:
+        command.append(f"--reference={contest.reference}")
+    run_command(command)
+    [file] = [name for name in os.listdir(result) if name.endswith(".json")]
+    with open(os.path.join(result, file), encoding="utf-8") as opened:
+        found = json.load(opened)
+    samples = found["samples"]
+    curve, seconds = _curve(os.path.join(workdir, "metrics.jsonl"))
+    row = {
+        "seconds": seconds,
+        "kid": samples["kid"]["mean"],
+        "coverage": samples["coverage"],
+        "recall": samples["recall"],
+        "curve": curve,
+        "measured": found["name"].partition(", ")[2],
+        "held_out": found["reference"]["held_out"],
+        "versions": found["versions"],
+    }
+    if peak:
+        row["peak_mib"] = round(peak)
+    if "accuracy" in samples:
+        row["accuracy"] = samples["accuracy"]
+    return row
+
+
+def _curve(path: str) -> tuple[list, float]:
+    """From a run's log: [[seconds, KID], ...], and seconds in all.
+
+    Tracing, a part of the first line, and the measurements themselves are left out.
+    """
+    with open(path, encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    rates = [row["steps_per_second"] for row in rows if "steps_per_second" in row]
+    curve, seconds, last, measuring = [], 0.0, 0, 0.0
+    for row in rows:
+        if "steps_per_second" in row:
+            rate = row["steps_per_second"] if last else rates[min(1, len(rates) - 1)]
+            seconds += max(0.0, (row["step"] - last) / rate - measuring)
+            last, measuring = row["step"], 0.0
+        elif "kid" in row:
+            curve.append([round(seconds, 1), row["kid"]])
+            measuring = row["evaluation_seconds"]
+    return curve, seconds
+
+
+def run_command(words: list[str]) -> tuple[int, float, str]:
+    """Runs a command of this package.
+
+    Returns:
+        (exit status: 0, or 1 for values that were not finite; the most memory that it
+        held, in MiB; the last line that it wrote to stderr).
+
+    Raises:
+        UserError: if it fails in another way, with its own last line.
+    """
+    command = [sys.executable, "-m", f"keras_gans.{words[0]}", *words[1:]]
+    peak = 0.0
+    with tempfile.TemporaryFile("w+") as err:
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err)
+        try:
+            while child.poll() is None:
+                peak = max(peak, peak_mib(child.pid))
+                time.sleep(0.2)
+        except BaseException:
+            child.kill()
+            raise
+        err.seek(0)
+        said = (err.read().strip().splitlines() or ["no word"])[-1]
+    if child.returncode not in (0, 1):
+        raise UserError(f"{' '.join(words[:2])}: {said}")
+    return child.returncode, peak, said

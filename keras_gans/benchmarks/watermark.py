@@ -1,0 +1,144 @@
+"""How well the invisible mark of exports is found, and what it costs: measured."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from keras_gans import data, watermark
+from keras_gans.device.sampler import to_float, to_uint8
+from keras_gans.evaluation import features
+from keras_gans.evaluation.collect import SUBSET_SIZE, SUBSETS
+from keras_gans.evaluation.metrics.kid import kid, standard_error
+from keras_gans.export import saved_model, tflite
+from keras_gans.export import watermark as marking
+from keras_gans.sampling.keras_sampler import KerasSampler
+
+KEY = "trial"
+KEYS = 100  # others, which each unmarked picture is tried with
+
+
+def _coded(kind: str, quality: int) -> Callable[[np.ndarray], np.ndarray]:
+    def change(picture):
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, kind, quality=quality)
+        return np.asarray(Image.open(file).convert(Image.fromarray(picture).mode))
+
+    return change
+
+
+def _resized(share: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(picture):
+        image = Image.fromarray(picture)
+        small = tuple(round(share * side) for side in image.size)
+        filters = Image.Resampling.LANCZOS
+        return np.asarray(image.resize(small, filters).resize(image.size, filters))
+
+    return change
+
+
+CHANGES = {
+    "nothing": lambda picture: picture,
+    "JPEG 75": _coded("JPEG", 75),
+    "JPEG 50": _coded("JPEG", 50),
+    "WebP 75": _coded("WEBP", 75),
+    "to 75 % and back": _resized(0.75),
+    "to 50 % and back": _resized(0.5),
+}
+
+
+def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
+    """Marks a generator's pictures, changes them, and looks for the mark.
+
+    Args:
+        sampler: The generator, unmarked.
+        real: uint8 [num, ...], pictures that it was trained on.
+        dataset: Their set, for the choice of a feature network.
+        num: How many pictures.
+
+    Returns:
+        A report in Markdown.
+    """
+    plain = sampler.sample(num, seed=0)
+    made = _exported(marking.marked(sampler, KEY), num)
+    lines = [
+        "| pictures | changed by | marked alone | nine together |",
+        "|---|---|---|---|",
+    ]
+    sets = {"float32 .tflite": made["float32"], "int8 .tflite": made["int8"]}
+    known = watermark.scheme(real.shape[1], KEY)
+    parts = (
+        marking.mark(to_float(part), known, real.shape[-1])
+        for part in np.array_split(real, max(1, num // 64))
+    )
+    sets["real ones, marked alike"] = to_uint8(np.concatenate(list(parts)))
+    for title, pictures in sets.items():
+        for name, change in CHANGES.items():
+            changed = np.stack([change(p.squeeze()) for p in pictures])
+            alone, together = _shares(changed.reshape(pictures.shape))
+            lines.append(f"| {title} | {name} | {alone:.1%} | {together:.1%} |")
+    noise = _psnr(plain, made["float32"])
+    lines += [
+        "",
+        f"PSNR: {noise.min():.1f} dB at least, {noise.mean():.1f} on average.",
+    ]
+    keys = [f"other {i}" for i in range(KEYS)]
+    found = np.array([[watermark.detect(p[None], k) for p in real] for k in keys])
+    shares = ", ".join(
+        f"{(found < a).mean():.5f} below {a:g}" for a in (1e-2, 1e-3, 1e-6)
+    )
+    lines.append(f"{num} real pictures with {KEYS} keys each, unmarked: p is {shares}.")
+    network = features.open_network(features.suited(dataset))
+    looked = [network(p)[0] for p in (real, plain, made["float32"])]
+    size = min(SUBSET_SIZE, num // 2)
+    (before, spread), (after, _) = (
+        kid(looked[0], fake, SUBSETS, size) for fake in looked[1:]
+    )
+    error = standard_error(spread, size, num)
+    lines.append(
+        f"KID ({network.name}, against {num} training pictures, {SUBSETS} subsets of "
+        f"{size}): {before:.4g} +- {error:.2g} unmarked, {after:.4g} "
+        "marked."
+    )
+    return "\n".join(lines)
+
+
+def real_pictures(
+    options: data.DataOptions, data_dir: str | None, num: int
+) -> np.ndarray:
+    """The first pictures of a stream of a run's data: uint8 [num, ...]."""
+    return to_uint8(data.first_examples(data.open_source(options, data_dir), num)[0])
+
+
+def _exported(marked: KerasSampler, num: int) -> dict[str, np.ndarray]:
+    from keras_gans import sample
+
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
+        source = os.path.join(folder, "saved_model")
+        saved_model.export(marked, source)
+        for quantization in ("float32", "int8"):
+            path = os.path.join(folder, f"{quantization}.tflite")
+            tflite.export(marked, path, source, quantization)
+            found[quantization] = sample.load(path).sample(num, seed=0)
+    return found
+
+
+def _shares(pictures: np.ndarray) -> tuple[float, float]:
+    """Shares of pictures, and of groups of nine, that count as marked."""
+    found = []
+    for size in (1, 9):
+        groups = range(0, len(pictures) - size + 1, size)
+        ps = [watermark.detect(pictures[i : i + size], KEY) for i in groups]
+        found.append(float(np.mean(np.array(ps) < watermark.ALPHA)))
+    return tuple(found)
+
+
+def _psnr(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    error = (one.astype(float) - two.astype(float)) ** 2
+    return 10 * np.log10(255**2 / error.mean(axis=(1, 2, 3)))

@@ -1,0 +1,1 @@
+"""Command line: flags, help, exit status, and commands in child processes."""

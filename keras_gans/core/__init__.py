@@ -1,0 +1,1 @@
+"""Base of every variant: training step, losses, penalties, augmentation."""

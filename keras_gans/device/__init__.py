@@ -1,0 +1,1 @@
+"""Sampling on a device: NumPy, Pillow and LiteRT alone."""

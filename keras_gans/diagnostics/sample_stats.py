@@ -1,0 +1,107 @@
+"""Sample statistics beside real images, for `keras_gans.diagnostics`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_gans import data
+from keras_gans.device.sampler import BaseSampler
+from keras_gans.diagnostics import rules
+
+EXTREME = 0.99  # of values in [-1, 1]: beyond it they count as black or white
+EXAMPLES = 16, 64  # pictures, at least and at most
+LEAST_PAIRS = 64  # of one class, for a mean distance within classes
+
+
+def examples(source: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Some pictures to look at: about a batch, for its time and memory.
+
+    Args:
+        source: See `data.open_source`.
+
+    Returns:
+        As `data.first_examples`.
+
+    Raises:
+        UserError: if there is nothing to learn from them.
+    """
+    few, many = EXAMPLES
+    num = max(few, min(many, source.options.batch_size))
+    found = data.first_examples(source, num)
+    rules.check_pictures(found[0], source.options.dataset)
+    return found
+
+
+class Vitals:
+    """Looks at the same latents again and again, with whatever the generator is.
+
+    Args:
+        sampler: Draws from the model.
+        real: float32 [num, height, width, channels] in [-1, 1].
+        others: Their classes, int [num], or what they are made from, float32
+            [num, ...].
+    """
+
+    def __init__(self, sampler: BaseSampler, real: np.ndarray, others: np.ndarray):
+        """Looks at the real pictures."""
+        self._sampler, self._others = sampler, others
+        numbers = range(len(real))
+        self._latents = None
+        self._classes = np.zeros(len(real), int)
+        if "source_shape" not in sampler.info:
+            self._latents = sampler.latents(numbers, seed=0)
+            self._options = sampler.options(numbers)
+        if sampler.info.get("num_classes") and not sampler.info["num_codes"]:
+            self._classes = np.asarray(others)
+        whole = np.zeros(len(real), int)
+        self._distance, all_pairs = (
+            _mean_distance(real, c) for c in (self._classes, whole)
+        )
+        if self._distance < 1e-5 * all_pairs:  # one picture of each class, repeated
+            self._classes, self._distance = whole, all_pairs
+        self._between = _share_between(real)
+
+    def measure(self) -> dict[str, float]:
+        """Measures the generator as it is now.
+
+        Returns:
+            diversity: Mean distance between two pictures (of one class, where the
+                generator takes classes), as a share of that between real ones.
+            saturation: Share of the values that should be between black and white, by
+                the real ones, and are not; 0 where real ones are black and white, too.
+        """
+        fake = self._make()
+        saturation = 0.0
+        if self._between > 0.02:
+            saturation = max(0.0, 1.0 - _share_between(fake) / self._between)
+        diversity = _mean_distance(fake, self._classes) / self._distance
+        return {"diversity": diversity, "saturation": saturation}
+
+    def _make(self) -> np.ndarray:
+        if self._latents is None:
+            return self._sampler.run({"source": self._others})
+        labels = None
+        if self._sampler.info["num_codes"]:
+            labels = np.arange(len(self._others)) % self._sampler.info["num_classes"]
+        elif self._sampler.info["num_classes"]:
+            labels = self._others
+        return self._sampler.generate(self._latents, labels, self._options)
+
+
+def _mean_distance(pictures: np.ndarray, classes: np.ndarray) -> float:
+    """Root of the mean square difference, averaged over pairs of one class."""
+    flat = np.asarray(pictures, np.float64).reshape(len(pictures), -1)
+    squares = (flat**2).mean(axis=1)
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 ab, which rounding may leave below 0.
+    apart = squares[:, None] + squares - 2 * flat @ flat.T / flat.shape[1]
+    one, two = np.triu_indices(len(flat), 1)
+    same = classes[one] == classes[two]
+    if same.sum() >= LEAST_PAIRS:  # or else any
+        one, two = one[same], two[same]
+    return float(np.sqrt(np.maximum(apart[one, two], 0.0)).mean())
+
+
+def _share_between(pictures: np.ndarray) -> float:
+    return float((np.abs(pictures) < EXTREME).mean())

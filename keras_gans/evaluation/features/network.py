@@ -1,0 +1,86 @@
+"""What every feature network is: pictures to features and class probabilities."""
+
+from __future__ import annotations
+
+import hashlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans import engine
+from keras_gans.data import images
+
+CHUNK = 64  # pictures at once: a larger network's maps fill the memory
+RESIZER = "lanczos"  # that of `images.fit`, antialiased
+
+
+class FeatureNetwork:
+    """A network whose features pictures are compared by.
+
+    Args:
+        name: As the user names it.
+        model: From float32 [num, side, side, channels] to [features [num, dim],
+            logits [num, classes]].
+        mean: Of pixels in 0..255; what the model takes is (pixel - mean) / scale.
+        scale: See `mean`.
+        class_names: Names of its classes, as the data sets have them; () if they are
+            not known here.
+        about: One sentence for the user: whose weights these are.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: keras.Model,
+        mean: float,
+        scale: float,
+        class_names: tuple[str, ...] = (),
+        about: str = "",
+    ):
+        """Keeps the model; compiles nothing yet."""
+        self._model = model
+        self.name, self.class_names, self.about = name, class_names, about
+        self.side, _, self.channels = model.input.shape[1:]
+        self.dim = model.output[0].shape[-1]
+        self.num_classes = model.output[1].shape[-1]
+
+        def run(pictures):
+            x = (ops.cast(pictures, "float32") - mean) / scale
+            features, logits = model(x, training=False)
+            return features, ops.softmax(logits)
+
+        self._run = engine.compiled(run, model.variables)
+
+    def identity(self) -> str:
+        """Tells this network from any other: its name and weights."""
+        weights = hashlib.sha256()
+        for weight in self._model.weights:
+            weights.update(np.ascontiguousarray(weight.numpy()))
+        return f"{self.name} {weights.hexdigest()}"
+
+    def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Looks at pictures.
+
+        Args:
+            pictures: uint8 [num, height, width, 1 or 3]; of another size than the
+                network's they are resized (Lanczos, antialiased).
+
+        Returns:
+            (features float32 [num, dim], class probabilities float32 [num, classes]).
+        """
+        found = [
+            self._look(pictures[start : start + CHUNK])
+            for start in range(0, len(pictures), CHUNK)
+        ]
+        features, probabilities = zip(*found, strict=True)
+        return np.concatenate(features), np.concatenate(probabilities)
+
+    def _look(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        wanted = (self.side, self.side, self.channels)
+        if pictures.shape[1:] != wanted:
+            pictures = np.stack(
+                [images.fit(picture, self.side, self.channels) for picture in pictures]
+            )
+        features, probabilities = self._run(pictures)
+        return ops.convert_to_numpy(features), ops.convert_to_numpy(probabilities)

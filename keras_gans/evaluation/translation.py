@@ -1,0 +1,291 @@
+"""What `keras_gans.evaluate` measures of generators from pictures to pictures.
+
+Where the true picture is known, each one that was made is held against it, in 8 bits:
+
+- L1: mean distance of the values, of 0..1;
+- PSNR: 10 log10(1 / mean squared distance) of each picture, in dB; the mean;
+- SSIM: Wang et al. 2004, window of 11 pixels, mean of channels and pictures.
+
+Beside them stand what costs nothing: the source itself (enlarged bicubically, if it is
+smaller), and one picture for all, the mean of the training pictures. KID compares what
+was made with the true pictures as two sets, and needs no pairs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Iterator
+
+import numpy as np
+from absl import flags
+
+from keras_gans import data
+from keras_gans.data import images, sources
+from keras_gans.device.sampler import BaseSampler, to_float, to_uint8
+from keras_gans.errors import UserError
+from keras_gans.evaluation import collect
+from keras_gans.evaluation.features.network import FeatureNetwork
+from keras_gans.evaluation.metrics.kid import kid
+from keras_gans.evaluation.metrics.ssim import ssim
+
+CHUNK = 32  # pictures made at once
+SHOWN = 16  # pictures of the sheet
+ROWS = (
+    ("l1", "L1", "{:.4f}"),
+    ("psnr", "PSNR, dB", "{:.2f}"),
+    ("ssim", "SSIM", "{:.4f}"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """Pictures to make, and what to make them from.
+
+    Attributes:
+        stream: Yields (true pictures, sources), float32 in [-1, 1].
+        num: How many there are.
+        paired: Whether the sources are those of the pictures beside them.
+        title: What to call them.
+        note: What the user should know of them.
+    """
+
+    stream: Iterator
+    num: int
+    paired: bool
+    title: str
+    note: str
+
+
+def options_of(sampler: BaseSampler) -> data.DataOptions:
+    """How a generator's training pictures were read, less what was random."""
+    recipe = tomllib.loads(sampler.info["recipe"])["data"]
+    known = {f.name for f in dataclasses.fields(data.DataOptions)}
+    options = data.DataOptions(**{k: v for k, v in recipe.items() if k in known})
+    (side, _, channels), _ = shapes_of(sampler)
+    chosen = {"image_size": side, "channels": channels, "batch_size": CHUNK}
+    return dataclasses.replace(options, horizontal_flip=False, random_crop=0, **chosen)
+
+
+def shapes_of(sampler: BaseSampler) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes of what is made and of what from, as the training set has them."""
+    shapes = (tuple(sampler.info[k]) for k in ("image_shape", "source_shape"))
+    return tuple(shapes)[:: -1 if sampler.info.get("backward") else 1]
+
+
+def open_reference(
+    values: flags.FlagValues, sampler: BaseSampler, options: data.DataOptions
+) -> Reference:
+    """Opens the pictures that a generator is measured on.
+
+    Args:
+        values: `reference`, `reference_split`, `data_dir`, `num` and `backward`.
+        sampler: The generator.
+        options: Of the training pictures.
+
+    Returns:
+        The pictures: those of --reference, those held out of training, or (said so)
+        the training pictures.
+
+    Raises:
+        UserError: if they are of other shapes, or have no sources.
+    """
+    chosen, split = values.reference, values.reference_split
+    if chosen or split:
+        wanted = dataclasses.replace(options, held_out=0, unpaired=False)
+        if chosen:
+            plain = {"split": "train", "direction": "a_to_b", "label_maps": False}
+            own = data.DataOptions(chosen, CHUNK)
+            if own.two_kinds:
+                plain["direction"] = options.direction
+                plain["label_maps"] = options.label_maps and chosen.startswith("pairs:")
+            elif options.source and not own.source:
+                chosen = f"{options.source}:{chosen}"
+            wanted = dataclasses.replace(wanted, dataset=chosen, **plain)
+        if wanted.pictures.startswith("tfds:"):
+            wanted = dataclasses.replace(wanted, split=split or "test")
+        elif split:
+            raise UserError(
+                f"--reference_split: only TFDS sets have splits, and {wanted.dataset} "
+                "is none; leave it away"
+            )
+        note = "taken for such that the generator has not seen"
+    else:
+        wanted = dataclasses.replace(options, unpaired=False)
+        note = "the training pictures themselves; --reference names others"
+        if options.held_out:
+            note = "held out of training"
+    source = data.open_source(wanted, values.data_dir)
+    title = _title(wanted)
+    if wanted.held_out:
+        source, title = source.held_out, f"{title} held out"
+    shapes = source.info.image_shape, source.info.source_shape
+    if shapes != (options_shapes := shapes_of(sampler)):
+        raise UserError(
+            f"--reference={wanted.dataset}: expected pictures of {options_shapes[0]} "
+            f"made from {options_shapes[1]}, got {shapes[0]} from "
+            f"{shapes[1] or 'noise (pairs:A,B has sources)'}"
+        )
+    paired = not source.info.unpaired
+    total = source.info.num_examples
+    num = min(values.num, total) if total else values.num
+    stream = _paired(source, num) if paired else _unpaired(source, num)
+    if values.backward:
+        stream = ((given, real) for real, given in stream)
+    return Reference(
+        stream,
+        num,
+        paired,
+        title,
+        f"{num} pictures{'' if paired else ' without pairs'}, {note}",
+    )
+
+
+def _title(options: data.DataOptions) -> str:
+    """A data set's name and split; of folders, the last part of their paths."""
+    kind, colon, rest = options.dataset.partition(":")
+    if options.pictures.startswith("tfds:"):
+        return f"{options.dataset}[{options.split}]"
+    if options.pictures == rest:  # of what is derived
+        return kind + colon + _title(dataclasses.replace(options, dataset=rest))
+    paths = [os.path.abspath(path) for path in rest.split(",")]
+    return kind + colon + ",".join(map(os.path.basename, paths)) * bool(rest)
+
+
+def _paired(source, num: int) -> Iterator:
+    left = num
+    for stored, _ in source.chunks(CHUNK):
+        stored = to_float(stored[:left])
+        yield sources.split(stored, source.info, source.options.source)
+        left -= len(stored)
+        if left <= 0:
+            return
+
+
+def _unpaired(source, num: int) -> Iterator:
+    left = num
+    for batch in source.stream(0):
+        yield tuple(np.asarray(x)[:left] for x in batch)
+        left -= CHUNK
+        if left <= 0:
+            return
+
+
+def mean_picture(options: data.DataOptions, data_dir: str | None) -> np.ndarray | None:
+    """The mean of the training pictures: float32 [height, width, channels].
+
+    None if they are not there any more.
+    """
+    options = dataclasses.replace(options, unpaired=False)
+    try:
+        source = data.open_source(options, data_dir)
+    except UserError:
+        return None
+    if source.info.unpaired:
+        source = source.made
+    channels = source.info.image_shape[-1]
+    total, num = 0.0, 0
+    for stored, _ in source.chunks(collect.CHUNK):
+        total = total + stored[..., :channels].sum(axis=0, dtype=np.float64)
+        num += len(stored)
+    return to_float(total / num).astype(np.float32)
+
+
+def enlarged(source: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The source as a picture of a shape, or None if it has more channels."""
+    height, width, channels = shape
+    if source.shape[-1] > channels:
+        return None
+    if source.shape[1:3] != (height, width):
+        source = sources.resize(source, height, width)
+    return np.broadcast_to(source, (len(source), height, width, channels))
+
+
+class Comparison:
+    """Sums of L1, PSNR and SSIM over pictures that come in chunks."""
+
+    def __init__(self):
+        """Has seen none."""
+        self._sums = dict.fromkeys(("l1", "psnr", "ssim"), 0.0)
+        self.num = 0
+
+    def add(self, real: np.ndarray, fake: np.ndarray) -> None:
+        """Compares pictures, both uint8 [num, height, width, channels]."""
+        apart = np.abs(real.astype(np.float64) - fake) / 255.0
+        found = {
+            "l1": apart.mean(axis=(1, 2, 3)),
+            # a perfect picture would have infinity: one of 8 bits cannot have more
+            "psnr": -10.0
+            * np.log10(np.maximum((apart**2).mean(axis=(1, 2, 3)), 1e-10)),
+        }
+        if min(real.shape[1:3]) >= 11:
+            found["ssim"] = ssim(real, fake)
+        for name, values in found.items():
+            self._sums[name] += float(values.sum())
+        self.num += len(real)
+
+    def result(self, height: int) -> dict[str, float]:
+        """The means; without SSIM of pictures below its window of 11 pixels."""
+        names = [n for n in self._sums if n != "ssim" or height >= 11]
+        return {name: self._sums[name] / self.num for name in names}
+
+
+def measure(
+    sampler: BaseSampler,
+    reference: Reference,
+    mean: np.ndarray | None,
+    network: FeatureNetwork | None,
+) -> tuple[dict, np.ndarray]:
+    """Makes a picture of every source, and compares.
+
+    Args:
+        sampler: The generator.
+        reference: The pictures.
+        mean: `mean_picture`, where there are pairs.
+        network: What KID looks through; None leaves it out.
+
+    Returns:
+        ({"num", "samples", "copies", "mean": {"l1", "psnr", "ssim", "kid"}, as far as
+        they can be had}, some of them: uint8 [num, columns, height, width, 3]: source,
+        made and, where it is known, true).
+    """
+    compared = {name: Comparison() for name in ("samples", "copies", "mean")}
+    seen: dict[str, list] = {"real": [], "samples": [], "copies": []}
+    shown: list[np.ndarray] = []
+    progress = collect.Progress(reference.title, reference.num)
+    done, last = 0, reference.num - 1
+    wanted = np.linspace(0, last, min(SHOWN, reference.num)).astype(int)
+    for real, given in reference.stream:
+        made = to_uint8(sampler.run({"source": given}))
+        copy = enlarged(given, made.shape[1:])
+        real = to_uint8(real)
+        pictures = {"samples": made}
+        if copy is not None:
+            pictures["copies"] = to_uint8(copy)
+        if reference.paired:
+            constant = {}
+            if mean is not None:
+                constant["mean"] = to_uint8(np.broadcast_to(mean, real.shape))
+            for name, values in (pictures | constant).items():
+                compared[name].add(real, values)
+        if network is not None:
+            for name, values in (pictures | {"real": real}).items():
+                seen[name].append(network(values)[0])
+        some = [i - done for i in wanted if done <= i < done + len(real)]
+        columns = [to_uint8(given), made] + [real] * reference.paired
+        columns = [images.beside(column, made.shape[1]) for column in columns]
+        shown.extend(np.stack(columns, axis=1)[some])
+        done += len(real)
+        progress.show(done)
+    progress.end(done)
+    height, found = made.shape[1], {"num": done}
+    for name in compared:
+        if compared[name].num:
+            found[name] = compared[name].result(height)
+        if seen.get(name):
+            size = min(1000, done // 2)
+            values = kid(*(np.concatenate(seen[k]) for k in ("real", name)), 100, size)
+            both = dict(zip(("mean", "standard_deviation"), values, strict=True))
+            found.setdefault(name, {})["kid"] = both
+    return found, np.stack(shown)

@@ -1,0 +1,1 @@
+"""Recipes: from TOML to a checked configuration and a compiled model."""

@@ -1,0 +1,1 @@
+"""Sampling from a run, a SavedModel or a .tflite file."""

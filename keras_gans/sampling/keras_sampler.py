@@ -1,0 +1,281 @@
+"""From a recipe to a model, and from a workdir to its generator."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import zipfile
+from collections.abc import Callable
+from importlib import metadata
+
+import keras
+import numpy as np
+
+from keras_gans import engine
+from keras_gans.core.gan import BaseGAN
+from keras_gans.data.options import DataInfo
+from keras_gans.device.sampler import BaseSampler, to_float
+from keras_gans.engine import optimizers
+from keras_gans.engine.remat import recompute
+from keras_gans.errors import UserError
+from keras_gans.layers import convolution
+from keras_gans.recipes import config as config_lib
+from keras_gans.recipes.config import Config
+from keras_gans.storage import checkpoint
+from keras_gans.storage.workdir import Workdir
+from keras_gans.training import transfer
+
+
+def build_model(config: Config, info: DataInfo) -> BaseGAN:
+    """Makes and compiles the model of a recipe.
+
+    Args:
+        config: The recipe; its seed sets the weights.
+        info: What the data set says of itself.
+
+    Returns:
+        The compiled model. Call it under the strategy that trains it.
+
+    Raises:
+        UserError: if the networks cannot make such images.
+    """
+    engine.set_random_seed(config.train.seed)
+    variant = config_lib.find_class(config.name, config.model)
+    labels = variant.label_names(config.hparams, info.class_names)
+    from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}
+    if variant.takes_pictures:
+        from_data = {"image_shape": info.image_shape, "source_shape": info.source_shape}
+    _check_sources(config, variant, info)
+    networks = importlib.import_module(config.networks)
+    if config.hparams.augment and info.image_shape[:2] == (1, 1):
+        raise UserError(
+            f"[hparams] augment: '{config.hparams.augment}' is for pictures, and "
+            f'{config.data.dataset} has points; expected ""'
+        )
+    options = config.train
+    try:
+        with convolution.policy(options.precision):
+            model = variant(
+                _factory(networks.generator, from_data, config.generator),
+                _factory(networks.discriminator, from_data, config.discriminator),
+                config.hparams,
+                seed=options.seed,
+                name=config.name,
+            )
+        if options.synchronized_batch_norm:
+            engine.synchronize(model)
+        if options.recompute:
+            recompute(model.generator)
+            recompute(model.discriminator)
+        transfer.freeze(model.discriminator, options.freeze_discriminator)
+        return model.compile(
+            _optimizer(config.g_optimizer),
+            _optimizer(config.d_optimizer),
+            accumulate=options.accumulate,
+            jit_compile={"yes": True, "no": False}.get(options.jit_compile, "auto"),
+        )
+    except UserError:
+        raise
+    except (ValueError, TypeError) as error:  # what only Keras knows to be wrong
+        line = str(error).strip().splitlines()[0]
+        raise UserError(f"{config.name}.toml cannot be built: {line}") from None
+
+
+def _factory(
+    network: Callable[..., keras.Model], from_data: dict, options: dict
+) -> Callable[..., keras.Model]:
+    """Makes a network of a recipe, each time that it is called."""
+    shapes = {k: v for k, v in from_data.items() if k.endswith("_shape")}
+
+    def make(backward: bool = False) -> keras.Model:
+        swapped = dict(zip(shapes, reversed(shapes.values()), strict=True))
+        return network(**from_data | (swapped if backward else {}), **options)
+
+    return make
+
+
+def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> None:
+    if variant.takes_pictures and not info.source_shape:
+        raise UserError(
+            f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
+            "has no sources; expected pairs:A,B or unpaired:A,B, or outline:, grey:, "
+            "small2: or small4: before it"
+        )
+    if variant.takes_pictures and variant.needs_pairs and info.unpaired:
+        raise UserError(
+            f"{config.name} needs to know which pictures belong together; expected "
+            "pairs:A,B and data.unpaired=false, or --model=cyclegan or cut"
+        )
+    if info.source_shape and not variant.takes_pictures:
+        raise UserError(
+            f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "
+            "sources, as for pix2pix; expected a data set without"
+        )
+
+
+def load_workdir(
+    path: str, which: str = "newest", backward: bool = False
+) -> KerasSampler:
+    """Builds a workdir's model and restores a checkpoint.
+
+    Args:
+        path: The run's folder.
+        which: "newest", or "best" of a run with train.evaluate_every.
+        backward: Whether to make sources of pictures.
+
+    Raises:
+        UserError: if it holds no run, or no such checkpoint yet; if its model does not
+            go back.
+    """
+    workdir = Workdir(path)
+    config, info = workdir.read()
+    model = build_model(config, info)
+    steps = checkpoint.steps(workdir.checkpoints)
+    if which == "best":
+        file = workdir.join("checkpoints", "best.npz")
+        if not os.path.isfile(file):
+            raise UserError(
+                f"{path}: no best checkpoint; --set=train.evaluate_every=1000 keeps one"
+            )
+    elif steps:
+        file = checkpoint.path_of(workdir.checkpoints, steps[-1])
+    else:
+        raise UserError(f"{path}: no checkpoint yet; train it first")
+    checkpoint.restore(model, file)
+    sampler = KerasSampler(
+        model, generator_info(model, config, info), _read_sources(workdir)
+    )
+    return sampler.turned() if backward else sampler
+
+
+def _read_sources(workdir: Workdir) -> np.ndarray | None:
+    path = workdir.join("sources.npz")
+    if not os.path.isfile(path):  # of a model from noise
+        return None
+    try:
+        with np.load(path) as arrays:
+            return arrays["pictures"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        raise UserError(
+            f"{path}: truncated, or not what training wrote; delete it (int8 exports "
+            "need it, nothing else does)"
+        ) from None
+
+
+def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
+    """Describes a generator, for its exports: see `BaseSampler.info`."""
+    if model.takes_pictures:
+        takes = {"source_shape": list(info.source_shape)}
+    else:
+        takes = _noise_info(model, config, info)
+    return {
+        "format": 1,
+        "name": config.name,
+        "image_shape": list(info.image_shape),
+        **takes,
+        "step": int(model.step.numpy()),
+        "data_credit": info.credit,
+        "recipe": config.to_toml(),
+        "versions": {
+            name: metadata.version(name) for name in ("keras_gans", "keras", "numpy")
+        },
+    }
+
+
+def _noise_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
+    labels = model.label_names(config.hparams, info.class_names)
+    return {
+        "latent_dim": model.latent_dim,
+        "latents": model.hparams.latents,
+        "num_codes": model.num_codes,
+        "inputs": {
+            name: {"shape": list(model.generator.input[name].shape[1:]), "default": v}
+            for name, v in model.sampling_defaults.items()
+            if name in model.generator.input
+        },
+        "num_classes": len(labels),
+        "class_names": list(labels),
+    }
+
+
+class KerasSampler(BaseSampler):
+    """The averaged generator of a model in memory.
+
+    Args:
+        model: The model.
+        info: What `generator_info` says of it.
+        sources: Some pictures that the model makes others from, uint8 [num, height,
+            width, channels], if there are any.
+        backward: Whether to make sources of pictures; `info` is of that direction.
+        mark: What marks pictures that are made from noise, see `export.marking`.
+    """
+
+    def __init__(
+        self,
+        model: BaseGAN,
+        info: dict,
+        sources: np.ndarray | None = None,
+        backward: bool = False,
+        mark: Callable | None = None,
+    ):
+        """Keeps the model; its weights may go on training."""
+        self.model, self.info = model, info
+        self.sources, self.backward, self._mark = sources, backward, mark
+
+    def turned(self) -> KerasSampler:
+        """The sampler of the other direction.
+
+        Raises:
+            UserError: if the model has one direction alone.
+        """
+        if not (self.model.takes_pictures and self.model.goes_back):
+            raise UserError(
+                f"--backward: {self.info['name']} makes pictures in one direction "
+                "alone; leave it away"
+            )
+        swapped = {
+            "source_shape": self.info["image_shape"],
+            "image_shape": self.info["source_shape"],
+        }
+        info = {**self.info, **swapped, "backward": True}
+        return KerasSampler(self.model, info, self.sources, backward=True)
+
+    def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Runs the averaged generator; see BaseSampler.run."""
+        if self.model.takes_pictures:
+            made = self.model.translate(inputs["source"], self.backward)
+        else:
+            made = self.pictures(inputs)
+        return keras.ops.convert_to_numpy(made)
+
+    def pictures(self, inputs: dict):
+        """What is exported: the model's pictures, marked if they are to be."""
+        made = self.model(inputs)
+        return self._mark(made) if self._mark else made
+
+    def examples(self, num: int, side: int | None = None) -> np.ndarray:
+        """See BaseSampler; the first of the model's own, `num` at most, if it has some.
+
+        Backward, what the model makes of them.
+        """
+        if self.sources is None:
+            return super().examples(num, side)
+        pictures = to_float(self.sources[:num])
+        if self.backward:
+            made = [self.model.translate(one[None])[0] for one in pictures]
+            pictures = np.stack([keras.ops.convert_to_numpy(one) for one in made])
+        side = side or self.info["source_shape"][0]
+        more = (0, max(0, side - pictures.shape[1]))
+        pictures = np.pad(pictures, ((0, 0), more, more, (0, 0)), "symmetric")
+        return pictures[:, :side, :side]
+
+
+def _optimizer(values: dict) -> keras.optimizers.Optimizer:
+    values = dict(values)
+    cls = optimizers.find(values.pop("class_name"))
+    for key, value in values.items():
+        if isinstance(value, dict):
+            options = dict(value)
+            schedule = optimizers.SCHEDULES[options.pop("class_name")]
+            values[key] = schedule(**options)
+    return cls(**values)

@@ -1,0 +1,1 @@
+"""Training runs: callbacks, logs, image grids and monitors."""
