@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from keras_gans.sampling.keras_sampler import KerasSampler
     from keras_gans.storage.workdir import Workdir
 
+EXPORTS = ("saved_model", "tflite")
+
 
 def export_workdir(
     workdir: Workdir,
@@ -44,7 +46,7 @@ def export_workdir(
             size that the model does not take, or no pictures to fit int8 to; for a
             watermark where there can be none.
     """
-    from keras_gans.cli.run import import_tensorflow
+    from keras_gans.backend import import_tensorflow
 
     import_tensorflow("export")
     from keras_gans.export import saved_model, tflite, web

@@ -28,12 +28,12 @@ import json
 import sys
 
 from absl import flags
+from keras_gans.export import EXPORTS
 
+from keras_gans.cli.flags import define_checkpoint
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError, did_you_mean
-from keras_gans.sample import define_checkpoint
 from keras_gans.storage.workdir import Workdir
-from keras_gans.train import EXPORTS
 
 KINDS = (*EXPORTS, "web")
 

@@ -11,6 +11,7 @@ import tempfile
 import numpy as np
 
 from keras_gans.device.sampler import BaseSampler
+from keras_gans.sampling import load
 
 NUM = 64  # pictures that are compared
 NUM_FROM_PICTURES = 16  # of those that are made from pictures, which may be large
@@ -47,9 +48,7 @@ def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
         (of 16, if they are made from pictures: the first sources of the run), and
         "threads": {number: `sampler.speed`} if it was measured}.
     """
-    from keras_gans import sample
-
-    exported = sample.load(path)
+    exported = load.load(path)
     if "source_shape" in sampler.info:
         sources = sampler.examples(NUM_FROM_PICTURES, exported.info.get("tile"))
         batches = [{"source": one[None]} for one in sources]
@@ -84,7 +83,7 @@ def judge(path: str, num: int, data_dir: str | None) -> dict[str, float]:
     Raises:
         UserError: if it cannot be measured, with that command's own line.
     """
-    from keras_gans.benchmarks.quality import run_command
+    from keras_gans.cli.child import run_command
 
     with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
         command = ["evaluate", f"--source={path}", f"--num={num}", f"--out={folder}"]

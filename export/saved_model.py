@@ -34,14 +34,10 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from keras_gans.device.sampler import INFO_NAME, BaseSampler
+from keras_gans.device.sampler import INFO_NAME
 
 if TYPE_CHECKING:
     from keras_gans.sampling.keras_sampler import KerasSampler
-
-from keras_gans.errors import UserError
 
 
 def export(
@@ -266,39 +262,6 @@ The generator of a generative adversarial network, trained by keras_gans for
 {info["recipe"].strip()}
 ```
 """
-
-
-class SavedModelSampler(BaseSampler):
-    """A SavedModel generator that this package wrote.
-
-    Args:
-        path: Its folder.
-
-    Raises:
-        UserError: if it cannot be read, or is not such a generator.
-    """
-
-    def __init__(self, path: str):
-        """Loads the model."""
-        import tensorflow as tf
-
-        try:
-            with open(os.path.join(path, "assets.extra", INFO_NAME), "rb") as file:
-                self.info = json.load(file)
-            self._model = tf.saved_model.load(path)
-            self._generate = self._model.signatures["generate"]
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            raise UserError(
-                f"{path}: truncated, or not a SavedModel that keras_gans wrote "
-                f"({type(error).__name__}); export it again"
-            ) from None
-
-    def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Runs the generator; see BaseSampler.run."""
-        import tensorflow as tf
-
-        tensors = {name: tf.constant(values) for name, values in inputs.items()}
-        return self._generate(**tensors)["images"].numpy()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -153,7 +153,7 @@ def convert(
     """
     import tensorflow as tf
 
-    from keras_gans.cli.run import no_stderr
+    from keras_gans.backend import no_stderr
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
         saved_model_path, signature_keys=["generate"]

@@ -56,25 +56,20 @@ prints how many are found again, how visible the mark is, and what it costs in K
 
 from __future__ import annotations
 
-import concurrent.futures
 import datetime
-import multiprocessing
 import os
-import platform
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from keras_gans.backend import import_backend, import_tensorflow
 from keras_gans.benchmarks import gpu as gpu_table
 from keras_gans.benchmarks import quality as board
 from keras_gans.benchmarks import throughput as speed
-from keras_gans.cli.run import import_backend, import_tensorflow, run_command
-from keras_gans.device.sampler import peak_mib
+from keras_gans.benchmarks.models import machine, models, read_input, steps_per_second
+from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError
-from keras_gans.recipes.config import Config, load_config
+from keras_gans.recipes.config import load_config
 
 KINDS = (
     "throughput",
@@ -190,7 +185,7 @@ def throughput(values: flags.FlagValues) -> None:
     speed.throughput(
         configs, values.data_dir, values.rounds, values.steps, values.torch
     )
-    print(_machine())
+    print(machine())
 
 
 def gpu(values: flags.FlagValues) -> None:
@@ -221,7 +216,7 @@ def quality(values: flags.FlagValues) -> None:
     )
     overrides = [*values.set, f"data.dataset={values.dataset}"]
     configs = {name: load_config(name, overrides) for name in values.model}
-    rows = board.run(configs, contest, values.out, _steps_per_second, _machine())
+    rows = board.run(configs, contest, values.out, steps_per_second, machine())
     print(board.table(rows))
 
 
@@ -233,7 +228,7 @@ def exports(values: flags.FlagValues) -> None:
     configs = {name: load_config(name, values.set) for name in values.model}
     export_table.run(configs, values.set, values.steps or 100, values.out)
     print(export_table.table(values.out))
-    print(f"wrote {export_table.write_page(values.out, values.docs, _machine())}")
+    print(f"wrote {export_table.write_page(values.out, values.docs, machine())}")
 
 
 def doctor(values: flags.FlagValues) -> None:
@@ -242,7 +237,7 @@ def doctor(values: flags.FlagValues) -> None:
     from keras_gans.benchmarks import doctor as doctor_trial
 
     doctor_trial.run(values.out)
-    print(f"wrote {doctor_trial.write_page(values.out, values.docs, _machine())}")
+    print(f"wrote {doctor_trial.write_page(values.out, values.docs, machine())}")
 
 
 def watermark(values: flags.FlagValues) -> None:
@@ -259,113 +254,7 @@ def watermark(values: flags.FlagValues) -> None:
     num = values.num if values["num"].present else 1000
     real = watermark_trial.real_pictures(recipe.data, values.data_dir, num)
     print(watermark_trial.run(sampler, real, recipe.data.dataset, num))
-    print(f"{sampler.info['name']} at step {sampler.info['step']}, {_machine()}")
-
-
-def _steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
-    """Steps per second of a bare loop (the median of three), and pictures in a step."""
-    from keras_gans import data, engine
-    from keras_gans.sampling import keras_sampler
-
-    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    loop = engine.BareLoop(keras_sampler.build_model(config, source.info))
-    run = speed.bare_loop(loop, source)
-    run(10)  # trace, and warm up
-    size = source.options.batch_size
-    return statistics.median(run(10) for _ in range(3)) / size, size
-
-
-def models(
-    configs: list[Config], data_dir: str | None, rounds: int, steps: int
-) -> None:
-    """Times a bare loop of each recipe, and prints the figures.
-
-    Args:
-        configs: The recipes.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        rounds: Measurements of each.
-        steps: Training steps in each.
-    """
-    titles = ("model", "batch", "steps/s", "images/s", "G weights", "D weights", "MiB")
-    _measure_each(_measure, titles, configs, data_dir, rounds, steps)
-
-
-def read_input(
-    configs: list[Config], data_dir: str | None, rounds: int, steps: int
-) -> None:
-    """Times the input pipeline of each recipe, and prints the figures.
-
-    Args:
-        configs: The recipes.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        rounds: Measurements of each.
-        steps: Batches in each.
-    """
-    titles = ("model", "batch", "first, s", "images/s", "pictures", "MiB")
-    _measure_each(_measure_input, titles, configs, data_dir, rounds, steps)
-
-
-def _measure_each(
-    measure: Callable[[Config, str | None, int, int], tuple],
-    titles: Sequence[str],
-    configs: list[Config],
-    *how: object,
-) -> None:
-    """Prints a row for each recipe, measured in a process of its own."""
-    print("".join(f"{title:>12}" for title in titles), flush=True)
-    for config in configs:
-        # A fresh process: its most memory is this recipe's.
-        with concurrent.futures.ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), import_backend
-        ) as pool:
-            row = pool.submit(measure, config, *how).result()
-        print(f"{config.name:>12}" + "".join(f"{v:>12}" for v in row), flush=True)
-    print(_machine())
-
-
-def _measure_input(
-    config: Config, data_dir: str | None, rounds: int, steps: int
-) -> tuple:
-    from keras_gans import data
-
-    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    start = time.perf_counter()
-    batches = iter(source.stream(config.train.seed))
-    next(batches)
-    first, size, rates = time.perf_counter() - start, source.options.batch_size, []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        for _ in range(steps):
-            next(batches)
-        rates.append(steps * size / (time.perf_counter() - start))
-    found = f"{first:.2f}", round(statistics.median(rates)), source.info.num_examples
-    return size, *found, round(peak_mib()) or "?"
-
-
-def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> tuple:
-    from keras_gans import data, engine
-    from keras_gans.sampling import keras_sampler
-
-    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
-    model = keras_sampler.build_model(config, source.info)
-    run = speed.bare_loop(engine.BareLoop(model), source)
-    run(min(steps, speed.WARM_UP))  # trace, and warm up
-    rate = statistics.median(run(steps) for _ in range(rounds))
-    size = source.options.batch_size
-    sizes = model.generator.count_params(), model.discriminator.count_params()
-    return size, f"{rate / size:.2f}", round(rate), *sizes, round(peak_mib()) or "?"
-
-
-def _machine() -> str:
-    """What the figures are of: machine and versions."""
-    import keras
-
-    from keras_gans import engine
-
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, {engine.machine()}, "
-        f"Keras {keras.__version__}"
-    )
+    print(f"{sampler.info['name']} at step {sampler.info['step']}, {machine()}")
 
 
 if __name__ == "__main__":

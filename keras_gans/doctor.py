@@ -19,14 +19,13 @@ Exit status 0 if it finds nothing, 1 if it does, 2 for a mistake in the command.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 
 from absl import flags
 
 from keras_gans.cli.run import run_command
 from keras_gans.diagnostics import rules
+from keras_gans.diagnostics.log import read_log
 from keras_gans.errors import UserError
 from keras_gans.storage.workdir import Workdir
 
@@ -54,36 +53,6 @@ def _main(values: flags.FlagValues) -> int:
     if not watch.findings:
         print(f"nothing found: {len(log.rows)} lines, to step {log.step}")
     return 1 if watch.findings else 0
-
-
-def read_log(path: str) -> rules.Log:
-    """Reads a metrics.jsonl.
-
-    Raises:
-        UserError: if it is missing, empty or not such a file.
-    """
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: no log yet; train.log_every says when lines come")
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.readlines()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    if lines and not lines[-1].endswith("\n"):  # cut short, or being written
-        lines.pop()
-    log = rules.Log()
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            row["step"] = int(row["step"])
-        except (ValueError, TypeError, KeyError):
-            raise UserError(
-                f"{path}: line {number} is not one of a run's log"
-            ) from None
-        log.add(row)
-    if not log.rows:
-        raise UserError(f"{path}: no line yet; train.log_every says when they come")
-    return log
 
 
 if __name__ == "__main__":

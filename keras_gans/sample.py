@@ -30,75 +30,16 @@ import math
 import os
 import sys
 
-import numpy as np
 from absl import flags
 
-from keras_gans.cli.run import import_backend, import_tensorflow, run_command
+from keras_gans.cli.flags import define_checkpoint
+from keras_gans.cli.run import run_command
 from keras_gans.device import sampler as sampler_lib
-from keras_gans.device.sampler import BaseSampler, Sampler
+from keras_gans.device.sampler import BaseSampler
 from keras_gans.errors import UserError
 from keras_gans.sampling import shards
-
-CHECKPOINTS = ("newest", "best")
-
-
-def load(
-    source: str, checkpoint: str = "newest", backward: bool = False
-) -> BaseSampler:
-    """Opens a trained generator, wherever it is.
-
-    Args:
-        source: A run's workdir, a SavedModel folder, or a .tflite file, each as this
-            package writes them.
-        checkpoint: Which one of a workdir's: "newest", or "best" (by KID) of a run
-            with train.evaluate_every.
-        backward: Of a workdir: the direction from what the model makes to what it is
-            made from (cyclegan).
-
-    Returns:
-        A sampler: `load(source).sample(16, labels=4, seed=0)` is uint8 [16, height,
-        width, channels]; `load(source).translate(picture)`, if the model makes
-        pictures from pictures, is uint8 [height, width, channels].
-
-    Raises:
-        UserError: if the source is missing or none of the three, or has no other
-            direction.
-        SamplerError: if a .tflite is truncated or not a generator.
-    """
-    source = os.path.expanduser(source)
-    is_run = os.path.isfile(os.path.join(source, "config.toml"))
-    if checkpoint != "newest" and not is_run:
-        raise UserError(
-            f"--checkpoint={checkpoint}: only a run's workdir has checkpoints, and "
-            f"{source} is none"
-        )
-    if backward and not is_run and os.path.exists(source):
-        raise UserError(
-            f"--backward: only a run's workdir has both directions, and {source} is "
-            "none; its other direction is a file of its own (generator_backward.tflite)"
-        )
-    if source.endswith(".tflite"):
-        return Sampler(source)  # without TensorFlow
-    if os.path.isfile(os.path.join(source, "saved_model.pb")):
-        import_tensorflow("a SavedModel")
-        from keras_gans.export.saved_model import SavedModelSampler
-
-        return SavedModelSampler(source)
-    if is_run:
-        import_backend()
-        from keras_gans.sampling.keras_sampler import load_workdir
-
-        return load_workdir(source, checkpoint, backward)
-    what = "" if os.path.lexists(source) else " (there is nothing there)"
-    raise UserError(
-        f"{source}: expected a workdir, a SavedModel folder or a .tflite file{what}"
-    )
-
-
-def define_checkpoint(values: flags.FlagValues) -> None:
-    """Defines the flag that says which checkpoint of a workdir is meant."""
-    text = "Of a workdir: newest, or best (by KID, with train.evaluate_every)."
-    flags.DEFINE_enum("checkpoint", "newest", CHECKPOINTS, text, flag_values=values)
+from keras_gans.sampling.load import load
+from keras_gans.sampling.walks import walk
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -237,7 +178,7 @@ def _main(values: flags.FlagValues) -> None:
     if any(walks):
         if values.shards is not None:
             raise UserError("--shards: expected no walk beside it")
-        pictures = _walk(sampler, values, label, shift, codes, truncation, mix)
+        pictures = walk(sampler, values, label, shift, codes, truncation, mix)
     else:
         options = {
             "truncation": truncation,
@@ -268,44 +209,6 @@ def _bulk(
         raise UserError("--shards: say which folder they go to: --out=FOLDER")
     only = shards.parse_only(values.only, values.shards)
     shards.run(sampler, order, os.path.expanduser(values.out), only)
-
-
-def _walk(
-    sampler: BaseSampler,
-    values: flags.FlagValues,
-    label: int | None,
-    shift: list[float],
-    codes: dict[int, list[float]],
-    truncation: float | list[float],
-    mix: tuple[int, int] | None,
-) -> np.ndarray:
-    """Draws the frames of a walk: of one class, or by a code, each class in turn."""
-    if values.num < 2:
-        raise UserError(f"--num={values.num}: a walk needs at least 2 frames")
-    classes = sampler.info["num_classes"]
-    sweep = any(len(ends) == 2 for ends in codes.values())
-    chosen = [label]
-    if label is None and classes:
-        chosen = range(classes) if sweep and values.out.endswith(".png") else [0]
-    start, *_ = sampler.latents([0], values.seed, truncation, values.threshold)
-    if values.interpolate is not None:
-        end, *_ = sampler.latents([0], values.interpolate, truncation, values.threshold)
-        moves = sum(shift)
-        latents = sampler_lib.slerp(start, end, values.num) + np.float32(moves)
-    else:
-        ends = shift if len(shift) == 2 else [sum(shift)] * 2
-        moves = np.linspace(*ends, values.num, dtype=np.float32)[:, None]
-        latents = start + moves
-    options = sampler.options(
-        [0], truncation, values.noise, mix, values.threshold, moves
-    )
-    between = {k: np.linspace(v[0], v[-1], values.num) for k, v in codes.items()}
-    latents = sampler.set_codes(latents, between)
-    rows = [
-        sampler.generate(latents, sampler.labels(values.num, one), options)
-        for one in chosen
-    ]
-    return sampler_lib.to_uint8(np.concatenate(rows))
 
 
 if __name__ == "__main__":

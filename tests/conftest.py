@@ -19,7 +19,7 @@ if JAX:
     os.environ["JAX_PLATFORMS"] = "cpu"
     collect_ignore_glob = ["test_[!j]*.py"]  # the others know TensorFlow
 else:
-    from keras_gans.cli.run import choose_kernels
+    from keras_gans.backend import choose_kernels
 
     choose_kernels()  # as the commands do
 
@@ -141,12 +141,11 @@ def check_sizes_of_calls(ask):
 def smoke_model(name, overrides=(), compiled=None):
     """Builds a recipe at smoke size; returns (model, source)."""
     from keras_gans import data
-    from keras_gans.recipes import config
-    from keras_gans.sampling import keras_sampler
+    from keras_gans.recipes import build, config
 
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
-    model = keras_sampler.build_model(recipe, source.info)
+    model = build.build_model(recipe, source.info)
     if compiled:
         model.compile(compiled(), compiled())
     return model, source

@@ -9,6 +9,7 @@ from conftest import smoke_model
 from keras_gans.core import augment
 from keras_gans.core.hparams import Hparams
 from keras_gans.layers import convolution
+from keras_gans.networks import interface
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(-1, 1, (64, 16, 16, 3)).astype(np.float32)
@@ -217,7 +218,7 @@ def test_ada_probability_follows_the_sign_of_the_discriminator():
 def test_augmentation_reaches_real_and_fake_in_both_updates(monkeypatch):
     model, source = smoke_model("lsgan", ["hparams.augment=cutout"])
     real, labels = next(iter(source.stream(0)))
-    seen, call = [], convolution.run
+    seen, call = [], interface.run
 
     def spy(network, name, x, labels):
         if network is model.discriminator:

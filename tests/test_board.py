@@ -9,6 +9,7 @@ from conftest import ROOT
 
 from keras_gans import benchmark
 from keras_gans.benchmarks import quality
+from keras_gans.cli import child
 from keras_gans.errors import UserError
 
 
@@ -202,4 +203,4 @@ def test_board_trains_and_measures(tmp_path, capsys):
 
 def test_failing_run_says_why(tmp_path):
     with pytest.raises(UserError, match=r"train --model=nothing: train: no model"):
-        quality.run_command(["train", "--model=nothing"])
+        child.run_command(["train", "--model=nothing"])

@@ -12,7 +12,7 @@ from PIL import Image
 from keras_gans import provenance, sample
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError
-from keras_gans.sampling import shards
+from keras_gans.sampling import load, shards
 
 NUM, SHARDS = 23, 4  # 5, 6, 6 and 6 pictures
 
@@ -61,7 +61,7 @@ def test_shards_hold_the_pictures_of_sample(form, source, tmp_path):
     assert [number for number, _, _ in found] == list(range(NUM))
     assert [label for _, label, _ in found] == [i % 10 for i in range(NUM)]
     pictures = [np.asarray(Image.open(io.BytesIO(png))) for _, _, png in found]
-    expected = sample.load(source).sample(NUM, seed=7, truncation=0.7)
+    expected = load.load(source).sample(NUM, seed=7, truncation=0.7)
     np.testing.assert_array_equal(np.stack(pictures)[..., None], expected)
     assert len(contents(out, form)) == SHARDS
     assert not list(out.glob("*.tmp"))
@@ -140,7 +140,7 @@ def test_a_disk_that_cannot_be_written_is_one_line(form, source, tmp_path, monke
 
 
 def test_marked_and_plain_pictures_are_not_mixed(source, tmp_path):
-    sampler, order = sample.load(source), shards.Order(num=4, shards=2)
+    sampler, order = load.load(source), shards.Order(num=4, shards=2)
     shards.run(sampler, order, str(tmp_path / "many"), range(1))
     sampler.info = sampler.info | {"watermark": True}
     with pytest.raises(UserError, match="watermark: nothing -> true"):
@@ -149,7 +149,7 @@ def test_marked_and_plain_pictures_are_not_mixed(source, tmp_path):
 
 def test_only_a_few_pictures_wait_to_be_written(source):
     """However slow the disk is: memory does not grow with a shard."""
-    sampler = sample.load(source)
+    sampler = load.load(source)
     made = []
 
     class Pool:

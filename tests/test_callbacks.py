@@ -6,8 +6,9 @@ import types
 
 import pytest
 
-from keras_gans.recipes.config import TrainOptions
-from keras_gans.training import callbacks
+from keras_gans.recipes.train_options import TrainOptions
+from keras_gans.training import callbacks, progress
+from keras_gans.training import grids as grids_lib
 
 
 def model():
@@ -31,7 +32,7 @@ def clock(monkeypatch):
 def test_progress_shows_losses_and_time_left(columns, clock, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    bar = callbacks.Progress(steps=100)
+    bar = progress.Progress(steps=100)
     bar.set_model(model())
     bar.on_train_begin()
     for batch in range(26):
@@ -74,7 +75,7 @@ def test_a_slow_model_gets_a_grid_within_a_minute(clock, tmp_path):
     )
     events = types.SimpleNamespace(picture=lambda *a: None)
     recorder = types.SimpleNamespace(check=lambda: True, events=events)
-    grids = callbacks.SampleGrid(
+    grids = grids_lib.SampleGrid(
         sampler, Workdir(str(tmp_path)), TrainOptions(100, grid_every=50), recorder
     )
     grids.set_model(model())

@@ -15,6 +15,7 @@ from PIL import Image
 
 from keras_gans import sample, train
 from keras_gans.device.sampler import SamplerError
+from keras_gans.sampling import load
 
 COMMANDS = [
     "train",
@@ -280,7 +281,7 @@ def test_sampling_writes_grids_and_animations(smoke_run, tmp_path):
 
     grid = draw("a.png", "--label=4", "--num=16", "--seed=3")
     assert grid.shape == (1, 4 * 30 + 2, 4 * 30 + 2)
-    sampler = sample.load(source.split("=")[1])
+    sampler = load.load(source.split("=")[1])
     expected = sampler.sample(16, labels=4, seed=3)
     np.testing.assert_array_equal(grid[0, 2:30, 2:30], expected[0, ..., 0])
     np.testing.assert_array_equal(grid[0, 92:120, 92:120], expected[15, ..., 0])
@@ -307,7 +308,7 @@ def test_sampling_writes_grids_and_animations(smoke_run, tmp_path):
 
 
 def test_label_is_a_number_or_a_name(smoke_run):
-    sampler = sample.load(str(smoke_run("cgan")))
+    sampler = load.load(str(smoke_run("cgan")))
     assert sampler.label(None) is None
     names = ["bag", "1", "0", *"3456789"]
     sampler.info = {**sampler.info, "class_names": names}
@@ -321,12 +322,12 @@ def test_exports_can_be_made_later(smoke_run, tmp_path, capsys):
 
     workdir = smoke_run("dcgan")
     exported = workdir / "export" / "generator.tflite"
-    old = sample.load(exported).sample(4, seed=0)
+    old = load.load(exported).sample(4, seed=0)
     exported.unlink()
     assert tflite.main([f"--workdir={workdir}"]) == 0
     assert saved_model.main([f"--workdir={workdir}"]) == 0
     # Not the bytes: the names of layers depend on what was built before.
-    np.testing.assert_array_equal(sample.load(exported).sample(4, seed=0), old)
+    np.testing.assert_array_equal(load.load(exported).sample(4, seed=0), old)
     for main in (tflite.main, saved_model.main):
         assert "say which run" in fails(main, capsys)
         assert "not a run's folder" in fails(main, capsys, f"--workdir={tmp_path}")

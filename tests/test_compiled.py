@@ -18,8 +18,8 @@ from keras_gans import engine, strategies, train
 from keras_gans.engine import devices, faults, keras_private, kernels
 from keras_gans.engine import tensorflow as engine_tensorflow
 from keras_gans.engine.tensorflow import CompiledStep
+from keras_gans.layers import convolution, resampling
 from keras_gans.layers.any_size import Double
-from keras_gans.layers import convolution
 from keras_gans.models.rsgan import RSGAN
 from keras_gans.recipes.config import zoo_names
 from keras_gans.storage import checkpoint
@@ -366,7 +366,7 @@ def test_kernels_are_chosen_by_device_and_compilation(case, chosen):
 
 def make_blur():
     x = keras.Input((8, 6, 6))
-    return keras.Model(x, convolution.blur(x, strides=2))
+    return keras.Model(x, resampling.blur(x, strides=2))
 
 
 # Under TensorFlow XLA has no second derivative of the one's slice, and no derivative of

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from keras_gans.errors import UserError
-from keras_gans.recipes import config
+from keras_gans.recipes import build, config
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,13 @@ def test_differences_are_listed_one_by_one():
 
 
 def test_learning_rate_may_be_a_schedule(tmp_path):
-    from keras_gans.sampling import keras_sampler
 
     rate = '{class_name="CosineDecay", initial_learning_rate=0.1, decay_steps=10}'
     recipe = config.load_config("cgan", [f"g_optimizer.learning_rate={rate}"])
     path = tmp_path / "cgan.toml"
     path.write_text(recipe.to_toml())
     assert config.load_config(str(path)) == recipe
-    schedule = keras_sampler._optimizer(recipe.g_optimizer)._learning_rate
+    schedule = build.make_optimizer(recipe.g_optimizer)._learning_rate
     assert float(schedule(0)) == pytest.approx(0.1)
     assert float(schedule(5)) == pytest.approx(0.05)
     assert float(schedule(10)) == pytest.approx(0)

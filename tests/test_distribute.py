@@ -8,8 +8,7 @@ import pytest
 from conftest import ZOO, variables_of
 
 from keras_gans import data, strategies, train
-from keras_gans.recipes import config
-from keras_gans.sampling import keras_sampler
+from keras_gans.recipes import build, config
 
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
@@ -21,7 +20,7 @@ def trained(name, overrides, devices, rate=0.5, steps=3):
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
     with team.scope():
-        model = keras_sampler.build_model(recipe, source.info)
+        model = build.build_model(recipe, source.info)
         # SGD: Adam hides a wrong scale of the gradient
         sgd = keras.optimizers.SGD
         model.compile(sgd(rate), sgd(rate), accumulate=recipe.train.accumulate)

@@ -11,9 +11,10 @@ from PIL import Image
 
 import keras_gans
 from keras_gans import doctor, train
+from keras_gans.diagnostics import log as log_lib
 from keras_gans.diagnostics import rules, sample_stats
 from keras_gans.errors import UserError
-from keras_gans.recipes.config import TrainOptions
+from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.training import callbacks
 
 HEALTHY = {
@@ -70,7 +71,7 @@ def made_up(changes, first=1000, every=50, last=2000):
 @pytest.mark.parametrize("every", [10, 50, 250])
 @pytest.mark.parametrize("changes, name", CASES)
 def test_rules(changes, name, every):
-    watch, log = rules.Watch(), rules.Log()
+    watch, log = rules.Watch(), log_lib.Log()
     said = []
     for row in made_up(changes, every=every):
         log.add(row)
@@ -85,7 +86,7 @@ def test_rules(changes, name, every):
 
 
 def test_swings_from_line_to_line_are_oscillation_too():
-    log = rules.Log()
+    log = log_lib.Log()
     for row in made_up({}):
         turn = row["step"] // 50 % 2
         log.add(row | {"real_score": 0.9 - 0.5 * turn, "fake_score": 0.1 + 0.5 * turn})
@@ -94,27 +95,27 @@ def test_swings_from_line_to_line_are_oscillation_too():
 
 def test_generators_that_learn_to_vary_have_not_collapsed():
     """The first pictures are noise, which varies; then all are alike for a while."""
-    log, watch = rules.Log(), rules.Watch()
+    log, watch = log_lib.Log(), rules.Watch()
     for step in range(50, 2001, 50):
         diversity = 1.2 if step <= 100 else 0.05 + 0.8 * step / 2000
         log.add({"step": step} | HEALTHY | {"diversity": diversity})
         assert not watch.look(log)
-    log = rules.Log(made_up({"diversity": 0.1}, first=0))  # alike from the start
+    log = log_lib.Log(made_up({"diversity": 0.1}, first=0))  # alike from the start
     assert "collapse" in {f.name for f in rules.Watch().look(log)}
 
 
 def test_nothing_is_judged_early_or_by_a_few_lines():
-    early = made_up(SURE | {"diversity": 0.01}, first=0, last=rules.SETTLED)
-    assert not rules.Watch().look(rules.Log(early))
+    early = made_up(SURE | {"diversity": 0.01}, first=0, last=log_lib.SETTLED)
+    assert not rules.Watch().look(log_lib.Log(early))
     few = list(made_up({"diversity": 0.01}, first=0, every=400, last=1600))
-    assert not rules.Watch().look(rules.Log(few[:3]))
-    assert rules.Watch().look(rules.Log(few))
+    assert not rules.Watch().look(log_lib.Log(few[:3]))
+    assert rules.Watch().look(log_lib.Log(few))
 
 
 def test_lines_of_one_step_belong_together():
-    log = rules.Log([{"step": 5, "a": 1.0}, {"step": 5, "b": 2.0}, {"step": 6}])
+    log = log_lib.Log([{"step": 5, "a": 1.0}, {"step": 5, "b": 2.0}, {"step": 6}])
     assert log.rows == [{"step": 5, "a": 1.0, "b": 2.0}, {"step": 6}] and log.step == 6
-    assert rules.Log().step == 0
+    assert log_lib.Log().step == 0
 
 
 class Sampler:
@@ -195,7 +196,7 @@ def test_pictures_that_are_not_finite_stop_a_run():
     """As of an averaged generator whose statistics have overflowed."""
     lines = []
     recorder = types.SimpleNamespace(
-        check=lambda: True, log=rules.Log(), broken=None, line=lines.append
+        check=lambda: True, log=log_lib.Log(), broken=None, line=lines.append
     )
     found = {"diversity": float("nan"), "saturation": 0.0}
     watcher = callbacks.Doctor(

@@ -12,11 +12,15 @@ from conftest import SHARED_DATA
 from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image, ImageFilter
 
-from keras_gans import data, evaluate, sample, train
+from keras_gans import data, evaluate, train
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.evaluation import collect, feature_cache, features
-from keras_gans.evaluation.collect import DataPictures, SampledPictures, compare, look
+from keras_gans.evaluation import compare as compare_lib
+from keras_gans.evaluation.collect import look
+from keras_gans.evaluation.compare import compare
 from keras_gans.evaluation.metrics.prdc import prdc as prdc_of
+from keras_gans.evaluation.streams import DataPictures, SampledPictures
+from keras_gans.sampling import load
 from keras_gans.training import kid_monitor
 
 
@@ -97,19 +101,19 @@ def test_kid_of_real_features_is_0_within_two_standard_errors(fashion):
 def test_copies_are_seen_and_fresh_pictures_are_not(fashion):
     _, _, found = fashion
     train, fresh, others = found[:2500], found[2500:3700], found[3700:]
-    own, held_out, pairs = collect.memorisation(train[::2], train, fresh)
+    own, held_out, pairs = compare_lib.memorisation(train[::2], train, fresh)
     assert own["authenticity"] == 0 and own["suspicious"] == 1
     assert own["nearest_distance"] == 0
     assert [train_number for _, train_number in pairs] == [2 * s for s, _ in pairs]
     assert held_out["authenticity"] == pytest.approx(0.55, abs=0.1)
-    own, _, _ = collect.memorisation(others, train, fresh)
+    own, _, _ = compare_lib.memorisation(others, train, fresh)
     assert own["authenticity"] == pytest.approx(0.55, abs=0.1)
     assert own["suspicious"] < 0.03
     mixed = np.concatenate([others[:900], train[:100]])
-    own, _, pairs = collect.memorisation(mixed, train, fresh)
+    own, _, pairs = compare_lib.memorisation(mixed, train, fresh)
     assert 0.09 < own["suspicious"] < 0.14
     assert min(sample_number for sample_number, _ in pairs) >= 900
-    own, nothing, _ = collect.memorisation(others, train, None)
+    own, nothing, _ = compare_lib.memorisation(others, train, None)
     assert not nothing and "suspicious" not in own
 
 
@@ -122,14 +126,16 @@ def test_real_test_digits_are_authentic_beside_the_embedded_ones():
         fresh = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28, 1)
     network = features.open_network("classifier:digits")
     train = network(embedded("digits").images)[0]
-    own, held_out, _ = collect.memorisation(train[::5], train, network(fresh[::5])[0])
+    own, held_out, _ = compare_lib.memorisation(
+        train[::5], train, network(fresh[::5])[0]
+    )
     assert own["authenticity"] == 0
     assert held_out["authenticity"] == pytest.approx(0.57, abs=0.08)
 
 
 def test_samples_come_in_small_chunks(smoke_run, monkeypatch):
     """However many they are; and they are those of `sample`."""
-    sampler = sample.load(str(smoke_run("cgan") / "export" / "generator.tflite"))
+    sampler = load.load(str(smoke_run("cgan") / "export" / "generator.tflite"))
     expected = sampler.sample(150, seed=3)
     sizes, generate = [], sampler.generate
     monkeypatch.setattr(
@@ -457,8 +463,8 @@ def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
     rows = [row for row in map(json.loads, lines) if "kid" in row]
     assert [row["step"] for row in rows] == [3, 6]
     assert all(0 <= row["coverage"] <= 1 for row in rows)
-    best = sample.load(str(run), "best")
-    assert (best.info["step"], sample.load(str(run)).info["step"]) == (3, 6)
+    best = load.load(str(run), "best")
+    assert (best.info["step"], load.load(str(run)).info["step"]) == (3, 6)
 
     # what is logged, another way
     source = data.open_source(data.DataOptions("digits", 64, held_out=300)).held_out
@@ -475,7 +481,7 @@ def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
     assert train.main([*args, *more]) == 0
     assert (run / "checkpoints" / "best.npz").read_bytes() == before
     assert main_of_export([f"--workdir={run}", "--checkpoint=best", "--to=tflite"]) == 0
-    assert sample.load(str(run / "export" / "generator.tflite")).info["step"] == 3
+    assert load.load(str(run / "export" / "generator.tflite")).info["step"] == 3
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from keras_gans import sample
 from keras_gans.device import sampler as sampler_lib
+from keras_gans.sampling import load
 
 
 def python(code, **kwargs):
@@ -37,7 +38,7 @@ print(json.dumps(images.numpy().tolist()))
 """
     images = np.array(json.loads(python(code, cwd=tmp_path)))
     latents = np.array([[0.5] * 8, [-0.5] * 8], np.float32)
-    expected = sample.load(str(path)).generate(latents, np.array([4, 4], np.int32))
+    expected = load.load(str(path)).generate(latents, np.array([4, 4], np.int32))
     np.testing.assert_allclose(images, expected, atol=1e-5)
 
 
@@ -76,7 +77,7 @@ def test_sampling_a_tflite_by_command_loads_no_tensorflow(smoke_run, tmp_path):
 def test_exports_describe_themselves(smoke_run, tmp_path):
     workdir = smoke_run("cgan")
     infos = [
-        sample.load(str(source)).info
+        load.load(str(source)).info
         for source in (
             workdir,
             workdir / "export" / "saved_model",
@@ -93,7 +94,7 @@ def test_exports_describe_themselves(smoke_run, tmp_path):
 
 
 def test_an_average_is_exported_not_the_last_weights(smoke_run):
-    sampler = sample.load(str(smoke_run("cgan")))
+    sampler = load.load(str(smoke_run("cgan")))
     latents = sampler.latents(range(4))
     labels = np.zeros(4, np.int32)
     inputs = {"latents": latents, "labels": labels}
@@ -134,7 +135,7 @@ def test_threshold_draws_again_what_lies_beyond_it():
 
 def test_codes_of_infogan_are_set_and_swept(smoke_run, tmp_path, capsys):
     workdir = smoke_run("infogan")
-    sampler = sample.load(str(workdir / "export" / "generator.tflite"))
+    sampler = load.load(str(workdir / "export" / "generator.tflite"))
     assert sampler.info["num_codes"] == 2 and sampler.info["num_classes"] == 10
     assert sampler.info["class_names"][3] == "code 3"
     latents = sampler.latents(range(4))
@@ -167,7 +168,7 @@ def test_codes_of_infogan_are_set_and_swept(smoke_run, tmp_path, capsys):
         message_shown = capsys.readouterr().err
         assert message in message_shown and message_shown.count("\n") == 1
     with pytest.raises(sampler_lib.SamplerError, match="cgan has no codes"):
-        sample.load(str(smoke_run("cgan"))).sample(2, codes={0: 1.0})
+        load.load(str(smoke_run("cgan"))).sample(2, codes={0: 1.0})
 
 
 def test_points_are_drawn_as_a_scatter():
@@ -314,7 +315,7 @@ def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys)
     out, err = capsys.readouterr()
     assert err == "" and "| generator_int8.tflite |" in out
     rows = {r["file"]: r for r in json.loads((run / "export/report.json").read_text())}
-    sampler = sample.load(str(run))
+    sampler = load.load(str(run))
     latents = sampler.latents(range(64), seed=1)
     labels = sampler.labels(64, None)
     expected = sampler.generate(latents, labels)
@@ -327,7 +328,7 @@ def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys)
         path = run / "export" / f"generator_{quantization}.tflite"
         row = rows[path.name]
         assert row["bytes"] == path.stat().st_size < plain["bytes"]
-        loaded = sample.load(str(path))
+        loaded = load.load(str(path))
         assert loaded.info["quantization"] == quantization
         apart = np.abs(loaded.generate(latents, labels) - expected)
         assert apart.max() == pytest.approx(row["largest_deviation"], abs=1e-6)

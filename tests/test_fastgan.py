@@ -7,9 +7,8 @@ import tensorflow as tf
 from conftest import smoke_model
 
 from keras_gans.errors import UserError
-from keras_gans.layers import convolution
-from keras_gans.networks import fastgan
-from keras_gans.training import transfer
+from keras_gans.layers import resampling, spectral
+from keras_gans.networks import fastgan, freeze
 
 RNG = np.random.default_rng(0)
 
@@ -26,7 +25,7 @@ def kernels(model):
     """Kernels of the convolutions, in order: W / (u' W v), in NumPy."""
     found = []
     for layer in model.layers:
-        if isinstance(layer, convolution.SNConv2D):
+        if isinstance(layer, spectral.SNConv2D):
             kernel, u, v = (w.numpy() for w in layer.weights)
             u, v = u / np.linalg.norm(u), v / np.linalg.norm(v)
             found.append(kernel / (v @ kernel.reshape(-1, kernel.shape[-1]) @ u))
@@ -104,7 +103,7 @@ def test_quarter_is_the_corner_asked_for():
     x = normal(4, 6, 4, 2)
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     expected = np.stack([x[0, :3, :2], x[1, :3, 2:], x[2, 3:, :2], x[3, 3:, 2:]])
-    np.testing.assert_array_equal(convolution.quarter(x, corners), expected)
+    np.testing.assert_array_equal(resampling.quarter(x, corners), expected)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +207,7 @@ def test_what_it_cannot_do_is_said():
 
 def test_layers_inside_the_critic_are_frozen_one_by_one():
     network = fastgan.discriminator((64, 64, 1), width=2)
-    transfer.freeze(network, 3)
+    freeze.freeze(network, 3)
     critic = network.get_layer("critic")
     inside = [layer.trainable for layer in critic.layers if layer.weights]
     assert inside == [False] * 3 + [True] * (len(inside) - 3)

@@ -13,12 +13,12 @@ import three_steps
 from conftest import JAX, ZOO, check_sizes_of_calls, smoke_model, variables_of
 from PIL import Image
 
-from keras_gans import engine, sample, strategies, train
+from keras_gans import engine, strategies, train
 from keras_gans.benchmarks import throughput
-from keras_gans.cli import run as command
 from keras_gans.data import images
 from keras_gans.errors import UserError
-from keras_gans.recipes.config import TrainOptions, load_config
+from keras_gans.recipes.config import load_config
+from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.storage import checkpoint
 
 if not JAX:
@@ -26,6 +26,9 @@ if not JAX:
 
 import jax  # noqa: E402
 from jax import numpy as jnp  # noqa: E402
+
+from keras_gans import backend as backend_lib
+from keras_gans.sampling import load
 
 STEPS = three_steps.__file__
 PLAIN = {
@@ -84,7 +87,7 @@ def test_run_is_taken_to_tensorflow_and_back(tmp_path):
         path = tmp_path / f"{i}.png"
         words = f"--source={source}", *draw, f"--out={path}"
         run("tensorflow", "-m", "keras_gans.sample", *words)
-    sampler = sample.load(str(ours))
+    sampler = load.load(str(ours))
     mine = images.grid(sampler.sample(4, labels=4, seed=3))[..., 0].astype(int)
     for i in range(3):
         with Image.open(tmp_path / f"{i}.png") as picture:
@@ -147,7 +150,7 @@ def test_two_devices_are_one(name):
     for word in ("one_device", "mirrored"):
         team = strategies.make_team(word)
         assert team.devices == (1 if word == "one_device" else 2)
-        with team.minded(""):
+        with team.active(""):
             model, source = smoke_model(name, compiled=keras.optimizers.SGD)
             start = variables_of(model)
             model.fit(source.stream(0), steps_per_epoch=3, verbose=0, shuffle=False)
@@ -313,9 +316,9 @@ def test_throughput_is_measured(capsys):
 
 def test_what_needs_tensorflow_says_so():
     with pytest.raises(UserError, match="export needs TensorFlow, and Keras runs on"):
-        command.import_tensorflow("export")
+        backend_lib.import_tensorflow("export")
     with pytest.raises(UserError, match="tfds:x needs no-such-thing, which is not"):
-        command.find_tensorflow("tfds:x", "no_such_thing")
+        backend_lib.find_tensorflow("tfds:x", "no_such_thing")
 
 
 def test_float16_leaves_out_a_step_that_overflows():

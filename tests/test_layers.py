@@ -7,8 +7,9 @@ import tensorflow as tf
 from conftest import smoke_model
 from keras import layers as keras_layers
 
+from keras_gans.layers import attention, normalization, spectral
 from keras_gans.layers import convolution as layers
-from keras_gans.networks import dcgan
+from keras_gans.networks import dcgan, stylegan2
 
 RNG = np.random.default_rng(0)
 
@@ -19,9 +20,9 @@ def normal(*shape):
 
 def spectral_layers():
     return [
-        (layers.SNDense(7), normal(3, 5)),
-        (layers.SNConv2D(6, 3, strides=2, padding="same"), normal(2, 8, 8, 4)),
-        (layers.SNEmbedding(9, 5), np.array([1, 3, 3], np.int32)),
+        (spectral.SNDense(7), normal(3, 5)),
+        (spectral.SNConv2D(6, 3, strides=2, padding="same"), normal(2, 8, 8, 4)),
+        (spectral.SNEmbedding(9, 5), np.array([1, 3, 3], np.int32)),
     ]
 
 
@@ -74,7 +75,7 @@ def test_one_power_iteration_for_each_update_and_none_for_a_call():
     model, source = smoke_model("sngan_ring")
     real, labels = next(iter(source.stream(0)))
     layer = model.discriminator.layers[2]
-    assert isinstance(layer, layers.SNDense)
+    assert isinstance(layer, spectral.SNDense)
     weight, u = layer.get_weights()[0], layer.get_weights()[2]
     model.score(real, labels), model.d_losses(real, labels)
     np.testing.assert_array_equal(layer.get_weights()[2], u)
@@ -89,7 +90,7 @@ def test_one_power_iteration_for_each_update_and_none_for_a_call():
 
 def test_spectral_norm_is_right_with_averaged_vectors():
     """An average of unit vectors is shorter: the weight must not grow by it."""
-    layer = layers.SNDense(7)
+    layer = spectral.SNDense(7)
     x = normal(3, 5)
     layer(x)
     expected = layer(x).numpy()
@@ -99,7 +100,7 @@ def test_spectral_norm_is_right_with_averaged_vectors():
 
 
 def test_attention_starts_as_identity_and_then_looks_at_all_places():
-    layer = layers.SelfAttention()
+    layer = attention.SelfAttention()
     x = normal(2, 4, 6, 16)
     np.testing.assert_array_equal(layer(x), x)
     layer.gamma.assign(0.7)
@@ -119,7 +120,7 @@ def test_attention_starts_as_identity_and_then_looks_at_all_places():
 
 
 def test_conditional_batch_normalisation_reads_gain_and_bias_off_the_class():
-    layer = layers.ConditionalBatchNormalization(
+    layer = normalization.ConditionalBatchNormalization(
         lambda channels: keras_layers.Embedding(3, channels, "zeros")
     )
     x, labels = 5 * normal(8, 4, 4, 2) + 3, np.array([0, 1, 2, 0, 1, 2, 0, 1], "int32")
@@ -136,8 +137,8 @@ def test_conditional_batch_normalisation_reads_gain_and_bias_off_the_class():
 
 
 def test_conditional_batch_normalisation_uses_moving_statistics_at_inference():
-    layer = layers.ConditionalBatchNormalization(
-        lambda channels: layers.SNDense(channels, use_bias=False)
+    layer = normalization.ConditionalBatchNormalization(
+        lambda channels: spectral.SNDense(channels, use_bias=False)
     )
     x, condition = normal(8, 4, 4, 2), normal(8, 5)
     layer(x, condition, training=True)
@@ -147,19 +148,19 @@ def test_conditional_batch_normalisation_uses_moving_statistics_at_inference():
 
 def test_minibatch_stddev_is_one_number_for_each_group():
     x = normal(8, 3, 3, 5)
-    y = layers.MinibatchStdDev(4)(x).numpy()
+    y = stylegan2.MinibatchStdDev(4)(x).numpy()
     np.testing.assert_array_equal(y[..., :5], x)
     for start in (0, 1):  # rows 0, 2, 4, 6 are a group
         expected = np.sqrt(x[start::2].var(axis=0) + 1e-8).mean()
         np.testing.assert_allclose(y[start::2, ..., 5], expected, rtol=1e-4)
-    same = layers.MinibatchStdDev(4)(np.repeat(x[:1], 4, axis=0)).numpy()
+    same = stylegan2.MinibatchStdDev(4)(np.repeat(x[:1], 4, axis=0)).numpy()
     assert same[..., 5].max() < 1e-3
-    assert layers.MinibatchStdDev(4)(x[:3]).shape == (3, 3, 3, 6)  # one group of 3
+    assert stylegan2.MinibatchStdDev(4)(x[:3]).shape == (3, 3, 3, 6)  # one group of 3
 
 
 def test_pixel_norm_leaves_a_mean_square_of_one():
     x = 7 * normal(2, 3, 3, 16)
-    y = layers.PixelNorm()(x).numpy()
+    y = normalization.PixelNorm()(x).numpy()
     np.testing.assert_allclose((y**2).mean(axis=-1), 1, rtol=1e-4)
     np.testing.assert_allclose(y / x, np.broadcast_to((y / x)[..., :1], x.shape), 1e-4)
 
@@ -170,7 +171,7 @@ def test_network_with_attention_and_classes_exports_its_average():
     for batch in source.stream(0).take(3):
         model.train_step(batch)
     for layer in model.ema_generator._flatten_layers():
-        if isinstance(layer, layers.SpectralNormalization):
+        if isinstance(layer, spectral.SpectralNormalization):
             kernel = layer.normalized_kernel().numpy()
             norm = np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), 2)
             assert 0.9 < norm < 3

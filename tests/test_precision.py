@@ -9,8 +9,8 @@ import tensorflow as tf
 from conftest import ZOO, smoke_model
 
 from keras_gans import engine, train
-from keras_gans.layers import convolution
-from keras_gans.recipes import config
+from keras_gans.engine import precision as precision_lib
+from keras_gans.recipes import build, config
 from keras_gans.sampling import keras_sampler
 
 QUICK = "cgan", "wgan_gp", "pix2pix"
@@ -65,7 +65,7 @@ def test_the_same_model_comes_out_of_a_checkpoint_and_an_export(tmp_path):
         }
     plain = config.load_config("dcgan", smoke=True)
     info = keras_sampler.Workdir(str(tmp_path)).read()[1]
-    other = keras_sampler.build_model(plain, info)
+    other = build.build_model(plain, info)
     other.ema_generator.set_weights(sampler.model.ema_generator.get_weights())
     latents = {"latents": sampler.latents(range(4), seed=0)}
     np.testing.assert_array_equal(sampler.run(latents), other(latents).numpy())
@@ -75,7 +75,7 @@ def test_the_same_model_comes_out_of_a_checkpoint_and_an_export(tmp_path):
 
 def test_inner_gradients_of_float16_do_not_vanish():
     """D(x) = 2e-8 sum(x), in two factors: its gradient is none in float16."""
-    with convolution.policy("mixed_float16"):
+    with precision_lib.policy("mixed_float16"):
         network = keras.Sequential(
             [
                 keras.Input((4,)),

@@ -10,10 +10,9 @@ from keras_gans import engine
 from keras_gans.engine import ema, optimizers
 from keras_gans.engine import tensorflow as engine_tensorflow
 from keras_gans.errors import UserError
-from keras_gans.layers import convolution
+from keras_gans.layers import resampling
 from keras_gans.networks import r3gan
-from keras_gans.recipes import config
-from keras_gans.sampling import keras_sampler
+from keras_gans.recipes import build, config
 
 RNG = np.random.default_rng(0)
 
@@ -119,7 +118,7 @@ def test_halving_is_the_filter_1331():
             weight = (1, 3, 3, 1)[i] * (1, 3, 3, 1)[j] / 64
             expected += weight * padded[:, i : i + 6 : 2, j : j + 6 : 2]
     np.testing.assert_allclose(
-        convolution.blur(x, strides=2), expected, rtol=1e-4, atol=1e-6
+        resampling.blur(x, strides=2), expected, rtol=1e-4, atol=1e-6
     )
 
 
@@ -300,7 +299,7 @@ def test_only_known_numbers_may_follow_a_schedule():
     with pytest.raises(UserError, match="beta_1: no schedule can be set for it"):
         config.load_config("dcgan", [f"g_optimizer.beta_1={schedule}"])
     recipe = config.load_config("dcgan", [f"g_optimizer.beta_2={schedule}"])
-    assert keras_sampler._optimizer(recipe.g_optimizer).beta_2 is not None
+    assert build.make_optimizer(recipe.g_optimizer).beta_2 is not None
 
 
 def test_classes_can_be_left_out():

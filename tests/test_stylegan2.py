@@ -14,6 +14,7 @@ from keras_gans.device.sampler import SamplerError
 from keras_gans.networks import stylegan2
 from keras_gans.recipes import config
 from keras_gans.sampling import keras_sampler as building
+from keras_gans.sampling import load
 
 # The tests of one smoke run, on one worker.
 GROUP = pytest.mark.xdist_group("stylegan2")
@@ -166,13 +167,13 @@ def test_truncation_moves_styles_towards_their_mean_layer_by_layer():
 @GROUP
 def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run):
     workdir = smoke_run("stylegan2")
-    keras_sampler = sample.load(str(workdir))
+    keras_sampler = load.load(str(workdir))
     generator = keras_sampler.model.ema_generator
     for layer in generator.get_layer("synthesis").layers:
         if isinstance(layer, stylegan2.AddNoise):
             assert layer.gain.numpy() != 0  # it has learned some
     for source in ("", "export/saved_model", "export/generator.tflite"):
-        sampler = sample.load(str(workdir / source))
+        sampler = load.load(str(workdir / source))
         labels = sampler.labels(3, [0, 1, 2])
         other = sampler.latents(range(3), seed=2)
         count = sampler.info["inputs"]["mix"]["shape"][0]
@@ -195,7 +196,7 @@ def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run)
 @GROUP
 def test_mixed_pictures_are_shifted_as_well(smoke_run, tmp_path):
     path = str(smoke_run("stylegan2") / "export/generator.tflite")
-    sampler = sample.load(path)
+    sampler = load.load(path)
     # from layer 0 on, they are all the other seed's
     mixed = sampler.sample(3, seed=1, shift=0.5, mix=(2, 0)).astype(int)
     expected = sampler.sample(3, seed=2, shift=0.5).astype(int)
@@ -216,7 +217,7 @@ def test_mixed_pictures_are_shifted_as_well(smoke_run, tmp_path):
 
 @GROUP
 def test_styles_options_out_of_range_are_said(smoke_run):
-    sampler = sample.load(str(smoke_run("stylegan2") / "export/generator.tflite"))
+    sampler = load.load(str(smoke_run("stylegan2") / "export/generator.tflite"))
     count = sampler.info["inputs"]["mix"]["shape"][0]
     for options, message in (
         ({"truncation": [0.5, 0.5]}, f"expected one number, or {count}, got 2"),

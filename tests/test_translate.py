@@ -19,7 +19,7 @@ from keras_gans.device import sampler as sampler_lib
 from keras_gans.device.sampler import BaseSampler, SamplerError
 from keras_gans.errors import UserError
 from keras_gans.models.pix2pix import Pix2Pix
-from keras_gans.sampling import keras_sampler
+from keras_gans.sampling import keras_sampler, load
 
 ONE_RUN = pytest.mark.xdist_group("pix2pix")
 NOISE = np.random.default_rng(0)
@@ -268,8 +268,8 @@ def test_workdir_saved_model_and_any_size_tflite_make_the_same(smoke_run, tmp_pa
 @ONE_RUN
 def test_fixed_tflite_makes_any_size_by_tiles(smoke_run, tmp_path):
     run = smoke_run("pix2pix")
-    ours = sample.load(str(run))
-    fixed = sample.load(str(run / "export" / "generator.tflite"))
+    ours = load.load(str(run))
+    fixed = load.load(str(run / "export" / "generator.tflite"))
     assert fixed.info["tile"] == 16
     for picture in (noise(16, 16, 1), noise(5, 40, 1), noise(33, 20, 1)):
         expected = ours.translate(picture, 16, 8).astype(int)
@@ -310,7 +310,7 @@ for i, png in enumerate(signatures["png"](files=files)["png"].numpy()):
     open(f"made{{i}}.png", "wb").write(png)
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
-    ours = sample.load(str(run))
+    ours = load.load(str(run))
     made = np.load(tmp_path / "made.npy").astype(int)
     for picture, one in zip(np.load(tmp_path / "pictures.npy"), made, strict=True):
         assert np.abs(ours.translate(picture) - one).max() <= 1
@@ -437,7 +437,7 @@ def test_tflite_files_of_every_kind_are_near(smoke_run, tmp_path, capsys, size):
             assert 0 < row["largest_deviation"] < largest
             assert row["mean_deviation"] < mean and row["bytes"] < rows[0]["bytes"]
         path = str(run / "export" / row["file"])
-        loaded = sample.load(path)
+        loaded = load.load(path)
         assert loaded.info["tile"] == (16 if size is None else size)
         assert loaded.translate(noise(30, 50, 1)).shape == (30, 50, 1)
         names = {
@@ -509,11 +509,11 @@ def test_model_that_goes_back_is_exported_in_both_directions(
     rows = {r["file"]: r for r in json.loads((run / "export/report.json").read_text())}
     picture, found = noise(16, 16, 1), {}
     for backward in (False, True):
-        expected = sample.load(str(run), backward=backward).translate(picture)
+        expected = load.load(str(run), backward=backward).translate(picture)
         for name in ("saved_model", "generator.tflite"):
             stem, dot, ending = name.partition(".")
             name = stem + "_backward" * backward + dot + ending
-            loaded = sample.load(str(run / "export" / name))
+            loaded = load.load(str(run / "export" / name))
             assert loaded.info.get("backward", False) == backward
             apart = np.abs(loaded.translate(picture).astype(int) - expected)
             assert apart.max() <= 1
@@ -521,7 +521,7 @@ def test_model_that_goes_back_is_exported_in_both_directions(
         found[backward] = expected
     assert (found[False] != found[True]).any()
     with pytest.raises(UserError, match="its other direction is a file of its own"):
-        sample.load(str(run / "export" / "saved_model"), backward=True)
+        load.load(str(run / "export" / "saved_model"), backward=True)
     Image.fromarray(picture[..., 0]).save(tmp_path / "in.png")
     args = f"--source={run}", f"--input={tmp_path / 'in.png'}", "--backward"
     assert sample.main([*args, f"--out={tmp_path / 'out.png'}"]) == 0

@@ -17,7 +17,8 @@ from keras_gans.data import DataOptions, sources
 from keras_gans.engine import optimizers
 from keras_gans.errors import UserError
 from keras_gans.evaluation import translation
-from keras_gans.layers.any_size import InstanceNormalization, PadToMultiple
+from keras_gans.layers.any_size import PadToMultiple
+from keras_gans.layers.normalization import InstanceNormalization
 from keras_gans.networks import patchgan, rrdb, spade, translator, unet
 
 MODELS = ["pix2pix", "cyclegan", "cut", "spade", "esrgan"]

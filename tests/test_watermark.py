@@ -7,14 +7,15 @@ import shutil
 import numpy as np
 import pytest
 from conftest import smoke_model
-from keras_gans.export import watermark as marking
+from keras_gans.export import watermark
 from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image
 
-from keras_gans import benchmark, data, sample, watermark
+from keras_gans import benchmark, data
+from keras_gans import watermark as command
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.recipes import config
-from keras_gans.sampling import keras_sampler
+from keras_gans.sampling import keras_sampler, load
 
 
 def mark(pictures, key="a key"):
@@ -37,7 +38,7 @@ def graph(pictures, key="a key"):
     """What the exported graph makes of uint8 pictures."""
     known = watermark.scheme(pictures.shape[1], key)
     x = sampler_lib.to_float(pictures)
-    made = marking.mark(x, known, pictures.shape[-1]).numpy()
+    made = watermark.mark(x, known, pictures.shape[-1]).numpy()
     return sampler_lib.to_uint8(made)
 
 
@@ -127,11 +128,11 @@ def test_exports_mark_what_they_make(smoke_run, tmp_path, capsys):
     rows = {r["file"]: r for r in json.loads((run / "export/report.json").read_text())}
     assert rows["saved_model"]["largest_deviation"] < 1e-4
     assert rows["generator.tflite"]["largest_deviation"] < 1e-4
-    plain = sample.load(str(run))
+    plain = load.load(str(run))
     expected = plain.sample(64, seed=0)
     files = "saved_model", *(f"generator{q}.tflite" for q in ("", "_float16", "_int8"))
     for name in files:
-        loaded = sample.load(str(run / "export" / name))
+        loaded = load.load(str(run / "export" / name))
         assert loaded.info["watermark"] == watermark.VERSION
         assert "a key" not in json.dumps(loaded.info)
         made = loaded.sample(64, seed=0)
@@ -181,7 +182,7 @@ def test_command_reads_files_folders_and_sheets(tmp_path, capsys):
     capsys.readouterr()
 
     def said(*args):
-        assert watermark.main([str(a) for a in args]) == 0
+        assert command.main([str(a) for a in args]) == 0
         return capsys.readouterr().out
 
     assert said(folder, "--key=a key") == said("--key", "a key", folder)
@@ -205,15 +206,15 @@ def test_mistakes_are_one_line(smoke_run, tmp_path, capsys):
     Image.new("L", (12, 12)).save(tmp_path / "small.png")
     wide, key = tmp_path / "wide.png", "--key=word"
     for main, args, message in (
-        (watermark.main, [], "say which picture"),
-        (watermark.main, [str(wide)], "say which key"),
-        (watermark.main, [str(wide), key], "expected a square picture"),
-        (watermark.main, [str(wide), key, "--size=3"], "--size=3: expected 16"),
-        (watermark.main, [str(tmp_path / "none.png"), key], "No such file"),
-        (watermark.main, [str(tmp_path / "text.png"), key], "text.png: "),
-        (watermark.main, [str(tmp_path / "empty"), key], "no files that end in"),
-        (watermark.main, [str(tmp_path / "small.png"), key], "16 pixels or more"),
-        (watermark.main, [str(tmp_path / "small.png"), "--key="], "key is empty"),
+        (command.main, [], "say which picture"),
+        (command.main, [str(wide)], "say which key"),
+        (command.main, [str(wide), key], "expected a square picture"),
+        (command.main, [str(wide), key, "--size=3"], "--size=3: expected 16"),
+        (command.main, [str(tmp_path / "none.png"), key], "No such file"),
+        (command.main, [str(tmp_path / "text.png"), key], "text.png: "),
+        (command.main, [str(tmp_path / "empty"), key], "no files that end in"),
+        (command.main, [str(tmp_path / "small.png"), key], "16 pixels or more"),
+        (command.main, [str(tmp_path / "small.png"), "--key="], "key is empty"),
         (
             main_of_export,
             [f"--workdir={smoke_run('cgan')}", "--watermark="],
@@ -235,4 +236,4 @@ def test_what_cannot_be_marked(name, message):
         model, config.load_config(name, smoke=True), source.info
     )
     with pytest.raises(ValueError, match=message):
-        marking.marked(keras_sampler.KerasSampler(model, info), "a key")
+        watermark.marked(keras_sampler.KerasSampler(model, info), "a key")

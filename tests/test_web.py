@@ -14,8 +14,9 @@ from keras_gans.export import web
 from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image
 
-from keras_gans import provenance, sample
+from keras_gans import provenance
 from keras_gans.device import sampler as sampler_lib
+from keras_gans.sampling import load
 from keras_gans.storage import caches
 
 pytestmark = pytest.mark.xdist_group("web")
@@ -116,7 +117,7 @@ def settled(page):
 )
 def test_same_latents_give_the_same_picture_as_python(name, visit):
     run, page, said = visit(name)
-    sampler = sample.load(str(run / "export" / "generator.tflite"))
+    sampler = load.load(str(run / "export" / "generator.tflite"))
     latents = sampler.latents(range(3), seed=5)
     labels = sampler.labels(3, None)
     expected = sampler.generate(latents, labels)
@@ -143,7 +144,7 @@ def test_controls_change_the_picture(visit):
         seen.append(pixels(page))
         # the picture of that label, of the page's own latents
         latents = page.evaluate("Array.from(ganPage.latents(0))")
-        sampler = sample.load(str(run / "export" / "generator.tflite"))
+        sampler = load.load(str(run / "export" / "generator.tflite"))
         z = np.array([latents], np.float32)
         made = sampler.generate(z, np.array([int(label)], np.int32))[0]
         apart = np.abs(
@@ -182,7 +183,7 @@ def test_downloads_say_where_they_come_from(visit, tmp_path):
     path = tmp_path / "made.png"
     waiting.value.save_as(path)
     said = provenance.read(str(path))
-    info = sample.load(str(run / "export" / "generator.tflite")).info
+    info = load.load(str(run / "export" / "generator.tflite")).info
     assert said["generator"] == sampler_lib.describe(info)["generator"]
     assert (said["seed"], said["label"]) == (9, 4)
     assert said["digital_source_type"].endswith("trainedAlgorithmicMedia")
@@ -221,7 +222,7 @@ def test_page_fits_a_phone(name, visit):
 
 def test_pictures_from_pictures(visit, tmp_path):
     run, page, said = visit("pix2pix")
-    sampler = sample.load(str(run / "export" / "generator.tflite"))
+    sampler = load.load(str(run / "export" / "generator.tflite"))
     side, _, channels = sampler.info["source_shape"]
     rng = np.random.default_rng(0)
     given = rng.integers(0, 256, (side, side, channels), np.uint8)

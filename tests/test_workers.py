@@ -17,8 +17,9 @@ from keras_gans import data, strategies, train
 from keras_gans.data import DataOptions
 from keras_gans.data.options import Share
 from keras_gans.errors import UserError
-from keras_gans.recipes.config import TrainOptions
+from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.storage import checkpoint
+from keras_gans.training import pacing
 
 RATE = 'class_name = "SGD"\nlearning_rate = 0.05'
 PLAIN = ["--set=generator.normalization=none", "--set=discriminator.dropout=0.0"]
@@ -237,11 +238,11 @@ def test_calls_end_where_something_is_due(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(strategies.time, "monotonic", lambda: now[0])
     options = TrainOptions(100, log_every=25, grid_every=40, checkpoint_every=33)
-    in_step = list(strategies.sizes(3, 100, options, paced=False))
+    in_step = list(pacing.sizes(3, 100, options, paced=False))
     assert in_step == [10, 10, 2, 8, 7, 10, 10, 6, 9, 5, 10, 9, 1]
     for seconds, most in ((0.001, 10), (0.1, 5), (2.0, 1)):
         found = []
-        for size in strategies.sizes(0, 100, options):
+        for size in pacing.sizes(0, 100, options):
             now[0] += (60.0 if not found else 0.0) + seconds * size
             found.append(size)
         assert sum(found) == 100

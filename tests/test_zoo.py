@@ -12,13 +12,14 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, smoke_model, variables_of
 
-from keras_gans import engine, sample, zoo
+from keras_gans import engine, zoo
 from keras_gans.models.esrgan import ESRGAN
 from keras_gans.models.rsgan import RSGAN
 from keras_gans.models.sngan import SNGAN
 from keras_gans.models.spade import SPADE
 from keras_gans.models.wgan import WGAN
 from keras_gans.recipes import config
+from keras_gans.sampling import load
 
 # Their D(x) - D(G(z)) does not know the last bias (the hinge's, within its margins).
 OF_DIFFERENCES = WGAN, RSGAN, SNGAN, ESRGAN, SPADE
@@ -147,7 +148,7 @@ def test_same_seed_gives_the_same_picture_from_each_source(zoo_name, smoke_run):
     ]
     pictures = []
     for source in sources:
-        sampler = sample.load(str(source))
+        sampler = load.load(str(source))
         drawn = draw(sampler, 5)
         pictures.append(drawn.astype(int))
         assert drawn.shape == (5, *sampler.info["image_shape"])
@@ -162,7 +163,7 @@ def test_same_seed_gives_the_same_picture_from_each_source(zoo_name, smoke_run):
 
 def test_exports_agree_with_keras_on_random_latents(zoo_name, smoke_run):
     workdir = smoke_run(zoo_name)
-    keras_sampler = sample.load(str(workdir))
+    keras_sampler = load.load(str(workdir))
     if keras_sampler.model.takes_pictures:
         rng = np.random.default_rng(11)
         shape = 16, *keras_sampler.info["source_shape"]
@@ -173,7 +174,7 @@ def test_exports_agree_with_keras_on_random_latents(zoo_name, smoke_run):
     expected = keras_sampler.run(inputs)
     assert np.isfinite(expected).all() and np.abs(expected).max() <= 1
     for name in ("saved_model", "generator.tflite"):
-        actual = sample.load(str(workdir / "export" / name)).run(inputs)
+        actual = load.load(str(workdir / "export" / name)).run(inputs)
         # not assert_allclose with its equal_nan: NaN must fail
         assert np.abs(actual - expected).max() < 1e-4, name
 

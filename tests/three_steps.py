@@ -12,6 +12,8 @@ import sys
 
 import numpy as np
 
+from keras_gans.recipes import build
+
 STEPS = 3
 # Draws of dropout are no `keras.random`; without normalisation where flat pictures
 # make chaos of it, as in test_distribute.py.
@@ -70,13 +72,12 @@ def three_steps(name, rate, start, end, overrides):
 
     from keras_gans import data
     from keras_gans.recipes import config
-    from keras_gans.sampling import keras_sampler
     from keras_gans.storage import checkpoint
 
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
     fix_draws()
-    model = keras_sampler.build_model(recipe, source.info)
+    model = build.build_model(recipe, source.info)
     sgds = [keras.optimizers.SGD(float(rate)) for _ in range(2)]
     model.compile(*sgds, accumulate=recipe.train.accumulate)
     if os.path.exists(start):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from keras_gans.benchmarks.quality import run_command
+from keras_gans.cli.child import run_command
 from keras_gans.device.sampler import write
 from keras_gans.diagnostics import rules as diagnosis
-from keras_gans.doctor import read_log
+from keras_gans.diagnostics.log import read_log
 from keras_gans.errors import UserError
 from keras_gans.storage.workdir import Workdir
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from keras_gans.benchmarks.quality import run_command
+from keras_gans.cli.child import run_command
 from keras_gans.device.sampler import write
 from keras_gans.errors import UserError
 from keras_gans.export.tflite import QUANTIZATIONS, file_name

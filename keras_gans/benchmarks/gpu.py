@@ -27,7 +27,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from keras_gans.cli.run import BACKENDS
+from keras_gans.backend import BACKENDS
 from keras_gans.device.sampler import peak_mib
 from keras_gans.errors import UserError
 
@@ -314,9 +314,10 @@ def _keras_row(precision: str, **numbers: Any) -> dict:
 
 def _main_job(asked: dict) -> Iterator[dict]:
     """Train as the train command does, for a minute at most."""
-    from keras_gans import strategies, train
+    from keras_gans import strategies
     from keras_gans.recipes.config import load_config
     from keras_gans.storage.workdir import Workdir
+    from keras_gans.training import run as run_lib
 
     rare = ["train.steps=1000000", "train.log_every=50", "train.grid_every=250"]
     rare += ["train.checkpoint_every=500"]  # smoke runs are full of these
@@ -334,7 +335,7 @@ def _main_job(asked: dict) -> Iterator[dict]:
                 os.kill(os.getpid(), signal.SIGINT)  # ends after the step it meets
 
         threading.Thread(target=interrupt, daemon=True).start()
-        train.run(config, workdir, None, strategies.make_team("auto"))
+        run_lib.run(config, workdir, None, strategies.make_team("auto"))
         done.set()
         seconds = time.monotonic() - begin
         with open(workdir.metrics, encoding="utf-8") as file:
@@ -355,9 +356,9 @@ def _main_job(asked: dict) -> Iterator[dict]:
 def _steps(asked: dict) -> Iterator[dict]:
     """Time a bare loop in each precision."""
     from keras_gans import data, engine
-    from keras_gans.benchmarks import throughput
+    from keras_gans.benchmarks import bare_loop, throughput
+    from keras_gans.recipes import build
     from keras_gans.recipes.config import load_config
-    from keras_gans.sampling import keras_sampler
 
     start, precisions = asked["start"], PRECISIONS
     if asked["smoke"] and asked["title"] != "cgan":
@@ -367,8 +368,8 @@ def _steps(asked: dict) -> Iterator[dict]:
         overrides = [*own, f"train.precision={precision}"]
         config = load_config(asked["title"], overrides, asked["smoke"])
         source = data.open_source(config.data, None, config.hparams.d_steps)
-        model = keras_sampler.build_model(config, source.info)
-        loop = throughput.bare_loop(engine.BareLoop(model), source)
+        model = build.build_model(config, source.info)
+        loop = throughput.bare_loop(bare_loop.BareLoop(model), source)
         steps = 4 if asked["smoke"] else STEPS
         loop(steps // 2 + 1)  # compiles steps with and without lazy penalties
         ready = time.monotonic() - start
@@ -442,12 +443,12 @@ def _peaks(asked: dict) -> Iterator[dict]:
     import numpy as np
 
     from keras_gans import engine
-    from keras_gans.benchmarks import throughput
+    from keras_gans.benchmarks import bare_loop, throughput
 
     gpu = engine.device_kind() != "cpu"
     side, start = 8192 if gpu else 1024, asked["start"]
     for dtype in ("bfloat16", "float32"):
-        peak = throughput.peak_gflops(engine.multiplications(dtype, side))
+        peak = throughput.peak_gflops(bare_loop.multiplications(dtype, side))
         figure = f"{peak:,.0f} GFLOP/s, {side}x{side} products"
         ready, start = time.monotonic() - start, time.monotonic()
         yield _keras_row(dtype, figure=figure, ready=ready)

@@ -15,14 +15,11 @@ import multiprocessing
 import os
 import re
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 
-from keras_gans.cli.run import import_backend
-from keras_gans.device.sampler import peak_mib, write
+from keras_gans.backend import import_backend
+from keras_gans.cli.child import run_command
+from keras_gans.device.sampler import write
 from keras_gans.errors import UserError
 from keras_gans.recipes.config import Config
 
@@ -373,31 +370,3 @@ def _curve(path: str) -> tuple[list, float]:
             curve.append([round(seconds, 1), row["kid"]])
             measuring = row["evaluation_seconds"]
     return curve, seconds
-
-
-def run_command(words: list[str]) -> tuple[int, float, str]:
-    """Runs a command of this package.
-
-    Returns:
-        (exit status: 0, or 1 for values that were not finite; the most memory that it
-        held, in MiB; the last line that it wrote to stderr).
-
-    Raises:
-        UserError: if it fails in another way, with its own last line.
-    """
-    command = [sys.executable, "-m", f"keras_gans.{words[0]}", *words[1:]]
-    peak = 0.0
-    with tempfile.TemporaryFile("w+") as err:
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err)
-        try:
-            while child.poll() is None:
-                peak = max(peak, peak_mib(child.pid))
-                time.sleep(0.2)
-        except BaseException:
-            child.kill()
-            raise
-        err.seek(0)
-        said = (err.read().strip().splitlines() or ["no word"])[-1]
-    if child.returncode not in (0, 1):
-        raise UserError(f"{' '.join(words[:2])}: {said}")
-    return child.returncode, peak, said

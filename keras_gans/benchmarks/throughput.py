@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from keras_gans.backend import import_backend
 from keras_gans.benchmarks import torch_dcgan
-from keras_gans.cli.run import import_backend
 from keras_gans.device.sampler import peak_mib
 from keras_gans.recipes.config import Config
 
@@ -154,24 +154,25 @@ class Recipe:
 
     def __init__(self, config: Config, data_dir: str | None, steps: int):
         """Opens the data and builds the model."""
-        from keras_gans import data, engine, strategies
+        from keras_gans import data, engine
+        from keras_gans.benchmarks import bare_loop
         from keras_gans.diagnostics import sample_stats
-        from keras_gans.sampling import keras_sampler
+        from keras_gans.recipes import build
+        from keras_gans.training import pacing
 
         self.config, self.steps = config, steps
         self.source = data.open_source(config.data, data_dir, config.hparams.d_steps)
         self.size = self.source.options.batch_size
-        self.model = keras_sampler.build_model(config, self.source.info)
+        self.model = build.build_model(config, self.source.info)
         self.examples = sample_stats.examples(self.source)
-        self.loop = engine.BareLoop(self.model)
+        self.loop = bare_loop.BareLoop(self.model)
         self.bare = bare_loop(self.loop, self.source)
         self.stream = self.source.stream(config.train.seed)
         self.spans: list[tuple[int, int]] = []  # first and last step of each fit
         self.model.train_function = engine.train_function(  # traced once
             self.model,
             itertools.chain.from_iterable(
-                strategies.sizes(*self.spans[i], config.train)
-                for i in itertools.count()
+                pacing.sizes(*self.spans[i], config.train) for i in itertools.count()
             ),
         )
 
@@ -194,18 +195,18 @@ class Recipe:
 
     def facts(self) -> dict[str, float]:
         """Floating-point operations for each image, and the device's peak."""
-        from keras_gans import engine
+        from keras_gans.benchmarks import bare_loop
 
         flop = self.loop.count_flop(next(iter(self.stream))) / self.size
         dtype = self.config.train.precision.removeprefix("mixed_")
-        return {"flop": flop, "peak": peak_gflops(engine.multiplications(dtype))}
+        return {"flop": flop, "peak": peak_gflops(bare_loop.multiplications(dtype))}
 
     def _fit(self, steps: int) -> float:
         import keras
 
         from keras_gans.sampling import keras_sampler
         from keras_gans.storage.workdir import Workdir
-        from keras_gans.training import callbacks
+        from keras_gans.training import callbacks, step_callback
 
         class Clock(keras.callbacks.Callback):
             """From the first step's start to the last one's end."""
@@ -240,7 +241,7 @@ class Recipe:
                 steps_per_epoch=steps,
                 verbose=0,
                 shuffle=False,
-                callbacks=callbacks.CallbackList(
+                callbacks=step_callback.CallbackList(
                     [*watching, clock], add_history=True, model=self.model
                 ),
             )
@@ -262,7 +263,7 @@ def bare_loop(loop: Any, source: Any) -> Callable[[int], float]:
     """The same updates with nothing around them: no callback, no input pipeline.
 
     Args:
-        loop: An `engine.BareLoop`.
+        loop: A `bare_loop.BareLoop`.
         source: Data source; its first 16 batches are used in turn.
 
     Returns:

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_gans.data.images import halvings
 from keras_gans.errors import UserError
+from keras_gans.layers.sizes import halvings
 from keras_gans.recipes.config import Config, differences, load_config
 
 WAYS = (

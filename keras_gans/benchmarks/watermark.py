@@ -10,13 +10,13 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from keras_gans import data, watermark
+from keras_gans import data
 from keras_gans.device.sampler import to_float, to_uint8
 from keras_gans.evaluation import features
-from keras_gans.evaluation.collect import SUBSET_SIZE, SUBSETS
+from keras_gans.evaluation.compare import SUBSET_SIZE, SUBSETS
 from keras_gans.evaluation.metrics.kid import kid, standard_error
-from keras_gans.export import saved_model, tflite
-from keras_gans.export import watermark as marking
+from keras_gans.export import saved_model, tflite, watermark
+from keras_gans.sampling import load
 from keras_gans.sampling.keras_sampler import KerasSampler
 
 KEY = "trial"
@@ -65,7 +65,7 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
         A report in Markdown.
     """
     plain = sampler.sample(num, seed=0)
-    made = _exported(marking.marked(sampler, KEY), num)
+    made = _exported(watermark.marked(sampler, KEY), num)
     lines = [
         "| pictures | changed by | marked alone | nine together |",
         "|---|---|---|---|",
@@ -73,7 +73,7 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
     sets = {"float32 .tflite": made["float32"], "int8 .tflite": made["int8"]}
     known = watermark.scheme(real.shape[1], KEY)
     parts = (
-        marking.mark(to_float(part), known, real.shape[-1])
+        watermark.mark(to_float(part), known, real.shape[-1])
         for part in np.array_split(real, max(1, num // 64))
     )
     sets["real ones, marked alike"] = to_uint8(np.concatenate(list(parts)))
@@ -116,7 +116,6 @@ def real_pictures(
 
 
 def _exported(marked: KerasSampler, num: int) -> dict[str, np.ndarray]:
-    from keras_gans import sample
 
     found = {}
     with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
@@ -125,7 +124,7 @@ def _exported(marked: KerasSampler, num: int) -> dict[str, np.ndarray]:
         for quantization in ("float32", "int8"):
             path = os.path.join(folder, f"{quantization}.tflite")
             tflite.export(marked, path, source, quantization)
-            found[quantization] = sample.load(path).sample(num, seed=0)
+            found[quantization] = load.load(path).sample(num, seed=0)
     return found
 
 

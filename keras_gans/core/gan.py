@@ -13,8 +13,9 @@ from keras_gans import engine
 from keras_gans.core import augment, penalties
 from keras_gans.core.hparams import Hparams
 from keras_gans.core.judging import INSTRUMENTS, Judge
-from keras_gans.engine import accumulation, ema, optimizers
-from keras_gans.layers import convolution
+from keras_gans.engine import accumulation, ema, optimizers, precision
+from keras_gans.layers import spectral
+from keras_gans.networks import interface
 
 Tensor = Any
 
@@ -58,7 +59,7 @@ class BaseGAN(Judge, engine.Model):
         self.hparams = hparams or self.Hparams()
         self.generator = generator()
         self.discriminator = discriminator()
-        with convolution.policy("float32"):  # what is sampled, evaluated and exported
+        with precision.policy("float32"):  # what is sampled, evaluated and exported
             self.ema_generator = generator()
         self.ema_generator.trainable = False
         self.ema_generator.set_weights(self.generator.get_weights())
@@ -133,9 +134,7 @@ class BaseGAN(Judge, engine.Model):
         Returns:
             float [batch, height, width, channels], cut off at -1 and 1.
         """
-        inputs = convolution.complete(
-            self.ema_generator, inputs, self.sampling_defaults
-        )
+        inputs = interface.complete(self.ema_generator, inputs, self.sampling_defaults)
         return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
 
     def train_step(self, data: tuple[Tensor, Tensor] | Tensor) -> dict[str, Tensor]:
@@ -156,7 +155,7 @@ class BaseGAN(Judge, engine.Model):
         for i in range(every):  # every so many rows: the same on one device and several
             batch = real[i::every], None if labels is None else labels[i::every]
             d_logs = self.update_discriminator(*batch)
-        convolution.power_iteration(self.generator)
+        spectral.power_iteration(self.generator)
         g_logs = self.minimize(self.g_losses, batch, self.g_variables, self.g_optimizer)
         self.step.assign_add(1)
         ema.update(self.ema_generator, self.generator, self.average_decay())
@@ -178,7 +177,7 @@ class BaseGAN(Judge, engine.Model):
 
     def update_discriminator(self, real: Tensor, labels: Tensor | None) -> dict:
         """Takes one step of the discriminator; arguments as `d_losses`, logs back."""
-        convolution.power_iteration(self.discriminator)
+        spectral.power_iteration(self.discriminator)
         return self.minimize(
             lambda *batch: self.d_losses(*batch) | self.regularizers(*batch),
             (real, labels),
@@ -219,7 +218,7 @@ class BaseGAN(Judge, engine.Model):
             float [batch, height, width, channels].
         """
         latents = engine.replica_slice(self.draw_latents, ops.shape(real)[0])
-        return convolution.run(self.generator, "latents", latents, labels)
+        return interface.run(self.generator, "latents", latents, labels)
 
     def draw_latents(self, num: int) -> Tensor:
         """Draws latents for a training step: float [num, latent_dim]."""

@@ -12,7 +12,7 @@ from keras_gans import engine
 from keras_gans.core import penalties
 from keras_gans.core.augment import Augmentation
 from keras_gans.core.hparams import Hparams
-from keras_gans.layers import convolution
+from keras_gans.networks import interface
 
 Tensor = Any
 INSTRUMENTS = ("real_score", "fake_score", "fakes_passing")
@@ -46,9 +46,7 @@ class Judge:
             What it says of the images, as `hparams.augment` shows them to it: raw
             logits, float [batch, ...], or {"logits": ..., and those of other heads}.
         """
-        return convolution.run(
-            self.discriminator, "images", self.augment(images), labels
-        )
+        return interface.run(self.discriminator, "images", self.augment(images), labels)
 
     def score(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The raw logits of `examine`, float [batch, ...]."""

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_gans.core import gan, hparams
 from keras_gans.errors import UserError
-from keras_gans.layers import convolution
+from keras_gans.networks import interface
 
 Tensor = Any
 
@@ -95,7 +95,7 @@ class TranslationGAN(gan.BaseGAN):
     def examine(self, images: Tensor, source: Tensor | None) -> Tensor | dict:
         """Asks the discriminator; see BaseGAN. Both pictures are augmented as one."""
         if "source" not in self.discriminator.input:
-            return convolution.run(
+            return interface.run(
                 self.discriminator, "images", self.augment(images), None
             )
         both = self.augment(ops.concatenate([images, source], axis=-1))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_gans.cli.run import find_tensorflow
+from keras_gans.backend import find_tensorflow
 from keras_gans.data.options import DERIVED, DataInfo, DataOptions
 from keras_gans.errors import UserError, did_you_mean
 

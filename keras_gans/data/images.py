@@ -23,23 +23,11 @@ __all__ = [
     "encode",
     "fit",
     "grid",
-    "halvings",
     "read",
     "save",
     "to_float",
     "to_uint8",
 ]
-
-
-def halvings(side: int) -> tuple[int, int]:
-    """Halves a side while it is above 7 and even: (what is left, how often).
-
-    Networks reach a side if 4 to 7 are left after at least one halving.
-    """
-    times = 0
-    while side > 7 and side % 2 == 0:
-        side, times = side // 2, times + 1
-    return side, times
 
 
 def read(

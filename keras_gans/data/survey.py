@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from keras_gans.data.images import halvings
+from keras_gans.layers.sizes import halvings
 
 SIDES = (28, 32, 48, 64)  # what is chosen from; more has to be asked for
 GREY = ("1", "L", "LA", "I", "I;16", "F")  # Pillow's modes without colour

@@ -6,18 +6,14 @@ come from. Needs neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
-from keras_gans.errors import UserError
+from keras_gans.diagnostics.log import Log
 
-SETTLED = 300  # steps before which nothing but numbers that are not finite is odd
-RECENT, LEAST = 200, 4  # what is judged: so many of the last steps, and lines
-EARLY = 100  # steps in which pictures are still noise, which differs much
 VANISHED = 1e-6  # gradient norm
 SATURATED = 0.9  # share of the values that should lie between
 FALLEN, ALIKE = 0.6, 0.4  # diversity: against the best so far; and at all
@@ -45,59 +41,6 @@ class Finding:
     def __str__(self) -> str:
         """One line."""
         return f"step {self.step}: {self.name}: {self.text}"
-
-
-class Log:
-    """The lines of a run's log, as they come.
-
-    Attributes:
-        rows: One for each step that has lines.
-        not_finite: The values that first were not finite, in the order in which they
-            are computed.
-        best_diversity: The best median of LEAST lines in a row, after EARLY.
-    """
-
-    def __init__(self, rows: Sequence[dict] = ()):
-        """Takes the lines that there are."""
-        self.rows: list[dict] = []
-        self.not_finite: list[str] = []
-        self.best_diversity = 0.0
-        self._diversities: collections.deque = collections.deque(maxlen=LEAST)
-        for row in rows:
-            self.add(row)
-
-    def add(self, row: dict) -> None:
-        """Takes one more line of metrics.jsonl."""
-        if self.rows and self.rows[-1]["step"] == row["step"]:
-            self.rows[-1] |= row
-        else:
-            self.rows.append(dict(row))
-        self.not_finite = self.not_finite or row.get("not_finite", [])
-        if "diversity" in row and row["step"] > EARLY:
-            self._diversities.append(row["diversity"])
-            if len(self._diversities) == LEAST:
-                now = float(np.median(self._diversities))
-                self.best_diversity = max(self.best_diversity, now)
-
-    @property
-    def step(self) -> int:
-        """The last line's step; 0 if there is none."""
-        return self.rows[-1]["step"] if self.rows else 0
-
-    def recent(self, name: str) -> np.ndarray:
-        """A value of the last lines: of RECENT steps, or LEAST lines if that is more.
-
-        float [num]; empty while there are fewer than LEAST lines behind SETTLED.
-        """
-        found = []
-        for row in reversed(self.rows):  # a long log is looked at again and again
-            step = row["step"]
-            far = step <= self.step - RECENT and len(found) >= LEAST
-            if far or step <= SETTLED:
-                break
-            if name in row:
-                found.append(row[name])
-        return np.array(found[::-1] if len(found) >= LEAST else [], float)
 
 
 def not_finite(log: Log) -> str | None:
@@ -253,40 +196,3 @@ class Watch:
         for row in log.rows:
             part.add(row)
             self.look(part)
-
-
-def check_pictures(pictures: np.ndarray, dataset: str = "") -> None:
-    """Checks that a model can learn from pictures, before it begins.
-
-    Args:
-        pictures: float [num, height, width, channels]; a batch will do.
-        dataset: The data set that this package read them from, whose range is known;
-            "" for pictures of your own, of which some should be darker than grey.
-
-    Raises:
-        UserError: if they are not in [-1, 1], not finite, or all the same.
-    """
-    try:
-        pictures = np.asarray(pictures, np.float32)
-    except ValueError:  # of several shapes, as (images, labels)
-        pictures = np.zeros(0)
-    if pictures.ndim != 4 or not pictures.size:
-        raise UserError(
-            "expected pictures, float [num, height, width, channels], got "
-            + (f"shape {list(pictures.shape)}" if pictures.size else "none")
-        )
-    low, high = float(np.min(pictures)), float(np.max(pictures))
-    of, got = (f" of '{dataset}'" if dataset else ""), f"{low:.4g} to {high:.4g}"
-    where = f"{len(pictures)} pictures{of}"
-    if not np.isfinite([low, high]).all():
-        raise UserError(f"{where}: expected finite values, got {got}")
-    if low < -1.001 or high > 1.001 or (low >= 0 and not dataset):
-        raise UserError(
-            f"{where}: expected values in [-1, 1], got {got}; scale them, as x / 127.5 "
-            "- 1 of 0 to 255, or 2 * x - 1 of 0 to 1"
-        )
-    if len(pictures) > 1 and not np.ptp(pictures, axis=0).any():
-        raise UserError(
-            f"{where}: expected pictures that differ, got the same one (values {got}): "
-            "there is nothing to learn; look at what the files hold"
-        )

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from keras_gans import data
+from keras_gans.data import checks
 from keras_gans.device.sampler import BaseSampler
-from keras_gans.diagnostics import rules
 
 EXTREME = 0.99  # of values in [-1, 1]: beyond it they count as black or white
 EXAMPLES = 16, 64  # pictures, at least and at most
@@ -30,7 +30,7 @@ def examples(source: Any) -> tuple[np.ndarray, np.ndarray]:
     few, many = EXAMPLES
     num = max(few, min(many, source.options.batch_size))
     found = data.first_examples(source, num)
-    rules.check_pictures(found[0], source.options.dataset)
+    checks.check_pictures(found[0], source.options.dataset)
     return found
 
 

@@ -15,14 +15,11 @@ from keras_gans.engine.seeds import StepSeed
 from keras_gans.engine.tracing import computing, part
 
 if keras.backend.backend() == "jax":
-    from keras_gans.benchmarks.bare_loop_jax import BareLoop, multiplications
     from keras_gans.engine import jax as backend
 else:
-    from keras_gans.benchmarks.bare_loop_tensorflow import BareLoop, multiplications
     from keras_gans.engine import tensorflow as backend
 
 __all__ = [
-    "BareLoop",
     "Model",
     "StepSeed",
     "compiled",
@@ -38,7 +35,6 @@ __all__ = [
     "machine",
     "map_globally",
     "minimize",
-    "multiplications",
     "num_replicas",
     "part",
     "peak_memory_mib",

@@ -9,8 +9,9 @@ import numpy as np
 
 from keras_gans.data.folder import fingerprint
 from keras_gans.evaluation import collect
-from keras_gans.evaluation.collect import DataPictures, Seen
+from keras_gans.evaluation.collect import Seen
 from keras_gans.evaluation.features.network import RESIZER, FeatureNetwork
+from keras_gans.evaluation.streams import DataPictures
 from keras_gans.storage import caches
 
 FORMAT = 1  # raise it when `measuring.look` finds other things in the same pictures

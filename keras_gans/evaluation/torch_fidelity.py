@@ -12,7 +12,7 @@ from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError
 
 if TYPE_CHECKING:  # a missing package is said before TensorFlow is loaded
-    from keras_gans.evaluation.collect import DataPictures, SampledPictures
+    from keras_gans.evaluation.streams import DataPictures, SampledPictures
 
 # torch-fidelity's names, and what they are called in our table.
 MEASURES = {
@@ -55,7 +55,7 @@ def run(
     """
     from torch_fidelity import calculate_metrics
 
-    from keras_gans.evaluation.collect import SUBSET_SIZE, SUBSETS
+    from keras_gans.evaluation.compare import SUBSET_SIZE, SUBSETS
 
     network = "inception-v3-compat"
     with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:

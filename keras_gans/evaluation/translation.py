@@ -19,16 +19,17 @@ import tomllib
 from collections.abc import Iterator
 
 import numpy as np
-from absl import flags
 
 from keras_gans import data
 from keras_gans.data import images, sources
 from keras_gans.device.sampler import BaseSampler, to_float, to_uint8
 from keras_gans.errors import UserError
-from keras_gans.evaluation import collect
+from keras_gans.evaluation import progress as progress_lib
+from keras_gans.evaluation import streams
 from keras_gans.evaluation.features.network import FeatureNetwork
 from keras_gans.evaluation.metrics.kid import kid
 from keras_gans.evaluation.metrics.ssim import ssim
+from keras_gans.evaluation.options import EvaluationOptions
 
 CHUNK = 32  # pictures made at once
 SHOWN = 16  # pictures of the sheet
@@ -75,7 +76,7 @@ def shapes_of(sampler: BaseSampler) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def open_reference(
-    values: flags.FlagValues, sampler: BaseSampler, options: data.DataOptions
+    values: EvaluationOptions, sampler: BaseSampler, options: data.DataOptions
 ) -> Reference:
     """Opens the pictures that a generator is measured on.
 
@@ -186,7 +187,7 @@ def mean_picture(options: data.DataOptions, data_dir: str | None) -> np.ndarray 
         source = source.made
     channels = source.info.image_shape[-1]
     total, num = 0.0, 0
-    for stored, _ in source.chunks(collect.CHUNK):
+    for stored, _ in source.chunks(streams.CHUNK):
         total = total + stored[..., :channels].sum(axis=0, dtype=np.float64)
         num += len(stored)
     return to_float(total / num).astype(np.float32)
@@ -253,7 +254,7 @@ def measure(
     compared = {name: Comparison() for name in ("samples", "copies", "mean")}
     seen: dict[str, list] = {"real": [], "samples": [], "copies": []}
     shown: list[np.ndarray] = []
-    progress = collect.Progress(reference.title, reference.num)
+    progress = progress_lib.Progress(reference.title, reference.num)
     done, last = 0, reference.num - 1
     wanted = np.linspace(0, last, min(SHOWN, reference.num)).astype(int)
     for real, given in reference.stream:

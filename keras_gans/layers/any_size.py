@@ -122,44 +122,7 @@ class Double(layers.Layer):
         return (shape[0], *(s and 2 * s for s in shape[1:3]), shape[-1])
 
 
-class InstanceNormalization(layers.Layer):
-    """Gives each channel of each picture mean 0 and variance 1; nothing is learned.
-
-    Source: Ulyanov et al. 2016, "Instance Normalization" (arXiv 1607.08022).
-
-    Args:
-        epsilon: Added to the variance.
-    """
-
-    def __init__(self, epsilon: float = 1e-5):
-        """Keeps epsilon."""
-        super().__init__()
-        self._epsilon = epsilon
-
-    def call(self, x: Tensor) -> Tensor:
-        """Normalises float [batch, height, width, channels] over height and width."""
-        maps = ops.cast(x, "float32")
-        apart = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
-        variance = ops.mean(ops.square(apart), axis=(1, 2), keepdims=True)
-        return ops.cast(apart * ops.rsqrt(variance + self._epsilon), x.dtype)
-
-
 def reflected(x: Tensor, padding: int) -> Tensor:
     """Mirrors maps at all edges, without repeating the edge itself."""
     around = (padding, padding)
     return ops.pad(x, ((0, 0), around, around, (0, 0)), mode="reflect")
-
-
-def normalize(x: Tensor, kind: str) -> Tensor:
-    """Normalises maps.
-
-    Args:
-        x: float [batch, height, width, channels].
-        kind: "batch", "instance" or "none".
-
-    Returns:
-        Of x's shape.
-    """
-    if kind == "batch":
-        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
-    return InstanceNormalization()(x) if kind == "instance" else x

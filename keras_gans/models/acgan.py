@@ -21,8 +21,8 @@ from typing import Any
 
 from keras_gans.core import losses
 from keras_gans.errors import UserError
-from keras_gans.layers import convolution
 from keras_gans.models import cgan, gan
+from keras_gans.networks import interface
 
 Tensor = Any
 
@@ -60,12 +60,12 @@ class ACGAN(cgan.CGAN):
             UserError: if a network knows no classes, or the discriminator reads codes.
         """
         super().__init__(*args, **kwargs)
-        if "codes" in convolution.heads(self.discriminator):
+        if "codes" in interface.heads(self.discriminator):
             raise UserError("[discriminator] codes: acgan has none; expected 0")
 
     def discriminator_knows_classes(self) -> bool:
         """Whether it has a head that names the class."""
-        return "classes" in convolution.heads(self.discriminator)
+        return "classes" in interface.heads(self.discriminator)
 
     def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Minimises -L_S - L_C."""

@@ -26,7 +26,7 @@ from keras import ops
 from keras_gans import engine
 from keras_gans.core import gan, losses
 from keras_gans.core import hparams as base
-from keras_gans.layers import convolution
+from keras_gans.layers import resampling
 
 Tensor = Any
 
@@ -96,7 +96,7 @@ class FastGAN(gan.BaseGAN):
         targets = {
             "whole": real,
             "small": real,
-            "quarter": convolution.quarter(real, corner),
+            "quarter": resampling.quarter(real, corner),
         }
         missed = sum(
             ops.mean(ops.abs(self.shrink(target) - seen[name]), axis=(1, 2, 3))

@@ -24,8 +24,8 @@ from keras import ops
 from keras_gans import engine
 from keras_gans.core import augment, losses
 from keras_gans.errors import UserError
-from keras_gans.layers import convolution
 from keras_gans.models import gan
+from keras_gans.networks import interface
 
 Tensor = Any
 
@@ -71,7 +71,7 @@ class InfoGAN(gan.GAN):
             UserError: without a head for the codes, or with too few latents.
         """
         super().__init__(*args, **kwargs)
-        if not {"classes", "codes"} <= convolution.heads(self.discriminator):
+        if not {"classes", "codes"} <= interface.heads(self.discriminator):
             raise UserError(
                 'infogan: expected a discriminator with head = "auxiliary" and codes '
                 "of 1 or more, got one without"

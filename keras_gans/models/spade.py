@@ -22,7 +22,7 @@ from keras import ops
 
 from keras_gans.core import losses, translation
 from keras_gans.errors import UserError
-from keras_gans.layers import convolution
+from keras_gans.networks import interface
 
 Tensor = Any
 
@@ -59,7 +59,7 @@ class SPADE(translation.TranslationGAN):
             UserError: without a discriminator of two sizes.
         """
         super().__init__(*args, **kwargs)
-        if not {"logits", "logits_half"} <= convolution.heads(self.discriminator):
+        if not {"logits", "logits_half"} <= interface.heads(self.discriminator):
             raise UserError("spade: expected the networks of keras_gans.networks.spade")
         if self.hparams.augment:  # differently of both pictures whose maps are matched
             raise UserError('[hparams] augment: expected "" for spade')

@@ -21,8 +21,8 @@ from keras import ops
 
 from keras_gans import engine
 from keras_gans.core import penalties
-from keras_gans.layers.convolution import complete
 from keras_gans.models import gan
+from keras_gans.networks.interface import complete
 
 Tensor = Any
 

@@ -11,14 +11,11 @@ import keras
 from keras import layers, ops
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers.convolution import (
-    ConditionalBatchNormalization,
-    SelfAttention,
-    SNConv2D,
-    SNDense,
-    generator_inputs,
-    map_sizes,
-)
+from keras_gans.layers.attention import SelfAttention
+from keras_gans.layers.normalization import ConditionalBatchNormalization
+from keras_gans.layers.sizes import map_sizes
+from keras_gans.layers.spectral import SNConv2D, SNDense
+from keras_gans.networks.interface import generator_inputs
 from keras_gans.networks.resnet import check_attention, discriminator, up_block
 
 __all__ = ["discriminator", "generator"]  # the former is resnet's

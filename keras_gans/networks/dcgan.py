@@ -14,13 +14,12 @@ import keras
 from keras import initializers, layers
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers.convolution import (
-    PictureConv2D,
-    PictureConv2DTranspose,
+from keras_gans.layers.convolution import PictureConv2D, PictureConv2DTranspose
+from keras_gans.layers.sizes import map_sizes
+from keras_gans.networks.interface import (
     auxiliary_outputs,
     image_inputs,
     latent_inputs,
-    map_sizes,
     projection_logits,
 )
 
@@ -117,7 +116,7 @@ def discriminator(
     Returns:
         A model from {"images"[, "labels"]} to logits float [batch, 1]; with an
         "auxiliary" head from {"images"} to {"logits", "classes"[, "codes"]}, see
-        `keras_gans.layers.convolution.auxiliary_outputs`.
+        `keras_gans.networks.interface.auxiliary_outputs`.
 
     Raises:
         UserError: for an image size that the layers cannot reach, or codes that no

@@ -17,14 +17,11 @@ from keras import initializers, layers
 
 from keras_gans.errors import UserError, check_range
 from keras_gans.layers.any_size import Double
-from keras_gans.layers.convolution import (
-    AddNoise,
-    SNConv2D,
-    SNDense,
-    generator_inputs,
-    map_sizes,
-    quarter,
-)
+from keras_gans.layers.noise import AddNoise
+from keras_gans.layers.resampling import quarter
+from keras_gans.layers.sizes import map_sizes
+from keras_gans.layers.spectral import SNConv2D, SNDense
+from keras_gans.networks.interface import generator_inputs
 
 Tensor = Any
 

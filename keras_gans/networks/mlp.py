@@ -12,12 +12,8 @@ import keras
 from keras import layers
 
 from keras_gans.errors import check_range
-from keras_gans.layers.convolution import (
-    SNDense,
-    image_inputs,
-    latent_inputs,
-    projection_logits,
-)
+from keras_gans.layers.spectral import SNDense
+from keras_gans.networks.interface import image_inputs, latent_inputs, projection_logits
 
 
 def generator(

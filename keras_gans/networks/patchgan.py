@@ -11,8 +11,9 @@ from typing import Any, Literal
 from keras import Input, Model, initializers, layers
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers.any_size import Double, normalize
-from keras_gans.layers.convolution import SNConv2D
+from keras_gans.layers.any_size import Double
+from keras_gans.layers.normalization import normalize
+from keras_gans.layers.spectral import SNConv2D
 
 Tensor = Any
 Norm = Literal["batch", "instance", "none"]

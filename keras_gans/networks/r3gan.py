@@ -15,13 +15,10 @@ from keras import initializers, layers, ops
 
 from keras_gans.errors import UserError, check_range
 from keras_gans.layers.any_size import Double
-from keras_gans.layers.convolution import (
-    GroupedConv2D,
-    blur,
-    generator_inputs,
-    image_inputs,
-    map_widths,
-)
+from keras_gans.layers.convolution import GroupedConv2D
+from keras_gans.layers.resampling import blur
+from keras_gans.layers.sizes import map_widths
+from keras_gans.networks.interface import generator_inputs, image_inputs
 
 Tensor = Any
 

@@ -16,14 +16,13 @@ from keras import initializers, layers, ops
 
 from keras_gans.errors import UserError, check_range
 from keras_gans.layers.any_size import Double
-from keras_gans.layers.convolution import (
-    ConditionalBatchNormalization,
-    SelfAttention,
-    SNConv2D,
-    SNDense,
+from keras_gans.layers.attention import SelfAttention
+from keras_gans.layers.normalization import ConditionalBatchNormalization
+from keras_gans.layers.sizes import map_sizes
+from keras_gans.layers.spectral import SNConv2D, SNDense
+from keras_gans.networks.interface import (
     generator_inputs,
     image_inputs,
-    map_sizes,
     projection_logits,
 )
 

@@ -18,19 +18,14 @@ import keras
 from keras import initializers, layers, ops
 
 from keras_gans import engine
+from keras_gans.engine.precision import policy
 from keras_gans.errors import check_range
 from keras_gans.layers.any_size import Double
-from keras_gans.layers.convolution import (
-    EPSILON,
-    AddNoise,
-    MinibatchStdDev,
-    PixelNorm,
-    blur,
-    generator_inputs,
-    image_inputs,
-    map_widths,
-    policy,
-)
+from keras_gans.layers.noise import AddNoise
+from keras_gans.layers.normalization import EPSILON, PixelNorm
+from keras_gans.layers.resampling import blur
+from keras_gans.layers.sizes import map_widths
+from keras_gans.networks.interface import generator_inputs, image_inputs
 
 Tensor = Any
 
@@ -339,3 +334,46 @@ class Bias(layers.Layer):
 
 def _unit() -> initializers.Initializer:
     return initializers.RandomNormal(stddev=1.0)
+
+
+class MinibatchStdDev(layers.Layer):
+    """Adds a map with how much the pictures of a group differ, on average.
+
+    Source: Karras et al. 2018, "Progressive Growing of GANs" (arXiv 1710.10196): the
+    standard deviation over the group of each feature at each place, averaged.
+
+    Args:
+        group_size: Pictures in a group; the batch is one group if it does not divide.
+    """
+
+    def __init__(self, group_size: int = 4):
+        """Makes nothing yet."""
+        super().__init__()
+        self._group_size = group_size
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """One channel more, whatever the groups will be."""
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
+    def call(self, maps: Tensor) -> Tensor:
+        """Adds the map.
+
+        Args:
+            maps: float [batch, height, width, channels].
+
+        Returns:
+            float [batch, height, width, channels + 1].
+        """
+        batch, (height, width, channels) = ops.shape(maps)[0], maps.shape[1:]
+        if isinstance(batch, int):
+            group = batch if batch % self._group_size else self._group_size
+        else:  # not known while TensorFlow traces
+            group = ops.where(batch % self._group_size == 0, self._group_size, batch)
+        # Neighbours of one group: rows i, i + n, i + 2 n, ... of n groups.
+        x = ops.cast(maps, "float32")
+        x = ops.reshape(x, (group, batch // group, height, width, channels))
+        stddev = ops.sqrt(ops.var(x, axis=0) + 1e-8)
+        mean = ops.tile(ops.mean(stddev, axis=(1, 2, 3)), (group,))
+        mean = ops.cast(mean[:, None, None, None], maps.dtype)
+        plane = ops.broadcast_to(mean, (batch, height, width, 1))
+        return ops.concatenate([maps, plane], axis=-1)

@@ -12,15 +12,15 @@ from typing import Any, Literal
 
 from keras import Input, Model, layers
 
+from keras_gans.engine.precision import policy
 from keras_gans.errors import check_range
 from keras_gans.layers.any_size import (
     CropLike,
     PadToMultiple,
     check_same_size,
-    normalize,
     reflected,
 )
-from keras_gans.layers.convolution import policy
+from keras_gans.layers.normalization import normalize
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
 
 __all__ = ["discriminator", "encoder", "generator", "projector"]

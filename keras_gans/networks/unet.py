@@ -11,12 +11,8 @@ from typing import Literal
 from keras import Input, Model, layers
 
 from keras_gans.errors import check_range
-from keras_gans.layers.any_size import (
-    CropLike,
-    PadToMultiple,
-    check_same_size,
-    normalize,
-)
+from keras_gans.layers.any_size import CropLike, PadToMultiple, check_same_size
+from keras_gans.layers.normalization import normalize
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
 
 __all__ = ["discriminator", "generator"]

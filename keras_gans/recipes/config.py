@@ -25,18 +25,17 @@ import importlib
 import importlib.resources
 import inspect
 import json
-import math
-import numbers
 import os
 import tomllib
 import types
-import typing
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
-from keras_gans.cli.run import import_backend
+from keras_gans.backend import import_backend
 from keras_gans.data.options import DataOptions
 from keras_gans.errors import UserError, did_you_mean
+from keras_gans.recipes.binding import bind, bind_optimizer
+from keras_gans.recipes.train_options import TrainOptions
 
 TABLES = (
     "data",
@@ -49,80 +48,6 @@ TABLES = (
 )
 # Network keywords that the data set.
 FROM_DATA = ("image_shape", "num_classes", "source_shape")
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainOptions:
-    """How long a run is, and what it leaves behind on its way.
-
-    Attributes:
-        steps: Training steps in all; a step updates the generator once.
-        seed: Seeds the weights, the latents and the order of the data.
-        log_every: Steps between two lines of metrics.jsonl; each holds means over the
-            steps since the last one.
-        grid_every: Steps between two sample grids.
-        checkpoint_every: Steps between two checkpoints.
-        keep_checkpoints: How many of the newest checkpoints are kept.
-        precision: Of the networks' layers in training: "float32", "mixed_bfloat16" or
-            "mixed_float16". Weights, last layers, losses and what is exported are
-            float32.
-        accumulate: In how many parts, one after another, a batch is computed, to need
-            less memory.
-        recompute: Whether the backward pass computes activations again, in place of
-            keeping them, to need less memory: a third to a half more work.
-        synchronized_batch_norm: Whether batch normalisation takes its statistics of
-            all devices together, rather than of each one's own pictures.
-        jit_compile: Whether XLA compiles the step: "auto" (on one GPU, and always
-            under JAX), "yes" or "no".
-        steps_per_execution: Training steps that run without the host between them, at
-            most; fewer where they take long or something is due.
-        evaluate_every: Steps between two measurements of KID and coverage, with 1,000
-            samples; the best checkpoint is kept. 0 for none.
-        init_from: A run's workdir whose networks this run begins with; "" begins with
-            fresh ones.
-        freeze_discriminator: How many of the discriminator's layers, from the picture
-            on, stay as they came (FreezeD, Mo et al. 2020, arXiv 2002.10964).
-    """
-
-    steps: int
-    seed: int = 0
-    log_every: int = 50
-    grid_every: int = 250
-    checkpoint_every: int = 500
-    keep_checkpoints: int = 3
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    accumulate: int = 1
-    recompute: bool = False
-    synchronized_batch_norm: bool = False
-    jit_compile: Literal["auto", "yes", "no"] = "auto"
-    steps_per_execution: int = 10
-    evaluate_every: int = 0
-    init_from: str = ""
-    freeze_discriminator: int = 0
-
-    def __post_init__(self) -> None:
-        """Checks ranges.
-
-        Raises:
-            UserError: for a value out of range.
-        """
-        for field in dataclasses.fields(self):
-            if field.type != "int":
-                continue
-            zero = ("seed", "evaluate_every", "freeze_discriminator")
-            low = 0 if field.name in zero else 1
-            if getattr(self, field.name) < low:
-                raise UserError(
-                    f"[train] {field.name}: expected at least {low}, "
-                    f"got {getattr(self, field.name)}"
-                )
-        if self.seed >= 2**31:
-            raise UserError(f"[train] seed: expected less than 2**31, got {self.seed}")
-        if self.freeze_discriminator and not self.init_from:
-            raise UserError(
-                "[train] freeze_discriminator: expected train.init_from beside it "
-                "(layers that have learned nothing yet are not worth keeping)"
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,8 +200,8 @@ def _parse_override(word: str) -> tuple[str, str, Any]:
 
 def _resolve(file: str, raw: dict[str, Any]) -> Config:
     # The data and train tables first: they need neither TensorFlow nor Keras.
-    data = _bind(f"{file} [data]", raw["data"], DataOptions)
-    train = _bind(f"{file} [train]", raw["train"], TrainOptions)
+    data = bind(f"{file} [data]", raw["data"], DataOptions)
+    train = bind(f"{file} [train]", raw["train"], TrainOptions)
     import_backend()
     variant = find_class(file, raw["model"])
     networks = _import(file, raw["networks"])
@@ -284,12 +209,12 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
         if not callable(getattr(networks, table, None)):
             raise UserError(f"{file}: networks: no {table}(...) in {raw['networks']}")
     tables = {
-        table: _bind(
+        table: bind(
             f"{file} [{table}]", raw[table], getattr(networks, table), skip=FROM_DATA
         )
         for table in ("generator", "discriminator")
     }
-    hparams = _bind(f"{file} [hparams]", raw["hparams"], variant.Hparams)
+    hparams = bind(f"{file} [hparams]", raw["hparams"], variant.Hparams)
     # Schedules run over the whole run, or over the burn-in of a variant that has one.
     steps = train["steps"]
     if "burn_in" in hparams:
@@ -298,7 +223,7 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
     updates = {"g_optimizer": 1, "d_optimizer": hparams["d_steps"]}
     for table, times in updates.items():
         where = f"{file} [{table}]"
-        tables[table] = _bind_optimizer(where, raw[table], times * steps)
+        tables[table] = bind_optimizer(where, raw[table], times * steps)
     return Config(
         name=raw["name"],
         model=raw["model"],
@@ -328,106 +253,6 @@ def _import(file: str, module: str) -> types.ModuleType:
         if error.name and not module.startswith(error.name):
             raise
         raise UserError(f"{file}: no module '{module}'") from None
-
-
-def _bind_optimizer(where: str, values: dict[str, Any], steps: int) -> dict[str, Any]:
-    import keras
-
-    from keras_gans.engine import optimizers
-
-    found = {k: v for k, v in values.items() if isinstance(v, dict)}
-    values = {k: v for k, v in values.items() if k not in found}
-    base = keras.optimizers.Optimizer
-    classes = {
-        k: v
-        for k, v in vars(keras.optimizers).items()
-        if inspect.isclass(v) and issubclass(v, base) and v is not base
-    }
-    bound = _bind_class(where, values, classes)
-    known = optimizers.scheduled(bound["class_name"])
-    for key, schedule in found.items():  # checked on its own
-        if key not in known:
-            hint = did_you_mean(key, known)
-            raise UserError(f"{where} {key}: no schedule can be set for it{hint}")
-        cls = optimizers.SCHEDULES.get(str(schedule.get("class_name")))
-        if cls and "decay_steps" in inspect.signature(cls).parameters:
-            schedule = {"decay_steps": steps, **schedule}  # unless it is said
-        bound[key] = _bind_class(f"{where} {key}", schedule, optimizers.SCHEDULES)
-    rate = bound["learning_rate"]
-    if not isinstance(rate, dict) and rate < 0:
-        raise UserError(f"{where} learning_rate: expected at least 0, got {rate}")
-    return bound
-
-
-def _bind_class(
-    where: str, values: dict[str, Any], classes: dict[str, type]
-) -> dict[str, Any]:
-    """Checks a `class_name` and its keywords against some classes."""
-    values = dict(values)
-    name = values.pop("class_name", None)
-    if name not in classes:
-        raise UserError(
-            f"{where}: no class_name '{name}'{did_you_mean(str(name), classes)}"
-        )
-    bound = _bind(where, values, classes[name], skip=("name",))
-    return {"class_name": name, **{k: v for k, v in bound.items() if v is not None}}
-
-
-def _bind(
-    where: str, values: dict[str, Any], target: Callable, skip: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Checks values against a signature and fills in its defaults."""
-    parameters = {
-        key: parameter
-        for key, parameter in inspect.signature(target).parameters.items()
-        if key not in skip and parameter.kind is not parameter.VAR_KEYWORD
-    }
-    for key in values.keys() - parameters.keys():
-        raise UserError(f"{where}: no key '{key}'{did_you_mean(key, parameters)}")
-    hints = typing.get_type_hints(target)
-    bound = {}
-    for key, parameter in parameters.items():
-        if key not in values:
-            if parameter.default is parameter.empty:
-                raise UserError(f"{where}: '{key}' is missing and has no default")
-            bound[key] = parameter.default
-            continue
-        hint = hints.get(key, _hint_of_default(parameter.default))
-        bound[key] = _convert(f"{where} {key}", values[key], hint)
-    return bound
-
-
-def _hint_of_default(default: Any) -> Any:
-    # Keras's optimizers have no annotations, but their defaults tell the type; where
-    # None is the default, a number is meant.
-    if default is inspect.Parameter.empty:
-        return Any
-    return numbers.Real if default is None else type(default)
-
-
-def _convert(where: str, value: Any, hint: Any) -> Any:
-    if hint is Any:
-        return value
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Literal:
-        if value in arguments:
-            return value
-        choice = did_you_mean(str(value), map(str, arguments))
-        raise UserError(f"{where}: no choice {value!r}{choice}")
-    if origin in (typing.Union, types.UnionType):
-        hint = next(a for a in arguments if a is not type(None))
-        return _convert(where, value, hint)
-    if hint is float and type(value) is int:
-        return float(value)
-    if hint is numbers.Real and type(value) in (int, float):
-        hint = type(value)
-    if type(value) is float and not math.isfinite(value):
-        raise UserError(f"{where}: expected a finite number, got {value}")
-    if type(value) is not hint:
-        raise UserError(
-            f"{where}: expected {hint.__name__}, got {value!r} ({type(value).__name__})"
-        )
-    return value
 
 
 def _toml(value: Any) -> str:

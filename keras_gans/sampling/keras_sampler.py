@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import zipfile
 from collections.abc import Callable
@@ -11,106 +10,14 @@ from importlib import metadata
 import keras
 import numpy as np
 
-from keras_gans import engine
 from keras_gans.core.gan import BaseGAN
 from keras_gans.data.options import DataInfo
 from keras_gans.device.sampler import BaseSampler, to_float
-from keras_gans.engine import optimizers
-from keras_gans.engine.remat import recompute
 from keras_gans.errors import UserError
-from keras_gans.layers import convolution
-from keras_gans.recipes import config as config_lib
+from keras_gans.recipes.build import build_model
 from keras_gans.recipes.config import Config
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
-from keras_gans.training import transfer
-
-
-def build_model(config: Config, info: DataInfo) -> BaseGAN:
-    """Makes and compiles the model of a recipe.
-
-    Args:
-        config: The recipe; its seed sets the weights.
-        info: What the data set says of itself.
-
-    Returns:
-        The compiled model. Call it under the strategy that trains it.
-
-    Raises:
-        UserError: if the networks cannot make such images.
-    """
-    engine.set_random_seed(config.train.seed)
-    variant = config_lib.find_class(config.name, config.model)
-    labels = variant.label_names(config.hparams, info.class_names)
-    from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}
-    if variant.takes_pictures:
-        from_data = {"image_shape": info.image_shape, "source_shape": info.source_shape}
-    _check_sources(config, variant, info)
-    networks = importlib.import_module(config.networks)
-    if config.hparams.augment and info.image_shape[:2] == (1, 1):
-        raise UserError(
-            f"[hparams] augment: '{config.hparams.augment}' is for pictures, and "
-            f'{config.data.dataset} has points; expected ""'
-        )
-    options = config.train
-    try:
-        with convolution.policy(options.precision):
-            model = variant(
-                _factory(networks.generator, from_data, config.generator),
-                _factory(networks.discriminator, from_data, config.discriminator),
-                config.hparams,
-                seed=options.seed,
-                name=config.name,
-            )
-        if options.synchronized_batch_norm:
-            engine.synchronize(model)
-        if options.recompute:
-            recompute(model.generator)
-            recompute(model.discriminator)
-        transfer.freeze(model.discriminator, options.freeze_discriminator)
-        return model.compile(
-            _optimizer(config.g_optimizer),
-            _optimizer(config.d_optimizer),
-            accumulate=options.accumulate,
-            jit_compile={"yes": True, "no": False}.get(options.jit_compile, "auto"),
-        )
-    except UserError:
-        raise
-    except (ValueError, TypeError) as error:  # what only Keras knows to be wrong
-        line = str(error).strip().splitlines()[0]
-        raise UserError(f"{config.name}.toml cannot be built: {line}") from None
-
-
-def _factory(
-    network: Callable[..., keras.Model], from_data: dict, options: dict
-) -> Callable[..., keras.Model]:
-    """Makes a network of a recipe, each time that it is called."""
-    shapes = {k: v for k, v in from_data.items() if k.endswith("_shape")}
-
-    def make(backward: bool = False) -> keras.Model:
-        swapped = dict(zip(shapes, reversed(shapes.values()), strict=True))
-        return network(**from_data | (swapped if backward else {}), **options)
-
-    return make
-
-
-def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> None:
-    if variant.takes_pictures and not info.source_shape:
-        raise UserError(
-            f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
-            "has no sources; expected pairs:A,B or unpaired:A,B, or outline:, grey:, "
-            "small2: or small4: before it"
-        )
-    if variant.takes_pictures and variant.needs_pairs and info.unpaired:
-        raise UserError(
-            f"{config.name} needs to know which pictures belong together; expected "
-            "pairs:A,B and data.unpaired=false, or --model=cyclegan or cut"
-        )
-    if info.source_shape and not variant.takes_pictures:
-        raise UserError(
-            f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "
-            "sources, as for pix2pix; expected a data set without"
-        )
 
 
 def load_workdir(
@@ -268,14 +175,3 @@ class KerasSampler(BaseSampler):
         more = (0, max(0, side - pictures.shape[1]))
         pictures = np.pad(pictures, ((0, 0), more, more, (0, 0)), "symmetric")
         return pictures[:, :side, :side]
-
-
-def _optimizer(values: dict) -> keras.optimizers.Optimizer:
-    values = dict(values)
-    cls = optimizers.find(values.pop("class_name"))
-    for key, value in values.items():
-        if isinstance(value, dict):
-            options = dict(value)
-            schedule = optimizers.SCHEDULES[options.pop("class_name")]
-            values[key] = schedule(**options)
-    return cls(**values)

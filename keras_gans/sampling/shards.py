@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from keras_gans.cli.run import find_tensorflow
+from keras_gans.backend import find_tensorflow
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.device.sampler import BaseSampler
 from keras_gans.errors import UserError

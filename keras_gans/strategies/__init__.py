@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from keras_gans.errors import UserError
-from keras_gans.recipes.config import TrainOptions
-
-LONGEST = 0.5  # seconds of a call
+from keras_gans.recipes.train_options import TrainOptions
 
 
 class Team:
@@ -60,35 +57,16 @@ class Team:
         """
         return list(flags)
 
-    def as_chief(self, work: Callable[[], Any]) -> Any:
-        """Does some work on the chief; the others wait for it.
-
-        Args:
-            work: May raise a UserError.
-
-        Returns:
-            What it returns; None on the others.
+    @contextlib.contextmanager
+    def agreement(self) -> Iterator[None]:
+        """Go on after the block only if no worker has a UserError in it.
 
         Raises:
-            UserError: the chief's, and on the others one that says where it is told.
+            UserError: Its own, or one that says that another worker has one.
         """
-        return self.together(work if self.chief else lambda: None)
-
-    def together(self, work: Callable[[], Any]) -> Any:
-        """Does some work on every worker, and goes on if none has a UserError.
-
-        Args:
-            work: May raise a UserError.
-
-        Returns:
-            What it returns.
-
-        Raises:
-            UserError: its own, or another worker's, of which one line tells.
-        """
-        result = error = None
+        error = None
         try:
-            result = work()
+            yield
         except UserError as raised:
             error = raised
         [failed] = self.agree(error is not None)
@@ -96,7 +74,6 @@ class Team:
             raise error
         if failed:
             raise UserError("another worker has ended; its own line says why")
-        return result
 
     def check_same(self, words: str) -> None:
         """Checks that all workers say the same.
@@ -111,8 +88,8 @@ class Team:
     def share_state(self, model: Any) -> None:
         """Gives every worker the chief's weights, optimizers and step."""
 
-    def minded(self, workdir: str) -> contextlib.AbstractContextManager:
-        """What all of a run is in: ends with a clear line if a worker is lost.
+    def active(self, workdir: str) -> contextlib.AbstractContextManager:
+        """Context of a run; it ends with a clear line if a worker is lost.
 
         Args:
             workdir: Where the newest checkpoint is.
@@ -189,33 +166,3 @@ def check_tf_config(text: str) -> list[str]:
         if addresses.count(address) > 1:
             raise UserError(f"TF_CONFIG: expected {address} once")
     return addresses
-
-
-def sizes(
-    start: int, steps: int, options: TrainOptions, paced: bool = True
-) -> Iterator[int]:
-    """Cuts a run into calls of some steps, none across one at which something is due.
-
-    Args:
-        start: The step to go on from.
-        steps: The last step.
-        options: `steps_per_execution`, and how often the callbacks do their work.
-        paced: Whether calls stay below LONGEST seconds, so that a slow model shows its
-            progress and heeds Ctrl-C; not where workers have to be in step.
-
-    Yields:
-        The number of steps in the next call.
-    """
-    every = options.log_every, options.grid_every, options.checkpoint_every
-    every += (options.evaluate_every or steps,)
-    most = 1 if paced else options.steps_per_execution
-    step = start
-    while step < steps:
-        size = min(most, steps - step, *(each - step % each for each in every))
-        began = time.monotonic()
-        yield size
-        due = any((step + size) % each == 0 for each in every)
-        if paced and step > start and not due:  # the first call traces
-            rate = size / (time.monotonic() - began)
-            most = max(1, min(options.steps_per_execution, int(LONGEST * rate)))
-        step += size

@@ -9,7 +9,7 @@ import jax
 import keras
 
 from keras_gans.errors import UserError
-from keras_gans.recipes.config import TrainOptions
+from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.strategies import Team, check_tf_config
 
 
@@ -27,7 +27,7 @@ class JaxTeam(Team):
             names = keras.distribution.list_devices()[:devices]
             self._distribution = keras.distribution.DataParallel(devices=names)
 
-    def minded(self, workdir: str) -> contextlib.AbstractContextManager:
+    def active(self, workdir: str) -> contextlib.AbstractContextManager:
         """Within the distribution: batches are divided where one is in effect."""
         if self._distribution is None:
             return contextlib.nullcontext()

@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras_gans.core.gan import BaseGAN
 from keras_gans.data.options import Share
 from keras_gans.errors import UserError, WorkerLost
-from keras_gans.recipes.config import TrainOptions
+from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.storage import checkpoint
 from keras_gans.strategies import Team, check_tf_config
 
@@ -111,7 +111,7 @@ class TensorFlowTeam(Team):
             variable.assign(total.astype(value.dtype))
 
     @contextlib.contextmanager
-    def minded(self, workdir: str) -> Iterator[None]:
+    def active(self, workdir: str) -> Iterator[None]:
         """Ends with a clear line if another worker is lost."""
         try:
             yield

@@ -16,10 +16,11 @@ from keras_gans.errors import UserError
 from keras_gans.evaluation import features
 from keras_gans.evaluation.metrics.kid import kid
 from keras_gans.evaluation.metrics.prdc import prdc
-from keras_gans.recipes.config import TrainOptions
+from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
-from keras_gans.training.callbacks import Recorder, StepCallback
+from keras_gans.training.recorder import Recorder
+from keras_gans.training.step_callback import StepCallback
 
 LEAST = 50  # real pictures; KID's subsets are of half of them
 

@@ -1,0 +1,19 @@
+"""Precision in which networks compute."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from keras import config
+
+
+@contextlib.contextmanager
+def policy(name: str) -> Iterator[None]:
+    """Builds layers with a dtype policy: "float32", "mixed_bfloat16", ..."""
+    before = config.dtype_policy()
+    config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        config.set_dtype_policy(before)

@@ -1,0 +1,415 @@
+"""Evaluation of samples against a reference set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import time
+import tomllib
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_gans.device import sampler as sampler_lib
+from keras_gans.errors import UserError
+from keras_gans.evaluation import compare
+from keras_gans.evaluation.options import EvaluationOptions
+from keras_gans.evaluation.tables import table, translation_table
+from keras_gans.storage.workdir import Workdir
+
+if TYPE_CHECKING:
+    from keras_gans.device.sampler import BaseSampler
+    from keras_gans.evaluation.features.network import FeatureNetwork
+    from keras_gans.evaluation.streams import DataPictures, SampledPictures
+
+# The embedded sets, and where their test splits are.
+EMBEDDED = {"digits": "tfds:mnist", "fashion": "tfds:fashion_mnist"}
+
+
+LEAST = 20  # pictures: two for each of the class score's ten parts; more than PRDC's k
+
+
+def check_dataset(name: str | None) -> None:
+    """Check that a data set has images.
+
+    Raises:
+        UserError: For a data set of points.
+    """
+    if name in ("ring", "grid25"):
+        raise UserError(
+            f"'{name}' holds points, not pictures; a run's metrics.jsonl says how many "
+            "of its modes are covered"
+        )
+
+
+def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | None]:
+    """What a generator's recipe says: data set, split, and the run that held some out.
+
+    Of an export the run is not known: what was held out counts as training pictures.
+    """
+    try:
+        table = tomllib.loads(sampler.info["recipe"])["data"]
+        dataset, split = table["dataset"], table.get("split", "train")
+        held_out = Workdir(source) if table.get("held_out") else None
+    except (KeyError, tomllib.TOMLDecodeError):
+        raise UserError(
+            "the source does not say what it was trained on; pass --dataset"
+        ) from None
+    check_dataset(dataset)
+    if held_out and not os.path.isfile(held_out.join("config.toml")):
+        held_out = None
+    return dataset, split, held_out
+
+
+def open_samples(
+    options: EvaluationOptions, sampler: BaseSampler | None
+) -> DataPictures | SampledPictures:
+    """Opens the pictures to measure; nothing is drawn yet, beyond one to try."""
+    from keras_gans import data
+    from keras_gans.data.folder import common_side
+    from keras_gans.evaluation.streams import DataPictures, SampledPictures
+
+    if sampler is not None:
+        if tuple(sampler.info["image_shape"][:2]) == (1, 1):
+            raise UserError(f"{options.source} draws points, not pictures")
+        sampler.latents([0], options.seed)  # checks the seed
+        return SampledPictures(sampler, options.num, options.seed)
+    side = common_side(options.source)
+    source = data.open_source(
+        data.DataOptions(f"folder:{options.source}", 1, image_size=side, cache_mib=0)
+    )
+    there, num = source.info.num_examples, options.num
+    if not options.num_given:
+        num = min(num, there)
+    if not LEAST <= num <= there:
+        raise UserError(
+            f"{options.source}: expected at least {max(num, LEAST)} pictures, found "
+            f"{there}; --num says how many to take, from {LEAST} up"
+        )
+    return DataPictures(source, "samples", num)
+
+
+class RealImages:
+    """Opens real pictures as the source's: of its side, grey or in colours."""
+
+    def __init__(self, image_shape: tuple[int, int, int], data_dir: str | None):
+        """Keep what all sets have in common."""
+        self.image_shape, self.data_dir = image_shape, data_dir
+
+    def open(
+        self, dataset: str, split: str, run: Workdir | None = None
+    ) -> DataPictures:
+        """Open a data set; nothing is read yet.
+
+        Args:
+            dataset: As `DataOptions.dataset`.
+            split: Split of a TFDS set.
+            run: Run that held some of the images out of training.
+
+        Raises:
+            UserError: If there are too few, or not those of the run.
+        """
+        from keras_gans import data
+        from keras_gans.evaluation.streams import DataPictures
+
+        side, _, channels = self.image_shape
+        data_options = data.DataOptions(
+            dataset, 1, split, image_size=side, channels=channels, cache_mib=0
+        )
+        if run:  # opened as in training, so that the same pictures are held out
+            recipe, info = run.read()
+            data_options = dataclasses.replace(recipe.data, batch_size=1)
+        source = data.open_source(data_options, self.data_dir)
+        if run and source.info != info:
+            raise UserError(
+                f"{dataset}: not the pictures any more that {run.path} was trained on, "
+                "so that those that it held out are not known; pass --dataset and "
+                "--reference"
+            )
+        kind, _, rest = dataset.partition(":")
+        title = f"{dataset}[{split}]" if kind == "tfds" else dataset
+        if kind == "folder":
+            title = f"folder:{os.path.basename(os.path.abspath(rest))}"
+        pictures = DataPictures(source, title)
+        if run:
+            pictures.held_out = DataPictures(source.held_out, f"{title} held out")
+        for part in filter(None, (pictures, pictures.held_out)):
+            if 0 < part.num < LEAST:
+                raise UserError(
+                    f"{part.title}: expected at least {LEAST} pictures, found "
+                    f"{part.num}; --dataset and --reference name other sets"
+                )
+        return pictures
+
+
+def open_reference(
+    options: EvaluationOptions,
+    dataset: str,
+    split: str,
+    train: DataPictures,
+    real: RealImages,
+) -> tuple[DataPictures, str]:
+    """Open the reference.
+
+    Args:
+        options: Options of the evaluation.
+        dataset: Data set that the generator was trained on.
+        split: Split of it.
+        train: Stream of its images.
+        real: Opens other sets.
+
+    Returns:
+        (stream of real images, sentence for the user about them).
+    """
+    chosen, its_split = options.reference or dataset, options.reference_split
+    kind, _, rest = chosen.partition(":")
+    if train.held_out and not (options.reference or its_split):
+        return train.held_out, (
+            f"the {train.held_out.num} pictures that the run held out of training"
+        )
+    if kind != "tfds" and its_split:
+        raise UserError(
+            f"--reference_split: only TFDS sets have splits, and {chosen} is none; "
+            "leave it away"
+        )
+    if kind == "tfds" and not its_split:
+        from keras_gans.data.tfds import split_names
+
+        names = split_names(rest, options.data_dir)
+        its_split = "test" if "test" in names or chosen != dataset else split
+    if (_resolved(chosen), its_split or "train") == (_resolved(dataset), split):
+        more = "--reference=folder:PATH"
+        if dataset in EMBEDDED:
+            more = f"--reference={EMBEDDED[dataset]}"
+        elif kind == "tfds":
+            more = "--reference_split"
+        return train, (
+            f"the {train.num} training pictures themselves, as {train.title} has no "
+            f"test split: copies of them would score best. {more} compares "
+            "with pictures that the generator has not seen"
+        )
+    reference = real.open(chosen, its_split or "train")
+    if kind == "tfds" and its_split == "test":
+        return reference, f"the {reference.num} pictures of the test split"
+    return reference, (
+        f"{reference.num} pictures, taken for such that the generator has not seen"
+    )
+
+
+def _resolved(dataset: str) -> str:
+    """A data set's name; of a folder, its true path."""
+    kind, colon, path = dataset.partition(":")
+    if kind != "folder":
+        return dataset
+    return f"folder:{os.path.realpath(os.path.expanduser(path))}"
+
+
+def make_folder(options: EvaluationOptions, folder: bool) -> str:
+    """Make the folder of the results, and return its path.
+
+    Args:
+        options: Options of the evaluation.
+        folder: Whether the source is a folder of images.
+    """
+    source = os.path.expanduser(options.source)
+    out = "evaluation"
+    if options.out is not None:
+        out = os.path.expanduser(options.out)
+    elif not folder and os.path.isfile(os.path.join(source, "config.toml")):
+        out = Workdir(source).evaluation
+    try:
+        os.makedirs(out, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{out}: {error.strerror}; --out names another folder"
+        ) from None
+    return out
+
+
+def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> None:
+    """Measures a generator of images from images; see `evaluation.translation`."""
+    from keras_gans.evaluation import features, translation
+    from keras_gans.evaluation.features.network import RESIZER
+
+    data_options = translation.options_of(sampler)
+    reference = translation.open_reference(options, sampler, data_options)
+    chosen = options.features or features.suited(data_options.pictures)
+    network, skipped = None, ""
+    try:
+        network = features.open_network(chosen)
+    except UserError as error:
+        if options.features or not reference.paired:
+            raise
+        skipped = f"no KID ({error})"
+    out = make_folder(options, False)
+    mean = None
+    if not options.backward:
+        mean = translation.mean_picture(data_options, options.data_dir)
+    found, shown = translation.measure(sampler, reference, mean, network)
+    num = found.pop("num")
+    label = f"{sampler.info['name']} at step {sampler.info['step']}"
+    label += " backward" * options.backward
+    seen = f"{network.name}, {RESIZER}, " if network else ""
+    name = f"{label}, {seen}{reference.title}, {num}"
+    result = {
+        "name": name,
+        "source": options.source,
+        "step": sampler.info["step"],
+        "num": num,
+        "features": network and {"name": network.name, "about": network.about},
+        "reference": {"name": reference.title, "paired": reference.paired},
+        **found,
+        "versions": _versions(),
+    }
+    path = _write(result, out)
+    sheet = path.replace(".json", ".png")
+    columns = 4 * shown.shape[1]
+    sampler_lib.save(shown.reshape(-1, *shown.shape[2:]), sheet, columns)
+    print(translation_table(result, reference.note, skipped))
+    print(f"wrote {path} and {os.path.basename(sheet)}")
+
+
+def _write(result: dict, out: str) -> str:
+    """Writes a result under its name; returns the file's path."""
+    slug = re.sub(r"[^\w.]+", "-", result["name"]).strip("-")
+    path = os.path.join(out, f"{slug}.json")
+    sampler_lib.write((json.dumps(result, indent=1) + "\n").encode(), path)
+    return path
+
+
+def _versions() -> dict[str, str]:
+    import keras
+
+    packages = ("keras_gans", "keras", keras.backend.backend(), "numpy")
+    return {package: metadata.version(package) for package in packages}
+
+
+def measure(
+    options: EvaluationOptions,
+    samples: DataPictures | SampledPictures,
+    train: DataPictures,
+    reference: DataPictures,
+    note: str,
+    network: FeatureNetwork,
+    sampler: BaseSampler | None,
+    out: str,
+) -> None:
+    """Measure samples, print the table and write the result.
+
+    Args:
+        options: Options of the evaluation.
+        samples: Stream of generated images.
+        train: Stream of the images that the generator was trained on.
+        reference: Stream of real images to compare with.
+        note: Sentence for the user about the reference.
+        network: Feature network.
+        sampler: Generator; None where `samples` are files.
+        out: Folder of the results.
+    """
+    from keras_gans.evaluation import collect, feature_cache, torch_fidelity
+    from keras_gans.evaluation.features.network import RESIZER
+    from keras_gans.evaluation.metrics.ssim import num_scales
+
+    start = time.monotonic()
+    held_out = reference is not train
+    sets = samples, reference, train
+    by_class = all(pictures.class_names for pictures in sets)
+    of_real = feature_cache.look if options.cache else collect.look
+    seen_reference = _look(of_real, reference, network, by_class)
+    seen_train = seen_reference
+    if held_out:
+        seen_train = _look(of_real, train, network, by_class)
+    seen = _look(collect.look, samples, network, by_class)
+    real, skipped = {}, {}
+    print("comparing", flush=True)
+    found = compare.compare(seen_reference.features, seen.features)
+    unseen = seen_reference.features if held_out else None
+    own, others, pairs = compare.memorisation(
+        seen.features, seen_train.features, unseen
+    )
+    found |= own
+    if held_out:
+        order = np.random.default_rng(2).permutation(len(seen_train.features))
+        some = seen_train.features[np.sort(order[: len(seen.features)])]
+        real = compare.compare(seen_reference.features, some) | others
+    else:
+        why = "there are no held-out pictures to compare with"
+        skipped["suspicious"] = why
+    for result, it in ((found, seen), (real, seen_reference)):
+        mean, deviation = it.score
+        result["class_score"] = {"mean": mean, "standard_deviation": deviation}
+        for key in ("accuracy", "ms_ssim"):
+            if getattr(it, key) is not None:
+                result[key] = getattr(it, key)
+    if seen.accuracy is None:
+        skipped["accuracy"] = (
+            f"{network.name} does not know the source's classes"
+            if samples.class_names
+            else "the source takes no labels"
+        )
+    if seen.ms_ssim is None:
+        skipped["ms_ssim"] = "the pictures are too small for its window of 11 pixels"
+    label = os.path.basename(os.path.abspath(os.path.expanduser(options.source)))
+    if sampler is not None:
+        label = f"{sampler.info['name']} at step {sampler.info['step']}"
+        if options.seed:
+            label += f" with seed {options.seed}"
+    name = (
+        f"{label}, {network.name}, {RESIZER}, {reference.title}, {len(seen.features)}"
+    )
+    result = {
+        "name": name,
+        "source": options.source,
+        "step": None if sampler is None else sampler.info["step"],
+        "num": len(seen.features),
+        "seed": None if sampler is None else options.seed,
+        "image_shape": list(samples.image_shape),
+        "features": {"name": network.name, "dim": network.dim, "about": network.about},
+        "resizer": RESIZER,
+        "dataset": {"name": train.title, "num": len(seen_train.features)},
+        "reference": {
+            "name": reference.title,
+            "num": len(seen_reference.features),
+            "held_out": held_out,
+        },
+        "samples": found,
+        "real": real,
+        "skipped": skipped,
+        "ms_ssim_pairs": "of one class" if by_class else "of any classes",
+        "ms_ssim_scales": num_scales(samples.image_shape[0]),
+        "most_suspicious": [{"sample": s, "training": t} for s, t in pairs],
+        "seconds": round(time.monotonic() - start, 1),
+        "versions": _versions(),
+    }
+    path = _write(result, out)
+    sheet = path.replace(".json", "_nearest.png")
+    _write_sheet(samples, train, pairs, sheet)
+    print(table(result, note))
+    print(f"wrote {path} and {os.path.basename(sheet)}", flush=True)
+    if options.cross_check:
+        print("cross-checking", flush=True)
+        result["cross_check"] = torch_fidelity.run(samples, reference)
+        _write(result, out)
+        print(*(f"  {k}: {v}" for k, v in result["cross_check"].items()), sep="\n")
+
+
+def _look(look, pictures, network, by_class: bool):
+    """Looks at pictures; a UserError if too few of them can be read."""
+    seen = look(pictures, network, by_class)
+    if len(seen.features) < LEAST:
+        raise UserError(
+            f"{pictures.title}: expected at least {LEAST} pictures that can be read, "
+            f"found {len(seen.features)}"
+        )
+    return seen
+
+
+def _write_sheet(samples, train, pairs: list[tuple[int, int]], path: str) -> None:
+    """Draws samples, each with its nearest training picture to its right."""
+    fakes = samples.pick([number for number, _ in pairs])
+    reals = train.pick([number for _, number in pairs])
+    sheet = np.stack([fakes, reals], axis=1).reshape(-1, *fakes.shape[1:])
+    sampler_lib.save(sheet, path, columns=2)  # not marked: half of it is real

@@ -1,0 +1,71 @@
+"""Tables of an evaluation's results."""
+
+from __future__ import annotations
+
+ROWS = (
+    # (key, title, format)
+    ("kid", "KID", "{:.3g}"),
+    ("frechet_distance", "Frechet distance", "{:.3f}"),
+    ("precision", "precision", "{:.3f}"),
+    ("recall", "recall", "{:.3f}"),
+    ("density", "density", "{:.3f}"),
+    ("coverage", "coverage", "{:.3f}"),
+    ("class_score", "class score", "{:.2f}"),
+    ("accuracy", "class as asked for", "{:.1%}"),
+    ("ms_ssim", "MS-SSIM of pairs", "{:.3f}"),
+    ("authenticity", "authenticity", "{:.3f}"),
+    ("nearest_distance", "distance to nearest training picture", "{:.3f}"),
+    ("suspicious", "as near as the nearest 1 % of held-out ones", "{:.1%}"),
+)
+
+
+def translation_table(result: dict, note: str, skipped: str) -> str:
+    """Lays the result out for people."""
+    from keras_gans.evaluation.translation import ROWS as rows
+
+    names = {"samples": "made", "copies": "the source", "mean": "mean picture"}
+    names = {key: title for key, title in names.items() if key in result}
+    lines = ["", result["name"], f"  of {result['source']}", f"  reference: {note}", ""]
+    lines.append(f"{'':20}" + "".join(f"{title:>22}" for title in names.values()))
+    for key, title, form in (*rows, ("kid", "KID", "{:.3g}")):
+        cells = [_cell(result[who].get(key), form) for who in names]
+        if set(cells) != {"-"}:
+            lines.append(f"{title:20}" + "".join(f"{cell:>22}" for cell in cells))
+    return "\n".join([*lines, *filter(None, [skipped])])
+
+
+def table(result: dict, note: str) -> str:
+    """Lays the result out for people."""
+    lines = [
+        "",
+        result["name"],
+        f"  of {result['source']}, {result['num']} samples"
+        + ("" if result["seed"] is None else f", seed {result['seed']}"),
+        f"  reference: {note}",
+        "",
+        f"{'':44}{'samples':>20}{'real pictures':>22}",
+    ]
+    for key, title, form in ROWS:
+        if key in result["skipped"]:
+            lines.append(f"{title:44}{'-':>20}  ({result['skipped'][key]})")
+            continue
+        if key == "ms_ssim":
+            title = f"{title} {result['ms_ssim_pairs']}"
+        cells = (_cell(result[who].get(key), form) for who in ("samples", "real"))
+        lines.append("{:44}{:>20}{:>22}".format(title, *cells))
+    dim, few = result["features"]["dim"], min(result["num"], result["reference"]["num"])
+    if few <= dim:
+        lines.append(
+            f"{few} pictures are few for {dim} features: the Frechet distance is far "
+            "above 0 for equal laws, too; go by KID"
+        )
+    return "\n".join(lines)
+
+
+def _cell(value: float | dict | None, form: str) -> str:
+    if value is None:
+        return "-"
+    if not isinstance(value, dict):
+        return form.format(value)
+    spread = value.get("standard_error", value.get("standard_deviation"))
+    return f"{form.format(value['mean'])} +- {spread:.2g}"

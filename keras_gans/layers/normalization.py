@@ -1,0 +1,106 @@
+"""Normalization layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import layers, ops
+
+Tensor = Any
+
+
+# Keeps a norm from 0. The papers' 1e-8 is 0 in the 16 bits of a float16 export.
+EPSILON = 1e-6
+
+
+class ConditionalBatchNormalization(layers.Layer):
+    """Batch normalisation whose gain and bias are read off a condition.
+
+    y = (x - mean) / std * (1 + gain(c)) + bias(c): Dumoulin et al. 2017 (arXiv
+    1610.07629), for labels as Miyato and Koyama 2018 (arXiv 1802.05637), for vectors
+    as Brock et al. 2019 (arXiv 1809.11096).
+
+    Args:
+        make_linear: From a number of channels to a layer that maps the condition to
+            them: an embedding for labels, a dense layer for vectors.
+    """
+
+    def __init__(self, make_linear: Callable[[int], layers.Layer]):
+        """Makes nothing yet."""
+        super().__init__()
+        self._make_linear = make_linear
+
+    def build(self, maps_shape: tuple, condition_shape: tuple) -> None:
+        """Makes the normalisation and the two linear maps."""
+        self.norm = layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, center=False, scale=False
+        )
+        self.norm.build(maps_shape)
+        self.gain, self.bias = (self._make_linear(maps_shape[-1]) for _ in range(2))
+        self.gain.build(condition_shape)
+        self.bias.build(condition_shape)
+
+    def call(self, maps: Tensor, condition: Tensor, training: bool = False) -> Tensor:
+        """Normalises.
+
+        Args:
+            maps: float [batch, height, width, channels].
+            condition: Labels int32 [batch], or float [batch, n].
+            training: Whether to use the batch's statistics.
+
+        Returns:
+            float [batch, height, width, channels].
+        """
+        gain = self.gain(condition)[:, None, None]
+        bias = self.bias(condition)[:, None, None]
+        return self.norm(maps, training=training) * (1.0 + gain) + bias
+
+
+class PixelNorm(layers.Layer):
+    """Scales each place's vector of channels to a mean square of 1.
+
+    Source: Karras et al. 2018 (arXiv 1710.10196).
+    """
+
+    def call(self, x: Tensor) -> Tensor:
+        """Returns x / sqrt(mean(x^2) + 1e-6), over the last axis, of x's shape."""
+        square = ops.mean(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
+        return x * ops.cast(ops.rsqrt(square + EPSILON), x.dtype)
+
+
+class InstanceNormalization(layers.Layer):
+    """Gives each channel of each picture mean 0 and variance 1; nothing is learned.
+
+    Source: Ulyanov et al. 2016, "Instance Normalization" (arXiv 1607.08022).
+
+    Args:
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, epsilon: float = 1e-5):
+        """Keeps epsilon."""
+        super().__init__()
+        self._epsilon = epsilon
+
+    def call(self, x: Tensor) -> Tensor:
+        """Normalises float [batch, height, width, channels] over height and width."""
+        maps = ops.cast(x, "float32")
+        apart = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
+        variance = ops.mean(ops.square(apart), axis=(1, 2), keepdims=True)
+        return ops.cast(apart * ops.rsqrt(variance + self._epsilon), x.dtype)
+
+
+def normalize(x: Tensor, kind: str) -> Tensor:
+    """Normalises maps.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kind: "batch", "instance" or "none".
+
+    Returns:
+        Of x's shape.
+    """
+    if kind == "batch":
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+    return InstanceNormalization()(x) if kind == "instance" else x

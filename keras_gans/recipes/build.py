@@ -1,0 +1,117 @@
+"""From a recipe to a compiled model."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import keras
+
+from keras_gans import engine
+from keras_gans.core.gan import BaseGAN
+from keras_gans.data.options import DataInfo
+from keras_gans.engine import optimizers, precision
+from keras_gans.engine.remat import recompute
+from keras_gans.errors import UserError
+from keras_gans.networks import freeze
+from keras_gans.recipes import config as config_lib
+from keras_gans.recipes.config import Config
+
+
+def build_model(config: Config, info: DataInfo) -> BaseGAN:
+    """Makes and compiles the model of a recipe.
+
+    Args:
+        config: The recipe; its seed sets the weights.
+        info: What the data set says of itself.
+
+    Returns:
+        The compiled model. Call it under the strategy that trains it.
+
+    Raises:
+        UserError: if the networks cannot make such images.
+    """
+    engine.set_random_seed(config.train.seed)
+    variant = config_lib.find_class(config.name, config.model)
+    labels = variant.label_names(config.hparams, info.class_names)
+    from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}
+    if variant.takes_pictures:
+        from_data = {"image_shape": info.image_shape, "source_shape": info.source_shape}
+    _check_sources(config, variant, info)
+    networks = importlib.import_module(config.networks)
+    if config.hparams.augment and info.image_shape[:2] == (1, 1):
+        raise UserError(
+            f"[hparams] augment: '{config.hparams.augment}' is for pictures, and "
+            f'{config.data.dataset} has points; expected ""'
+        )
+    options = config.train
+    try:
+        with precision.policy(options.precision):
+            model = variant(
+                _factory(networks.generator, from_data, config.generator),
+                _factory(networks.discriminator, from_data, config.discriminator),
+                config.hparams,
+                seed=options.seed,
+                name=config.name,
+            )
+        if options.synchronized_batch_norm:
+            engine.synchronize(model)
+        if options.recompute:
+            recompute(model.generator)
+            recompute(model.discriminator)
+        freeze.freeze(model.discriminator, options.freeze_discriminator)
+        return model.compile(
+            make_optimizer(config.g_optimizer),
+            make_optimizer(config.d_optimizer),
+            accumulate=options.accumulate,
+            jit_compile={"yes": True, "no": False}.get(options.jit_compile, "auto"),
+        )
+    except UserError:
+        raise
+    except (ValueError, TypeError) as error:  # what only Keras knows to be wrong
+        line = str(error).strip().splitlines()[0]
+        raise UserError(f"{config.name}.toml cannot be built: {line}") from None
+
+
+def _factory(
+    network: Callable[..., keras.Model], from_data: dict, options: dict
+) -> Callable[..., keras.Model]:
+    """Makes a network of a recipe, each time that it is called."""
+    shapes = {k: v for k, v in from_data.items() if k.endswith("_shape")}
+
+    def make(backward: bool = False) -> keras.Model:
+        swapped = dict(zip(shapes, reversed(shapes.values()), strict=True))
+        return network(**from_data | (swapped if backward else {}), **options)
+
+    return make
+
+
+def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> None:
+    if variant.takes_pictures and not info.source_shape:
+        raise UserError(
+            f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
+            "has no sources; expected pairs:A,B or unpaired:A,B, or outline:, grey:, "
+            "small2: or small4: before it"
+        )
+    if variant.takes_pictures and variant.needs_pairs and info.unpaired:
+        raise UserError(
+            f"{config.name} needs to know which pictures belong together; expected "
+            "pairs:A,B and data.unpaired=false, or --model=cyclegan or cut"
+        )
+    if info.source_shape and not variant.takes_pictures:
+        raise UserError(
+            f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "
+            "sources, as for pix2pix; expected a data set without"
+        )
+
+
+def make_optimizer(values: dict) -> keras.optimizers.Optimizer:
+    """Make the optimizer of a recipe's table: `class_name` and keywords."""
+    values = dict(values)
+    cls = optimizers.find(values.pop("class_name"))
+    for key, value in values.items():
+        if isinstance(value, dict):
+            options = dict(value)
+            schedule = optimizers.SCHEDULES[options.pop("class_name")]
+            values[key] = schedule(**options)
+    return cls(**values)

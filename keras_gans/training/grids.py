@@ -1,0 +1,140 @@
+"""Image grids of a run."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_gans.data import images
+from keras_gans.data.points import Mixture
+from keras_gans.device import sampler as sampler_lib
+from keras_gans.device.sampler import BaseSampler
+from keras_gans.evaluation.metrics.modes import modes_covered
+from keras_gans.recipes.train_options import TrainOptions
+from keras_gans.storage.workdir import Workdir
+from keras_gans.training.recorder import Recorder
+from keras_gans.training.step_callback import StepCallback
+
+Tensor = Any
+
+
+class SampleGrid(StepCallback):
+    """Draws the same latents again and again with the averaged generator.
+
+    The first grid comes after EARLY seconds at the latest, however slow the model is.
+
+    Args:
+        sampler: Draws from the model.
+        workdir: Where to.
+        options: `grid_every`, `steps`.
+        recorder: Shows the grid in TensorBoard, too.
+    """
+
+    EARLY = 30.0
+
+    def __init__(
+        self,
+        sampler: BaseSampler,
+        workdir: Workdir,
+        options: TrainOptions,
+        recorder: Recorder,
+    ):
+        """Chooses the layout: a column for each class, as far as they fit."""
+        super().__init__()
+        self._sampler, self._workdir = sampler, workdir
+        self._options, self._recorder = options, recorder
+        classes = sampler.info.get("num_classes", 0)
+        self._columns = classes if 2 < classes <= 16 else 8
+        self._drawn = False
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Starts the clock of the first grid."""
+        super().on_train_begin()
+        self._began = time.monotonic()
+
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
+        """Writes `samples/step_<step>.png` when one is due."""
+        due = step % self._options.grid_every == 0 or step == self._options.steps
+        early = not self._drawn and time.monotonic() - self._began > self.EARLY
+        if not due and not early:
+            return
+        self._drawn = True
+        if not self._recorder.check():
+            return
+        sheet = self._sheet(step)
+        # The model goes on: its step is now another than the sampler's info says.
+        about = sampler_lib.describe({**self._sampler.info, "step": step}, seed=0)
+        encoded = sampler_lib.encode(sheet, about)
+        os.makedirs(self._workdir.samples, exist_ok=True)
+        path = os.path.join(self._workdir.samples, f"step_{step:08d}.png")
+        sampler_lib.write(encoded, path)
+        self._recorder.events.picture("samples", encoded, sheet.shape, step)
+
+    def _sheet(self, step: int) -> np.ndarray:
+        pictures = self._sampler.sample(8 * self._columns, seed=0)
+        return sampler_lib.sheet(pictures, self._columns)
+
+
+class ScatterPlot(SampleGrid):
+    """Draws points against the modes of their mixture, and counts.
+
+    "modes_covered" and "high_quality" get a line of their own in the log.
+
+    Args:
+        mixture: What the points should come from.
+        *args: As for SampleGrid.
+    """
+
+    NUM = 2500  # points
+
+    def __init__(self, mixture: Mixture, *args: Any):
+        """Draws nothing yet."""
+        super().__init__(*args)
+        self._mixture = mixture
+
+    def _sheet(self, step: int) -> np.ndarray:
+        modes, stddev = self._mixture.modes, self._mixture.stddev
+        latents = self._sampler.latents(range(self.NUM), seed=0)
+        points = self._sampler.generate(latents, None)
+        found = modes_covered(points.reshape(-1, 2), modes, stddev)
+        self._recorder.line(step, found)
+        print("  ".join(f"{k} {v:.3g}" for k, v in found.items()), flush=True)
+        centres = (modes + 1.0) * 127.5  # as to_uint8, unrounded
+        circles = [(x, y, 3 * stddev * 127.5) for x, y in centres]
+        return sampler_lib.scatter(sampler_lib.to_uint8(points), circles)
+
+
+class TranslationGrid(SampleGrid):
+    """Shows what a model makes of the same pictures again and again.
+
+    Side by side: source, what is made of it, and the true picture; or, if no one knows
+    that, what a model that goes back makes of it again.
+
+    Args:
+        pictures: (pictures, sources), float32 [num, ...] in [-1, 1]; `pictures` is None
+            where they do not belong together.
+        *args: As for SampleGrid.
+    """
+
+    NUM = 16  # sources, four in a row
+
+    def __init__(self, pictures: tuple[np.ndarray | None, np.ndarray], *args: Any):
+        """Keeps the pictures."""
+        super().__init__(*args)
+        self._real, self._source = pictures
+
+    def _sheet(self, step: int) -> np.ndarray:
+        made = self._sampler.run({"source": self._source})
+        columns = [self._source, made]
+        if self._real is not None:
+            columns.append(self._real)
+        elif self.model.goes_back:
+            again = self.model.translate(made, backward=True)
+            columns.append(keras.ops.convert_to_numpy(again))
+        shown = [images.beside(images.to_uint8(c), made.shape[1]) for c in columns]
+        pictures = np.stack(shown, axis=1).reshape(-1, *shown[0].shape[1:])
+        return sampler_lib.sheet(pictures, 4 * len(columns))

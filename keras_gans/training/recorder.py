@@ -1,0 +1,119 @@
+"""Log of a run: metrics.jsonl and TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from keras_gans.diagnostics import log
+from keras_gans.recipes.train_options import TrainOptions
+from keras_gans.storage.workdir import Workdir
+from keras_gans.training.step_callback import StepCallback
+from keras_gans.training.tensorboard import Events
+
+Tensor = Any
+
+
+class Recorder(StepCallback):
+    """Writes means to metrics.jsonl and TensorBoard; stops a run that is not finite.
+
+    Args:
+        workdir: Where to.
+        options: `log_every`.
+
+    Attributes:
+        broken: None, or (step, names): where values first were not finite, and which.
+        log: What metrics.jsonl holds.
+        events: Shows the same in TensorBoard.
+    """
+
+    def __init__(self, workdir: Workdir, options: TrainOptions):
+        """Opens nothing yet."""
+        super().__init__()
+        self._workdir, self._options = workdir, options
+        self._pending: list[dict[str, Tensor]] = []
+        self._since = time.monotonic()
+        self.broken: tuple[int, list[str]] | None = None
+        self.log = log.Log()
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Drops the lines that an interrupted run wrote after its last checkpoint."""
+        super().on_train_begin()
+        self._trim()
+        self.events = Events(self._workdir.tensorboard)
+        self._since = time.monotonic()
+
+    def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
+        """Keeps the steps' values; writes a line when one is due."""
+        self._pending.append(logs)
+        if step % self._options.log_every == 0 or step == self._options.steps:
+            self._flush(step)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Says what stopped the run, if something did."""
+        self.check()
+        if self.broken:
+            self._note({"step": self.broken[0], "not_finite": self.broken[1]})
+        self.events.close()
+
+    def check(self) -> bool:
+        """Whether every value since the last line is finite; fills in `broken`."""
+        if self._pending and self.broken is None:
+            values = self._values()
+            finite = np.isfinite(np.stack(list(values.values())))
+            broken = np.flatnonzero(~finite.all(axis=0))
+            if broken.size:
+                bad = ~finite[:, broken[0]]
+                step = self.step - finite.shape[1] + 1 + int(broken[0])
+                self.broken = step, [k for k, b in zip(values, bad, strict=True) if b]
+        return self.broken is None
+
+    def _values(self) -> dict[str, np.ndarray]:
+        return {
+            k: np.concatenate([np.asarray(logs[k], float) for logs in self._pending])
+            for k in self._pending[0]
+        }
+
+    def _flush(self, step: int) -> None:
+        if not self.check():
+            self.model.stop_training = True
+            return
+        values = self._values()
+        means = {k: float(column.mean()) for k, column in values.items()}
+        gaps = values["real_score"] - values["fake_score"]
+        means["score_spread"] = float(gaps.std())
+        now = time.monotonic()
+        means["steps_per_second"] = len(gaps) / (now - self._since)
+        self._since, self._pending = now, []
+        self.line(step, means)
+
+    def line(self, step: int, values: dict[str, float]) -> None:
+        """Writes one line of metrics.jsonl, and the same to TensorBoard."""
+        self._note({"step": step, **values})
+        self.events.numbers(values, step)
+
+    def _note(self, row: dict) -> None:
+        with open(self._workdir.metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self.log.add(row)
+
+    def _trim(self) -> None:
+        if not os.path.isfile(self._workdir.metrics):
+            return
+        kept = []
+        with open(self._workdir.metrics, encoding="utf-8") as file:
+            for line in file:
+                # A kill may have cut the last line short.
+                row = json.loads(line) if line.endswith("\n") else {"step": math.inf}
+                if row["step"] <= self.step:
+                    kept.append(line)
+                    self.log.add(row)
+        temporary = f"{self._workdir.metrics}.tmp"
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.writelines(kept)
+        os.replace(temporary, self._workdir.metrics)

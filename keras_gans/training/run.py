@@ -1,0 +1,207 @@
+"""A training run, from an opened data set to the last checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from keras_gans import data, engine
+from keras_gans.core.gan import BaseGAN
+from keras_gans.data import images
+from keras_gans.diagnostics import sample_stats
+from keras_gans.engine import devices, faults
+from keras_gans.errors import UserError, WorkerLost
+from keras_gans.recipes import build
+from keras_gans.recipes.config import Config
+from keras_gans.sampling import keras_sampler
+from keras_gans.storage import checkpoint
+from keras_gans.storage.workdir import Workdir
+from keras_gans.strategies import Team
+from keras_gans.training import callbacks, kid_monitor, pacing, transfer
+from keras_gans.training.recorder import Recorder
+from keras_gans.training.step_callback import CallbackList
+
+
+def run(
+    config: Config,
+    workdir: Workdir,
+    data_dir: str | None,
+    team: Team,
+    resume: bool | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Train a recipe in a workdir.
+
+    Args:
+        config: Recipe.
+        workdir: Folder of the run; training goes on from its newest checkpoint.
+        data_dir: Folder of TensorFlow Datasets.
+        team: Devices and workers, see `strategies.make_team`.
+        resume: As for `Workdir.check`.
+        overwrite: Whether to delete the run in the workdir first.
+
+    Returns:
+        0; 1 if the values stopped being finite; 130 after Ctrl-C.
+
+    Raises:
+        UserError: For data that are missing or do not fit, or a workdir that may not be
+            used.
+        WorkerLost: If another worker has gone.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(team.active(workdir.path))
+        with team.agreement():
+            if team.chief:
+                workdir.check(config, resume, overwrite)
+            source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+            _check_devices(config, source, team)
+        size = source.options.batch_size // config.hparams.d_steps
+        team.check_same(
+            f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of "
+            f"{size}"
+        )
+        stack.enter_context(_device_faults(size, config.train.accumulate))
+        with team.agreement():
+            with team.scope():
+                model = build.build_model(config, source.info)
+            examples = None
+            if team.chief:
+                examples = sample_stats.examples(source)
+                if config.train.evaluate_every:
+                    kid_monitor.check(source)
+                resumed = not overwrite and checkpoint.steps(workdir.checkpoints)
+                # Before anything is made or deleted.
+                if config.train.init_from and not resumed:
+                    transfer.begin_from(config.train.init_from, model, workdir)
+                stack.enter_context(workdir.locked())
+                _prepare(config, workdir, source, model, overwrite)
+        team.share_state(model)
+        if int(model.step.numpy()) >= config.train.steps:
+            step = int(model.step.numpy())
+            print(f"{workdir.path}: trained already, to step {step}", flush=True)
+            return 0
+        if team.chief:
+            _note_hardware(model, workdir, config, team)
+        watching = callbacks.training_callbacks(
+            keras_sampler.KerasSampler(
+                model, keras_sampler.generator_info(model, config, source.info)
+            ),
+            workdir,
+            config.train,
+            source,
+            examples,
+            team,
+        )
+        _fit(model, source, watching, config, team)
+        team.agree(True)  # nobody leaves before the chief has written its checkpoint
+        return _report(model, workdir, watching)
+
+
+def _check_devices(config: Config, source: Any, team: Team) -> None:
+    """Check that batches, and the recipe, suit the devices."""
+    count, parts = team.devices, config.train.accumulate
+    size = source.options.batch_size // config.hparams.d_steps
+    if size % (count * parts):
+        times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
+        raise UserError(
+            f"[data] batch_size: expected a multiple of the {count} devices{times}, "
+            f"got {size}"
+        )
+    team.check(config.train)
+
+
+@contextlib.contextmanager
+def _device_faults(size: int, parts: int) -> Iterator[None]:
+    """Turn what a device lacks (memory, cuDNN) into a line of a UserError."""
+    try:
+        yield
+    except (UserError, WorkerLost):
+        raise
+    except Exception as error:
+        line = faults.describe(error, size, parts)
+        if line is None:
+            raise
+        raise UserError(line) from None
+
+
+def _prepare(
+    config: Config, workdir: Workdir, source: Any, model: BaseGAN, overwrite: bool
+) -> None:
+    """Write what describes the run, and restore its newest checkpoint."""
+    if overwrite:
+        workdir.clear()
+    workdir.check_data(source.info)
+    steps = checkpoint.steps(workdir.checkpoints)
+    if steps:
+        checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, steps[-1]))
+        print(f"{workdir.path}: going on from step {steps[-1]}", flush=True)
+    workdir.write(config, source.info)
+    if source.info.source_shape:
+        _, given = data.first_examples(source.held_out or source, 64)
+        workdir.write_sources(images.to_uint8(given))
+    for note in source.notes:  # nothing is wrong: now they count
+        print(f"{config.data.dataset}: {note}", flush=True)
+
+
+def _note_hardware(
+    model: BaseGAN, workdir: Workdir, config: Config, team: Team
+) -> None:
+    """Print what computes the steps, and whether that is another than before."""
+    options = config.train
+    hardware = devices.find(team.devices, engine.is_compiled(model))
+    words = options.precision, options.jit_compile, team.mirrored
+    print(devices.describe(hardware, *words), flush=True)
+    before = devices.parse(workdir.write_hardware(dataclasses.asdict(hardware)))
+    if int(model.step.numpy()) and before and not hardware.rounds_like(before):
+        print(
+            f"{workdir.path}: earlier steps were computed on {before}; from here on "
+            "the run is not bit-identical to one that stays there",
+            flush=True,
+        )
+
+
+def _fit(
+    model: BaseGAN, source: Any, watching: list, config: Config, team: Team
+) -> None:
+    """Take the steps that are left."""
+    step, options = int(model.step.numpy()), config.train
+    sizes = pacing.sizes(step, options.steps, options, paced=team.size == 1)
+    model.train_function = engine.train_function(model, sizes)
+    model.fit(
+        team.stream(source, options.seed, step),
+        steps_per_epoch=options.steps - step,  # calls, at most; StopOnSignal ends it
+        verbose=0,
+        shuffle=False,  # the stream is shuffled; Keras would warn
+        callbacks=CallbackList(watching, add_history=True, model=model),
+    )
+
+
+def _report(model: BaseGAN, workdir: Workdir, watching: list) -> int:
+    """Say how the run has ended; returns the exit status."""
+    [stop] = (c for c in watching if isinstance(c, callbacks.StopOnSignal))
+    recorder = next((c for c in watching if isinstance(c, Recorder)), None)
+    if not recorder:  # not the chief, whose words are enough
+        return 130 if stop.interrupted else 0 if stop.finished else 1
+    found = checkpoint.steps(workdir.checkpoints)
+    last = f"step {found[-1]}" if found else "none"
+    if recorder.broken:
+        step, names = recorder.broken
+        print(
+            f"train: step {step}: not finite: {', '.join(names)}; stopped. Last good "
+            f"checkpoint: {last}. Try a lower --set=g_optimizer.learning_rate= and "
+            "--set=d_optimizer.learning_rate= (or clipnorm=1.0 for both), with another "
+            "--workdir or --overwrite",
+            file=sys.stderr,
+        )
+        return 1
+    if stop.interrupted:
+        print(
+            f"interrupted at step {int(model.step.numpy())}; checkpoint: {last}",
+            flush=True,
+        )
+        return 130
+    print(f"trained to {last}; pictures: {workdir.samples}", flush=True)
+    return 0
