@@ -49,9 +49,9 @@ def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
         "threads": {number: `sampler.speed`} if it was measured}.
     """
     exported = load.load(path)
-    if "source_shape" in sampler.info:
+    if "condition_shape" in sampler.info:
         sources = sampler.examples(NUM_FROM_PICTURES, exported.info.get("tile"))
-        batches = [{"source": one[None]} for one in sources]
+        batches = [{"condition": one[None]} for one in sources]
     else:
         latents, labels = sampler.latents(range(NUM), seed=1), sampler.labels(NUM, None)
         parts = np.split(np.arange(NUM), range(sampler.at_once, NUM, sampler.at_once))

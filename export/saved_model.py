@@ -130,19 +130,21 @@ def _add_from_pictures(archive, sampler: KerasSampler, size: int | None) -> None
     import tensorflow as tf
 
     model, backward = sampler.model, sampler.backward
-    channels = sampler.info["source_shape"][-1]
+    channels = sampler.info["condition_shape"][-1]
 
     def generate(source):
         return {"images": model.translate(source, backward)}
 
     archive.track(model.translator(backward))
     if size:
-        spec = tf.TensorSpec((1, size, size, channels), name="source")
+        spec = tf.TensorSpec((1, size, size, channels), name="condition")
         archive.add_endpoint("generate", generate, [spec])
         return
     shape = (None, None, None, channels)
     for endpoint in ("generate", "serving_default"):
-        archive.add_endpoint(endpoint, generate, [tf.TensorSpec(shape, name="source")])
+        archive.add_endpoint(
+            endpoint, generate, [tf.TensorSpec(shape, name="condition")]
+        )
 
     def translate(pictures):
         source = tf.cast(pictures, tf.float32) / 127.5 - 1.0
@@ -220,8 +222,8 @@ def model_card(info: dict) -> str:
     height, width, channels = info["image_shape"]
     makes = f"pictures of {height} x {width} pixels, {channels} channel(s)"
     meant = "making more pictures that look as if they were of that set"
-    if "source_shape" in info:
-        side, _, given = info["source_shape"]
+    if "condition_shape" in info:
+        side, _, given = info["condition_shape"]
         scale = height // side
         times = f"of {scale} times their size" if scale > 1 else "of their size"
         makes = f"pictures from pictures, {times}, {channels} channel(s)"

@@ -45,7 +45,7 @@ def file_name(
     words = ["generator"]
     if sampler and sampler.backward:
         words.append("backward")
-    if sampler and size is not None and size != sampler.info["source_shape"][0]:
+    if sampler and size is not None and size != sampler.info["condition_shape"][0]:
         words.append(str(size) if size else "any_size")
     if quantization != "float32":
         words.append(quantization)
@@ -83,14 +83,14 @@ def check(
             f"--quantize=int8 is fitted to pictures, and {path} has no sources.npz, "
             "which training writes; expected another of float32, float16, dynamic"
         )
-    side, _, channels = sampler.info["source_shape"]
+    side, _, channels = sampler.info["condition_shape"]
     if size is None:
         return side
     try:
         if size < 0:
             raise ValueError("negative")
         if size:
-            sampler.run({"source": np.zeros((1, size, size, channels), np.float32)})
+            sampler.run({"condition": np.zeros((1, size, size, channels), np.float32)})
     except Exception:  # what the network, Keras or TensorFlow says of it
         raise UserError(
             f"--size={size}: {sampler.info['name']} cannot take pictures of that side; "
@@ -180,7 +180,7 @@ def convert(
                 latents = sampler.latents(range(num))
                 inputs = sampler.inputs(latents, sampler.labels(num, None))
             else:
-                inputs = {"source": sampler.examples(num, size)}
+                inputs = {"condition": sampler.examples(num, size)}
             for i in range(len(next(iter(inputs.values())))):
                 yield {name: values[i : i + 1] for name, values in inputs.items()}
 

@@ -173,7 +173,7 @@ def _main(values: flags.FlagValues) -> None:
     fields = {f.name: getattr(values, f.name, None) for f in _FIELDS}
     fields["num_given"] = values["num"].present
     options = EvaluationOptions(**fields)
-    if sampler is not None and "source_shape" in sampler.info:
+    if sampler is not None and "condition_shape" in sampler.info:
         for name in ("seed", "dataset", "cross_check"):
             if values[name].present:
                 raise UserError(

@@ -144,7 +144,9 @@ def smoke_model(name, overrides=(), compiled=None):
     from keras_gans.recipes import build, config
 
     recipe = config.load_config(name, overrides, smoke=True)
-    source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
+    source = data.open_source(
+        recipe.data, batches_per_step=recipe.hparams.batches_per_step
+    )
     model = build.build_model(recipe, source.info)
     if compiled:
         model.compile(compiled(), compiled())

@@ -8,7 +8,6 @@ from conftest import smoke_model
 
 from keras_gans.core import augment
 from keras_gans.core.hparams import Hparams
-from keras_gans.layers import convolution
 from keras_gans.networks import interface
 
 RNG = np.random.default_rng(0)
@@ -217,16 +216,16 @@ def test_ada_probability_follows_the_sign_of_the_discriminator():
 
 def test_augmentation_reaches_real_and_fake_in_both_updates(monkeypatch):
     model, source = smoke_model("lsgan", ["hparams.augment=cutout"])
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
     seen, call = [], interface.run
 
-    def spy(network, name, x, labels):
+    def spy(network, inputs, batch):
         if network is model.discriminator:
-            seen.append(x.numpy())
-        return call(network, name, x, labels)
+            seen.append(inputs["images"].numpy())
+        return call(network, inputs, batch)
 
-    monkeypatch.setattr(convolution, "run", spy)
-    model.d_losses(real, labels), model.g_losses(real, labels)
+    monkeypatch.setattr(interface, "run", spy)
+    model.d_losses(batch), model.g_losses(batch)
     assert len(seen) == 3  # real, fake; fake
     for images in seen:
         assert ((images == 0).mean(axis=(1, 2, 3)) > 0.05).all()

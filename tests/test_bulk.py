@@ -221,6 +221,6 @@ def test_points_and_pictures_from_pictures_have_no_shards(tmp_path):
     points.info = {"name": "ring", "image_shape": [1, 1, 2]}
     with pytest.raises(UserError, match="makes points"):
         shards.run(points, order, str(tmp_path / "many"), range(1))
-    points.info["source_shape"] = [8, 8, 3]
+    points.info["condition_shape"] = [8, 8, 3]
     with pytest.raises(sampler_lib.SamplerError, match="from pictures"):
         shards.run(points, order, str(tmp_path / "many"), range(1))

@@ -197,9 +197,9 @@ def test_fit_compiles_the_same_steps():
             np.testing.assert_allclose(ends[0][key], other[key], atol=1e-5)
 
 
-def unsupported(self, real, labels):
+def unsupported(self, batch):
     """The usual terms, through an operation whose gradient XLA lacks."""
-    terms = RSGAN_D_LOSSES(self, real, labels)
+    terms = RSGAN_D_LOSSES(self, batch)
     maps = ops.reshape(terms["pairs"], (-1, 2, 2, 1))
     larger = ops.image.resize(maps, (4, 4), interpolation="nearest")
     return {**terms, "pairs": ops.square(larger)}
@@ -235,9 +235,9 @@ def test_step_that_xla_cannot_compile_runs_without_it(own_fit, monkeypatch, caps
 
 
 def test_too_little_memory_is_one_line(monkeypatch, tmp_path, capsys):
-    def too_large(self, real, labels):
+    def too_large(self, batch):
         draws = keras.random.uniform((2**22, 2**22), seed=self.seeds)
-        return {**RSGAN_D_LOSSES(self, real, labels), "large": ops.mean(draws)}
+        return {**RSGAN_D_LOSSES(self, batch), "large": ops.mean(draws)}
 
     monkeypatch.setattr(RSGAN, "d_losses", too_large)
     args = ["--model=rsgan_ring", "--smoke", f"--workdir={tmp_path / 'run'}"]

@@ -141,15 +141,15 @@ def test_learning_rate_may_be_a_schedule(tmp_path):
     path = tmp_path / "cgan.toml"
     path.write_text(recipe.to_toml())
     assert config.load_config(str(path)) == recipe
-    schedule = build.make_optimizer(recipe.g_optimizer)._learning_rate
+    schedule = build.make_optimizer(recipe.optimizers["g"])._learning_rate
     assert float(schedule(0)) == pytest.approx(0.1)
     assert float(schedule(5)) == pytest.approx(0.05)
     assert float(schedule(10)) == pytest.approx(0)
     # it ends with the run, unless the recipe says otherwise
     whole = config.load_config("cgan", ["train.steps=77"])
-    assert whole.g_optimizer["learning_rate"]["decay_steps"] == 77
+    assert whole.optimizers["g"]["learning_rate"]["decay_steps"] == 77
     # one of its numbers may be changed alone
     alone = ["g_optimizer.learning_rate.initial_learning_rate=0.5", "train.steps=77"]
-    changed = config.load_config("cgan", alone).g_optimizer["learning_rate"]
-    expected = whole.g_optimizer["learning_rate"] | {"initial_learning_rate": 0.5}
+    changed = config.load_config("cgan", alone).optimizers["g"]["learning_rate"]
+    expected = whole.optimizers["g"]["learning_rate"] | {"initial_learning_rate": 0.5}
     assert changed == expected

@@ -18,13 +18,20 @@ OPTIONS = {"batch_size": 7, "image_size": 8}
 
 
 def take(dataset, num):
-    return [(x.numpy(), y.numpy()) for x, y in dataset.take(num)]
+    """The first batches as (images, labels); labels are 0 where there are none."""
+    batches = []
+    for batch in dataset.take(num):
+        images = batch["images"].numpy()
+        labels = batch.get("labels", np.zeros(len(images), np.int32))
+        batches.append((images, np.asarray(labels)))
+    return batches
 
 
 def check_stream(name, num_classes, depth, **options):
     """What every source promises of its stream."""
     stream, info = data.load_data(name, **OPTIONS, **options)
     batches = take(stream, 6)
+    assert set(stream.element_spec) == {"images", *["labels"] * (num_classes > 0)}
     for pictures, labels in batches:
         assert pictures.shape == (7, 8, 8, depth) and pictures.dtype == np.float32
         assert labels.shape == (7,) and labels.dtype == np.int32
@@ -111,7 +118,7 @@ def test_program_ends_while_batches_are_made():
         "from keras_gans import data\n"
         "stream, _ = data.load_data('outline:digits', 900)\n"  # slow ones
         "batches = iter(stream)\n"
-        "print(next(batches)[0].shape)"
+        "print(next(batches)['images'].shape)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], timeout=120, capture_output=True, text=True
@@ -381,10 +388,10 @@ def test_real_fashion_mnist(tmp_path):
 def test_points_are_a_function_of_seed_and_step(name):
     source = data.open_source(data.DataOptions(name, batch_size=50))
     assert source.info.image_shape == (1, 1, 2) and not source.info.num_classes
-    first = [batch.numpy() for batch, _ in source.stream(3).take(4)]
-    later = [batch.numpy() for batch, _ in source.stream(3, 2).take(2)]
+    first = [batch["images"].numpy() for batch in source.stream(3).take(4)]
+    later = [batch["images"].numpy() for batch in source.stream(3, 2).take(2)]
     np.testing.assert_array_equal(first[2:], later)
-    other, _ = next(iter(source.stream(4)))
+    other = next(iter(source.stream(4)))["images"]
     assert not np.allclose(first[0], other) and not np.allclose(first[0], first[1])
     for option in ({"image_size": 28}, {"channels": 1}, {"horizontal_flip": True}):
         with pytest.raises(UserError, match="holds points, not pictures"):
@@ -436,7 +443,7 @@ def test_batch_size_is_chosen_by_number_and_size(side, number, expected):
 
 def test_chosen_batch_size_is_said_and_taken_for_every_update():
     options = data.DataOptions("digits", batch_size=0)
-    source = data.open_source(options, d_steps=5)
+    source = data.open_source(options, batches_per_step=5)
     assert source.notes == (
         "batch_size 64: for 5000 pictures of 28 pixels "
         "(data.batch_size=... sets another)",

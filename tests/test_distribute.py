@@ -18,7 +18,9 @@ def trained(name, overrides, devices, rate=0.5, steps=3):
     team = strategies.make_team(devices)
     assert team.devices == (2 if devices == "mirrored" else 1)
     recipe = config.load_config(name, overrides, smoke=True)
-    source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
+    source = data.open_source(
+        recipe.data, batches_per_step=recipe.hparams.batches_per_step
+    )
     with team.scope():
         model = build.build_model(recipe, source.info)
         # SGD: Adam hides a wrong scale of the gradient

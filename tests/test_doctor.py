@@ -141,8 +141,8 @@ class Sampler:
 
 
 def measure(real, fake, labels=None, **info):
-    labels = np.zeros(len(real), int) if labels is None else labels
-    return sample_stats.Vitals(Sampler(fake, **info), real, labels).measure()
+    examples = {"images": real} | ({} if labels is None else {"labels": labels})
+    return sample_stats.Vitals(Sampler(fake, **info), examples).measure()
 
 
 def test_vitals_are_what_they_say():
@@ -328,7 +328,7 @@ def test_held_out_score_is_what_real_score_is(name):
     held = callbacks.HeldOut(source, options, recorder)
     held.set_model(model)
     held.on_train_begin()
-    pictures, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
     found = []
     networks = model.generator, model.discriminator
     before = [v.numpy() for network in networks for v in network.variables]
@@ -340,11 +340,11 @@ def test_held_out_score_is_what_real_score_is(name):
     [bias] = [w for w in model.discriminator.weights if w.path.endswith("logits/bias")]
     for rise in (0.0, 3.0):
         bias.assign_add(tf.fill(bias.shape, rise))
-        held._batches = iter([(pictures, labels)])
+        held._batches = iter([batch])
         held.on_step(1, {})
     before, after = (values["held_out_score"] for values in found)
     if name == "lsgan":
-        logits = model.score(pictures, labels) - 0.5
+        logits = model.score(batch["images"], batch) - 0.5
         found = float(tf.reduce_mean(tf.sigmoid(logits)))
         assert after == pytest.approx(found, abs=0.02)  # layers with dropout
         assert after > before

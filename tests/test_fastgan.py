@@ -109,7 +109,7 @@ def test_quarter_is_the_corner_asked_for():
 @pytest.fixture(scope="module")
 def model_and_pictures():
     model, source = smoke_model("fastgan", ['hparams.augment=""'])
-    return model, next(iter(source.stream(0)))[0].numpy()
+    return model, next(iter(source.stream(0)))["images"].numpy()
 
 
 def test_losses_are_the_hinge_and_the_distance_of_what_is_redrawn(model_and_pictures):
@@ -118,7 +118,7 @@ def test_losses_are_the_hinge_and_the_distance_of_what_is_redrawn(model_and_pict
     corner = model.draw_corners(len(real)).numpy()
     assert set(corner.ravel()) == {0.0, 1.0}
     model.seeds.begin_step()
-    terms = {k: v.numpy() for k, v in model.d_losses(real, None).items()}
+    terms = {k: v.numpy() for k, v in model.d_losses({"images": real}).items()}
 
     small = real.reshape(len(real), 32, 2, 32, 2, 1).mean(axis=(2, 4))
     inputs = {"images": real, "small": small, "corner": corner}
@@ -139,7 +139,7 @@ def test_losses_are_the_hinge_and_the_distance_of_what_is_redrawn(model_and_pict
 
 def test_generated_pictures_bring_their_own_small_ones(model_and_pictures):
     model, real = model_and_pictures
-    fakes = model.fakes(real, None)
+    fakes = model.fakes({"images": real})
     assert fakes["images"].shape == real.shape
     assert fakes["small"].shape == (len(real), 32, 32, 1)
     shrunk = model.shrink(fakes["images"])
@@ -147,7 +147,7 @@ def test_generated_pictures_bring_their_own_small_ones(model_and_pictures):
     seen = model.discriminator.get_layer("critic")(fakes, training=True)
     model.seeds.begin_step()
     np.testing.assert_allclose(
-        model.score(fakes, None), seen["logits"], rtol=1e-4, atol=1e-4
+        model.score(fakes, {}), seen["logits"], rtol=1e-4, atol=1e-4
     )
 
 
@@ -160,7 +160,7 @@ def test_only_real_pictures_are_redrawn(model_and_pictures):
         for weight in layer.trainable_weights
     ]
     with tf.GradientTape(persistent=True) as tape:
-        terms = model.d_losses(real, None)
+        terms = model.d_losses({"images": real})
     values = [w.value for w in decoders]
     assert len(decoders) > 9
     assert all(g is None for g in tape.gradient(terms["fake"], values))

@@ -182,17 +182,18 @@ def test_latents_have_their_law_and_are_fresh_in_each_draw_and_step():
 
 def test_instruments_are_means_of_probabilities():
     model = _tiny()
-    model.watch(tf.constant([[0.0], [100.0]]), tf.constant([[-100.0], [1.0]]))
+    model.log_scores(tf.constant([[0.0], [100.0]]), tf.constant([[-100.0], [1.0]]))
     passing = 1 / (1 + np.exp(-1.0))
-    np.testing.assert_allclose(model.instruments, [0.75, passing / 2, 0.5], atol=1e-6)
+    np.testing.assert_allclose(model.scores, [0.75, passing / 2, 0.5], atol=1e-6)
 
 
 def test_cgan_minimises_the_conditional_game():
     """The logged terms are the formula's, on the labels of the real batch."""
     model, source = smoke_model("cgan", PLAIN)
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real, labels = batch["images"], batch.get("labels")
     model.seeds.begin_step()
-    terms = {k: np.array(v) for k, v in model.d_losses(real, labels).items()}
+    terms = {k: np.array(v) for k, v in model.d_losses(batch).items()}
     model.seeds.begin_step()
     latents = model.draw_latents(len(labels))
     fake = model.generator({"latents": latents, "labels": labels})
@@ -216,12 +217,13 @@ def log_softmax(logits):
 
 def test_acgan_names_the_class_of_real_and_of_generated_images():
     model, source = smoke_model("acgan", PLAIN)
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real, labels = batch["images"], batch.get("labels")
     assert set(model.discriminator.input) == {"images"}  # the class is no input
     model.seeds.begin_step()
-    d_terms = model.d_losses(real, labels)
+    d_terms = model.d_losses(batch)
     model.seeds.begin_step()
-    g_terms = model.g_losses(real, labels)
+    g_terms = model.g_losses(batch)
     model.seeds.begin_step()
     latents = model.draw_latents(len(labels))
     fake = model.generator({"latents": latents, "labels": labels})
@@ -247,12 +249,13 @@ def test_acgan_names_the_class_of_real_and_of_generated_images():
 def test_infogan_reads_its_own_codes_back_off_generated_images(distortion):
     options = "hparams.info_weight=0.5", f"hparams.distortion={distortion}"
     model, source = smoke_model("infogan", [*PLAIN, *options])
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    labels = batch.get("labels")
     num = len(labels)
     terms = {}
     for name, losses_fn in (("d", model.d_losses), ("g", model.g_losses)):
         model.seeds.begin_step()
-        terms[name] = losses_fn(real, labels)
+        terms[name] = losses_fn(batch)
     model.seeds.begin_step()
     draws = keras.random.uniform((num,), seed=model.seeds).numpy()
     categories = np.floor(10 * draws).astype(np.int32)
@@ -280,11 +283,12 @@ def test_infogan_reads_its_own_codes_back_off_generated_images(distortion):
 
 def test_hinge_models_minimise_the_hinge_and_biggan_its_angles():
     model, source = smoke_model("biggan")
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real, labels = batch["images"], batch.get("labels")
     model.seeds.begin_step()
-    d_terms = model.d_losses(real, labels)
+    d_terms = model.d_losses(batch)
     model.seeds.begin_step()
-    fake = model.fakes(real, labels)
+    fake = model.fakes(batch)
     real_logits, fake_logits = (
         model.discriminator({"images": x, "labels": labels}).numpy()
         for x in (real, fake)
@@ -292,7 +296,7 @@ def test_hinge_models_minimise_the_hinge_and_biggan_its_angles():
     np.testing.assert_allclose(d_terms["real"], np.maximum(0, 1 - real_logits), 1e-3)
     np.testing.assert_allclose(d_terms["fake"], np.maximum(0, 1 + fake_logits), 1e-3)
     model.seeds.begin_step()
-    g_terms = model.g_losses(real, labels)
+    g_terms = model.g_losses(batch)
     np.testing.assert_allclose(g_terms["adversarial"], -fake_logits, 1e-3, 1e-4)
     expected = 0.0
     for weight in model.generator.trainable_variables:

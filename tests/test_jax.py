@@ -111,9 +111,10 @@ def test_order_of_the_data_is_tensorflows(tmp_path):
         "stream, _ = data.load_data('outline:digits', 900, horizontal_flip=True,\n"
         "                           random_crop=4, seed=7, start_step=3)\n"
         "batches = iter(stream)\n"
-        "some = [np.stack(p) for p in zip(*(map(np.asarray, next(batches))\n"
-        "                                   for _ in range(4)))]\n"
-        "np.savez(sys.argv[1], *some)\n"
+        "some = [next(batches) for _ in range(4)]\n"
+        "some = {k: np.stack([np.asarray(batch[k]) for batch in some])\n"
+        "        for k in some[0]}\n"
+        "np.savez(sys.argv[1], **some)\n"
     )
     for backend in ("tensorflow", "jax"):
         run(backend, "-c", program, tmp_path / f"{backend}.npz")
@@ -342,8 +343,9 @@ def test_stream_is_read_ahead_in_order():
     model, source = smoke_model("gan")
     stream = source.stream(0, 2)
     first = list(itertools.islice(stream, 3))
-    np.testing.assert_array_equal(first[1][0], source.batches(0)(3)[0])
-    assert first[0][0].dtype == np.float32 and first[0][1].dtype == np.int32
+    np.testing.assert_array_equal(first[1]["images"], source.batches(0)(3)["images"])
+    assert first[0]["images"].dtype == np.float32
+    assert first[0]["labels"].dtype == np.int32
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,14 @@ def test_spectral_gradient_knows_sigma(layer, x):
 
 def test_one_power_iteration_for_each_update_and_none_for_a_call():
     model, source = smoke_model("sngan_ring")
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real = batch["images"]
     layer = model.discriminator.layers[2]
     assert isinstance(layer, spectral.SNDense)
     weight, u = layer.get_weights()[0], layer.get_weights()[2]
-    model.score(real, labels), model.d_losses(real, labels)
+    model.score(real, batch), model.d_losses(batch)
     np.testing.assert_array_equal(layer.get_weights()[2], u)
-    model.update_discriminator(real, labels)
+    model.update(model.players[0], batch)
     v = weight @ u
     v /= np.linalg.norm(v)
     expected = v @ weight

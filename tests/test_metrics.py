@@ -194,8 +194,9 @@ def test_modes_covered_counts_modes_that_good_points_fall_on(name, num):
     assert found == {"modes_covered": 2, "high_quality": 0.5}
     # points of the mixture itself: 1 - exp(-9 / 2) of them
     source = data.open_source(data.DataOptions(name, batch_size=20_000))
-    drawn, labels = next(iter(source.stream(0)))
-    assert drawn.shape == (20_000, 1, 1, 2) and labels.dtype == "int32"
+    batch = next(iter(source.stream(0)))
+    drawn = batch["images"]
+    assert drawn.shape == (20_000, 1, 1, 2) and list(batch) == ["images"]
     found = modes_covered(drawn.numpy().reshape(-1, 2), modes, stddev)
     assert found["modes_covered"] == num
     assert found["high_quality"] == pytest.approx(1 - np.exp(-4.5), abs=0.004)

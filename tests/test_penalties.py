@@ -85,10 +85,11 @@ def replay(model, *draws):
 
 def test_wgan_gp_penalises_between_its_fakes_and_the_real_images():
     model, source = smoke_model("wgan_gp", ["generator.normalization=none"])
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real, labels = batch["images"], batch.get("labels")
     num = len(labels)
     model.seeds.begin_step()
-    terms = model.d_losses(real, labels)
+    terms = model.d_losses(batch)
     _, u, latents = replay(
         model,
         lambda: model.draw_latents(num),
@@ -117,9 +118,10 @@ def test_interpolation_weights_are_uniform_and_one_for_each_example():
 
 def test_dragan_penalises_around_the_real_images_alone():
     model, source = smoke_model("dragan", ["generator.normalization=none"])
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real, labels = batch["images"], batch.get("labels")
     model.seeds.begin_step()
-    terms = model.d_losses(real, labels)
+    terms = model.d_losses(batch)
     _, noise = replay(
         model,
         lambda: model.draw_latents(len(labels)),
@@ -141,14 +143,15 @@ def test_r1_is_half_gamma_times_the_norm_at_real_images_of_any_variant():
     for layer in model.discriminator.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real = batch["images"]
     with tf.GradientTape() as tape:
         tape.watch(real)
         score = model.discriminator({"images": real})
     norms = (tape.gradient(score, real).numpy() ** 2).sum(axis=(1, 2, 3))
-    actual = model.regularizers(real, labels)
+    actual = model.regularizers(batch)
     np.testing.assert_allclose(actual["r1"], 1.5 * norms, rtol=1e-4)
-    logs = model.update_discriminator(real, labels)
+    logs = model.update(model.players[0], batch)
     assert float(logs["r1"]) == pytest.approx(1.5 * norms.mean(), rel=1e-4)
 
 
@@ -169,10 +172,10 @@ def test_wgan_clips_every_weight_after_each_update_of_the_critic():
     # batch normalisation's averages are no weights
     plain = "discriminator.normalization=none"
     model, source = smoke_model("wgan", ["hparams.clip=0.003", plain])
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
     assert any(np.abs(w).max() > 0.003 for w in model.discriminator.get_weights())
     generator = [v.numpy() for v in model.generator.trainable_variables]
-    model.update_discriminator(real, labels)
+    model.update(model.players[0], batch)
     weights = model.discriminator.get_weights()
     assert max(np.abs(w).max() for w in weights) == pytest.approx(0.003)
     for before, v in zip(generator, model.generator.trainable_variables, strict=True):
@@ -182,19 +185,20 @@ def test_wgan_clips_every_weight_after_each_update_of_the_critic():
 def test_d_steps_update_the_discriminator_on_pictures_of_its_own_each_time():
     model, source = smoke_model("lsgan", ["hparams.d_steps=3"])
     seen = []
-    update = model.update_discriminator
+    update = model.update
 
-    def spy(real, labels):
-        seen.append(real.numpy())
-        return update(real, labels)
+    def spy(player, batch):
+        if player.name == "d":
+            seen.append(batch["images"].numpy())
+        return update(player, batch)
 
-    model.update_discriminator = spy
+    model.update = spy
     batch = next(iter(source.stream(0)))
     model.train_step(batch)
     assert [len(part) for part in seen] == [16, 16, 16]
     together = np.sort(np.concatenate(seen).reshape(48, -1), axis=0)
     np.testing.assert_array_equal(
-        together, np.sort(batch[0].numpy().reshape(48, -1), axis=0)
+        together, np.sort(batch["images"].numpy().reshape(48, -1), axis=0)
     )
     assert int(model.d_optimizer.iterations) == 3
     assert int(model.g_optimizer.iterations) == 1
@@ -203,5 +207,5 @@ def test_d_steps_update_the_discriminator_on_pictures_of_its_own_each_time():
 
 def test_a_schedule_lasts_for_all_updates_of_its_own_optimizer():
     recipe = config.load_config("wgan_gp", ["train.steps=70", "hparams.d_steps=4"])
-    assert recipe.d_optimizer["learning_rate"]["decay_steps"] == 280
-    assert recipe.g_optimizer["learning_rate"]["decay_steps"] == 70
+    assert recipe.optimizers["d"]["learning_rate"]["decay_steps"] == 280
+    assert recipe.optimizers["g"]["learning_rate"]["decay_steps"] == 70

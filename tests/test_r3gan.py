@@ -175,11 +175,12 @@ def opened(model):
 def test_losses_are_of_pairs_with_both_penalties():
     model, source = smoke_model("r3gan", ["hparams.r1_weight=3.0"])
     opened(model)
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real, labels = batch["images"], batch.get("labels")
     model.seeds.begin_step()
-    terms = model.d_losses(real, labels)
+    terms = model.d_losses(batch)
     model.seeds.begin_step()
-    fake = model.fakes(real, labels)
+    fake = model.fakes(batch)
     real_logits, r1 = norms_of(model, real, labels)
     fake_logits, r2 = norms_of(model, fake, labels)
     assert r1.std() > 0 and r2.std() > 0
@@ -188,23 +189,24 @@ def test_losses_are_of_pairs_with_both_penalties():
     pairs = np.log1p(np.exp(fake_logits - real_logits))  # i with i
     np.testing.assert_allclose(terms["pairs"], pairs, rtol=1e-4)
     model.seeds.begin_step()
-    terms = model.g_losses(real, labels)
+    terms = model.g_losses(batch)
     np.testing.assert_allclose(
         terms["pairs"], np.log1p(np.exp(real_logits - fake_logits)), rtol=1e-4
     )
-    assert not model.regularizers(real, labels)  # not a second time
+    assert not model.regularizers(batch)  # not a second time
 
 
 def test_lazy_penalties_are_as_large_as_all_of_them():
     model, source = smoke_model("r3gan", ["hparams.r1_every=3"])
     each, _ = smoke_model("r3gan")
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real = batch["images"]
     for step in range(4):
         found = []
         for m in (model, each):
             m.step.assign(step)
             m.seeds.begin_step()
-            terms = m.d_losses(real, labels)
+            terms = m.d_losses(batch)
             gamma = float(m.gamma(real))
             found.append([np.mean(terms[k]) / gamma for k in ("r1", "r2", "pairs")])
         (r1, r2, pairs), (all_r1, all_r2, all_pairs) = found
@@ -232,7 +234,8 @@ def test_schedules_are_half_cosines_over_the_burn_in():
         "hparams.augment_probability=0.4",
     ]
     model, source = smoke_model("r3gan", changes)
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    real = batch["images"]
     for step in (0, 10, 40, 100):
         model.step.assign(step)
         for optimizer in (model.g_optimizer, model.d_optimizer):
@@ -241,7 +244,7 @@ def test_schedules_are_half_cosines_over_the_burn_in():
         assert float(model.gamma(real)) == pytest.approx(0.2 + 1.8 * falling)
         half_life = np.log(0.5) / np.log(0.99) * (1 - falling)
         decay = 0.5 ** (1 / half_life) if half_life else 0
-        assert float(model.average_decay()) == pytest.approx(decay, rel=1e-5)
+        assert float(model.current_ema_decay()) == pytest.approx(decay, rel=1e-5)
         seen = []
         score = type(model).score
 
@@ -250,8 +253,8 @@ def test_schedules_are_half_cosines_over_the_burn_in():
             return score(model, *args)
 
         model.score = note
-        model.d_losses(real, labels)
-        model.g_losses(real, labels)
+        model.d_losses(batch)
+        model.g_losses(batch)
         del model.score
         assert len(seen) == 4
         np.testing.assert_allclose(seen, 0.4 * (1 - falling), atol=1e-6)
@@ -265,15 +268,15 @@ def test_schedules_are_half_cosines_over_the_burn_in():
 def test_burn_in_is_the_whole_run_unless_it_is_said():
     recipe = config.load_config("r3gan", ["train.steps=77"])
     assert recipe.hparams.burn_in == 77
-    assert recipe.d_optimizer["beta_2"]["decay_steps"] == 77
+    assert recipe.optimizers["d"]["beta_2"]["decay_steps"] == 77
     recipe = config.load_config("r3gan", ["train.steps=77", "hparams.burn_in=7"])
-    assert recipe.g_optimizer["learning_rate"]["decay_steps"] == 7
+    assert recipe.optimizers["g"]["learning_rate"]["decay_steps"] == 7
 
 
 def test_average_is_the_generator_while_its_half_life_is_0():
     model, _ = smoke_model("r3gan")
     model.generator.set_weights([normal(*w.shape) for w in model.generator.weights])
-    ema.update(model.ema_generator, model.generator, model.average_decay())
+    ema.update(model.ema_generator, model.generator, model.current_ema_decay())
     for a, b in zip(model.ema_generator.weights, model.generator.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
@@ -299,7 +302,7 @@ def test_only_known_numbers_may_follow_a_schedule():
     with pytest.raises(UserError, match="beta_1: no schedule can be set for it"):
         config.load_config("dcgan", [f"g_optimizer.beta_1={schedule}"])
     recipe = config.load_config("dcgan", [f"g_optimizer.beta_2={schedule}"])
-    assert build.make_optimizer(recipe.g_optimizer).beta_2 is not None
+    assert build.make_optimizer(recipe.optimizers["g"]).beta_2 is not None
 
 
 def test_classes_can_be_left_out():

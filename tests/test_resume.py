@@ -234,8 +234,8 @@ def test_run_that_is_not_finite_stops_and_keeps_the_last_good(
 
     healthy = GAN.d_losses
 
-    def d_losses(self, real, labels):
-        terms = healthy(self, real, labels)
+    def d_losses(self, batch):
+        terms = healthy(self, batch)
         broken = keras.ops.where(self.step.value >= 7, np.nan, 1.0)
         return {**terms, "fake": terms["fake"] * broken}
 

@@ -126,12 +126,13 @@ def test_path_penalty_is_of_the_distance_from_an_average():
 
 def test_lazy_r1_comes_in_every_so_many_steps_and_makes_up_for_the_rest():
     model, source = smoke_model("stylegan2", ["hparams.r1_every=3"])
-    real, labels = next(iter(source.stream(0)))
-    eager = penalties.squared_gradient_norm(lambda x: model.score(x, labels), real)
+    batch = next(iter(source.stream(0)))
+    real = batch["images"]
+    eager = penalties.squared_gradient_norm(lambda x: model.score(x, batch), real)
     for step in range(5):
         model.step.assign(step)
         expected = (step % 3 == 0) * 3 * model.hparams.r1_weight / 2 * eager
-        found = model.regularizers(real, labels)["r1"]
+        found = model.regularizers(batch)["r1"]
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-9)
     assert eager.numpy().min() > 0
 
@@ -242,13 +243,13 @@ def test_generator_without_noise_has_none_to_change():
 
 def test_mean_style_follows_those_of_training():
     model, source = smoke_model("stylegan2")
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
     [mean] = [w for w in model.generator.weights if w.path.endswith("mean_style/mean")]
     before = mean.numpy()
-    styles = model.styles(real, labels, training=True).numpy()
+    styles = model.styles(batch, training=True).numpy()
     expected = before + 0.005 * (styles.mean(axis=(0, 1)) - before)
     np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-7)
-    model.styles(real, labels, training=False)
+    model.styles(batch, training=False)
     np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-7)
 
 

@@ -35,15 +35,15 @@ class Function(BaseSampler):
             "name": "function",
             "step": 1,
             "recipe": "",
-            "source_shape": [side, side, channels],
+            "condition_shape": [side, side, channels],
             "image_shape": [scale * side, scale * side, channels],
             **info,
         }
 
     def run(self, inputs):
         """Notes the shape, too."""
-        self.seen.append(inputs["source"].shape)
-        return self.function(inputs["source"])
+        self.seen.append(inputs["condition"].shape)
+        return self.function(inputs["condition"])
 
 
 def noise(height, width, channels=3):
@@ -140,7 +140,7 @@ def test_mistakes_in_translating_are_named():
     sampler = Function(np.tanh)
     fixed = Function(np.tanh, tile=16)
     latents = Function(np.tanh)
-    del latents.info["source_shape"]
+    del latents.info["condition_shape"]
     for call, message in (
         (lambda: sampler.translate(noise(20, 20, 1)), "picture: expected uint8"),
         (lambda: sampler.translate(noise(20, 20) / 255), "got float64 [20, 20, 3]"),
@@ -261,7 +261,9 @@ def test_workdir_saved_model_and_any_size_tflite_make_the_same(smoke_run, tmp_pa
             apart = np.abs(other.translate(picture, 32, 8) - expected)
             assert apart.max() <= 1 and (apart == 0).mean() > 0.99
             if source is not None:
-                apart = other.run({"source": source}) - ours.run({"source": source})
+                apart = other.run({"condition": source}) - ours.run(
+                    {"condition": source}
+                )
                 assert np.abs(apart).max() < 1e-4
 
 
@@ -275,7 +277,7 @@ def test_fixed_tflite_makes_any_size_by_tiles(smoke_run, tmp_path):
         expected = ours.translate(picture, 16, 8).astype(int)
         assert np.abs(fixed.translate(picture) - expected).max() <= 1
     with pytest.raises(SamplerError, match="takes 16x16 pixels alone, got 20x20"):
-        fixed.run({"source": np.zeros((1, 20, 20, 1), np.float32)})
+        fixed.run({"condition": np.zeros((1, 20, 20, 1), np.float32)})
 
 
 @ONE_RUN
@@ -536,6 +538,6 @@ def test_info_turns_with_the_direction(smoke_run, monkeypatch):
     sampler = keras_sampler.load_workdir(str(smoke_run("pix2pix")))
     sampler.info["image_shape"] = [16, 16, 3]
     turned = sampler.turned()
-    assert turned.info["source_shape"] == [16, 16, 3]
+    assert turned.info["condition_shape"] == [16, 16, 3]
     assert turned.info["image_shape"] == [16, 16, 1]
     assert "latent_dim" not in turned.info and "backward" not in sampler.info

@@ -12,7 +12,7 @@ from PIL import Image
 
 from keras_gans import data, engine, evaluate, train
 from keras_gans.core import losses
-from keras_gans.core.image_pool import PicturePool
+from keras_gans.core.image_pool import ImagePool
 from keras_gans.data import DataOptions, sources
 from keras_gans.engine import optimizers
 from keras_gans.errors import UserError
@@ -33,7 +33,8 @@ def numbered(folder, names, side=8, value=0, mode="RGB"):
 
 
 def first(source, seed=0, step=0):
-    return [x.numpy() for x in next(iter(source.stream(seed, step)))]
+    batch = next(iter(source.stream(seed, step)))
+    return [batch[name].numpy() for name in ("images", "condition")]
 
 
 def levels(x):
@@ -53,7 +54,7 @@ def test_pairs_go_by_name_and_stay_together(two_folders):
     options = DataOptions(folders, 4, image_size=8, channels=3)
     source = data.open_source(options)
     assert source.info.image_shape == (8, 8, 3)
-    assert source.info.source_shape == (8, 8, 1)
+    assert source.info.condition_shape == (8, 8, 1)
     assert source.info.num_examples == 4
     assert any("2 files have no partner" in note for note in source.notes)
     for step in range(3):
@@ -107,7 +108,7 @@ def test_cut_and_mirror_are_the_same_for_both(tmp_path):
 def test_unpaired_pictures_come_in_orders_of_their_own(two_folders):
     options = DataOptions(f"unpaired:{two_folders}/a,{two_folders}/b", 5, image_size=8)
     source = data.open_source(options)
-    assert source.info.source_shape == (8, 8, 1)
+    assert source.info.condition_shape == (8, 8, 1)
     apart = 0
     for step in range(4):
         made, given = first(source, step=step)
@@ -139,7 +140,7 @@ def test_cycle_gan_sets_of_tfds(direction, cache_mib, monkeypatch):
         source = data.open_source(options)
         made, given = first(source)
     assert made.shape == given.shape == (4, 16, 16, 3)
-    assert source.info.source_shape == (16, 16, 3) and source.info.num_classes == 0
+    assert source.info.condition_shape == (16, 16, 3) and source.info.num_classes == 0
     order = ["trainA", "trainB"] if direction == "a_to_b" else ["trainB", "trainA"]
     assert list(dict.fromkeys(asked)) == order  # the second is what is made
     assert set(asked) == {"trainA", "trainB"}
@@ -320,7 +321,7 @@ def seeds_of(step):
 def test_pool_is_the_buffer_of_the_paper(size, batch):
     """Against a list that is worked through picture by picture."""
     step = keras.Variable(0, dtype="int32")
-    pool = PicturePool(size, (1, 1, 1), seeds_of(step), "pool")
+    pool = ImagePool(size, (1, 1, 1), seeds_of(step), "pool")
     rng = np.random.default_rng(0)
     kept, shown_now, shown_earlier = [], 0, 0
     for n in range(300):
@@ -342,13 +343,13 @@ def test_pool_is_the_buffer_of_the_paper(size, batch):
 
 
 def test_pool_below_a_batch_is_refused():
-    pool = PicturePool(2, (1, 1, 1), seeds_of(keras.Variable(0, dtype="int32")), "p")
+    pool = ImagePool(2, (1, 1, 1), seeds_of(keras.Variable(0, dtype="int32")), "p")
     with pytest.raises(UserError, match="pool_size: expected 0, or at least the 3"):
         pool(np.ones((3, 1, 1, 1), "f"))
 
 
 def test_pool_of_nothing_shows_what_comes_and_keeps_gradients_out():
-    pool = PicturePool(0, (1, 1, 1), seeds_of(keras.Variable(0, dtype="int32")), "p")
+    pool = ImagePool(0, (1, 1, 1), seeds_of(keras.Variable(0, dtype="int32")), "p")
     made = tf.Variable(np.ones((3, 1, 1, 1), "f"))
     with tf.GradientTape() as tape:
         shown = pool(made)
@@ -369,7 +370,9 @@ def test_resume_is_exact_with_the_pool(tmp_path):
         np.load(tmp_path / name / "checkpoints/step_00000006.npz")
         for name in ("whole", "parts")
     ]
-    assert {"image_pool/000", "source_pool/000", "image_pool/001"} <= set(ends[0].files)
+    assert {"image_pool/000", "condition_pool/000", "image_pool/001"} <= set(
+        ends[0].files
+    )
     assert np.abs(ends[0]["image_pool/000"]).max(axis=(1, 2, 3)).min() > 0  # full
     for name in ends[0].files:
         assert ends[0][name].tobytes() == ends[1][name].tobytes(), name
@@ -429,7 +432,7 @@ def test_options_of_the_networks(networks, norm, upsampling):
     network = networks.generator(
         (16, 16, 3), (16, 16, 1), width=2, norm=norm, upsampling=upsampling, **options
     )
-    made = network({"source": np.zeros((2, 16, 16, 1), "f")})
+    made = network({"condition": np.zeros((2, 16, 16, 1), "f")})
     assert made.shape == (2, 16, 16, 3)
     kinds = {type(layer).__name__ for layer in network.layers}
     assert ("Conv2DTranspose" in kinds) == (upsampling == "transposed")
@@ -474,11 +477,11 @@ def test_padding_mirrors_and_leaves_what_fits():
 @pytest.mark.parametrize("name", MODELS)
 def test_any_size_goes_through_a_generator(name):
     model, source = smoke_model(name)
-    channels = source.info.source_shape[-1]
-    scale = source.info.image_shape[0] // source.info.source_shape[0]
+    channels = source.info.condition_shape[-1]
+    scale = source.info.image_shape[0] // source.info.condition_shape[0]
     rng = np.random.default_rng(0)
     picture = rng.uniform(-1, 1, (1, 21, 34, channels)).astype("f")
-    made = model({"source": picture})
+    made = model({"condition": picture})
     assert made.shape == (1, scale * 21, scale * 34, source.info.image_shape[-1])
     if model.goes_back:
         assert model.translate(made, backward=True).shape == picture.shape
@@ -538,7 +541,7 @@ def test_dense_block_is_the_papers():
     scaled = convolutions[0](x)
     for _ in range(2):  # x + 0.2 x from each
         scaled = 1.2 * scaled
-    np.testing.assert_allclose(inner({"source": x}), scaled, rtol=1e-5)
+    np.testing.assert_allclose(inner({"condition": x}), scaled, rtol=1e-5)
 
 
 def test_rate_stays_then_falls_to_nothing():
@@ -549,19 +552,20 @@ def test_rate_stays_then_falls_to_nothing():
 
 def test_pretraining_leaves_the_game_out():
     model, source = smoke_model("esrgan", ["hparams.pretraining=2"])
-    real, given = next(iter(source.stream(0)))
-    before = model.g_losses(real, given)
+    batch = next(iter(source.stream(0)))
+    before = model.g_losses(batch)
     assert not np.any(before["above"]) and not np.any(before["below"])
     model.step.assign(2)
-    after = model.g_losses(real, given)
+    after = model.g_losses(batch)
     assert np.all(after["above"] > 0) and np.all(after["below"] > 0)
 
 
 def test_cuts_small_network_learns_and_keys_stay():
     model, source = smoke_model("cut")
-    real, given = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
+    given = batch["condition"]
     before = variables_of(model)
-    model.train_step((real, given))
+    model.train_step(batch)
     after = variables_of(model)
     moved = {k.split("/")[0] for k in after if (after[k] != before[k]).any()}
     assert {"generator", "projector", "discriminator"} <= moved
@@ -574,7 +578,8 @@ def test_cuts_small_network_learns_and_keys_stay():
 
 def terms_of(model, player, real, given):
     """The means of a player's terms."""
-    found = getattr(model, f"{player}_losses")(tf.constant(real), tf.constant(given))
+    batch = {"images": tf.constant(real), "condition": tf.constant(given)}
+    found = getattr(model, f"{player}_losses")(batch)
     return {name: float(tf.reduce_mean(term)) for name, term in found.items()}
 
 
@@ -589,7 +594,7 @@ def test_losses_of_cyclegan():
     model, _ = smoke_model("cyclegan")
     real, given = two_pictures(model)
     model.run_both = lambda source, images: (source / 2, images / 4)
-    model.judge = lambda way, x: x * (2.0 if way == "forward" else 3.0)
+    model.discriminate_way = lambda way, x: x * (2.0 if way == "forward" else 3.0)
     found = terms_of(model, "d", real, given)
     assert found == pytest.approx(
         {
@@ -625,9 +630,9 @@ def test_losses_of_one_generator(name):
     def softplus(x):
         return np.log1p(np.exp(x))
 
-    model.fakes = lambda images, source: source / 2
-    model.score = lambda images, source: images
-    model.examine = lambda images, source: {
+    model.fakes = lambda batch: batch["condition"] / 2
+    model.score = lambda images, batch: images
+    model.discriminate = lambda images, batch: {
         "logits": images,
         "logits_half": images[:, ::2, ::2],
         "features_1": 3.0 * images,

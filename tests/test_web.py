@@ -223,7 +223,7 @@ def test_page_fits_a_phone(name, visit):
 def test_pictures_from_pictures(visit, tmp_path):
     run, page, said = visit("pix2pix")
     sampler = load.load(str(run / "export" / "generator.tflite"))
-    side, _, channels = sampler.info["source_shape"]
+    side, _, channels = sampler.info["condition_shape"]
     rng = np.random.default_rng(0)
     given = rng.integers(0, 256, (side, side, channels), np.uint8)
     (tmp_path / "given.png").write_bytes(sampler_lib.encode(given))

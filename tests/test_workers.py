@@ -225,7 +225,7 @@ def test_shares_are_the_rows_of_a_batch(dataset, options, pictures):
 
     def third_batch(share=None):
         stream = source.stream(5, 1, *([share] if share else []))
-        return [part.numpy() for part in next(iter(stream.skip(1)))]
+        return [part.numpy() for part in next(iter(stream.skip(1))).values()]
 
     whole = third_batch()
     parts = [third_batch(Share(i, 3)) for i in range(3)]

@@ -67,13 +67,13 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
     for weight in model.trainable_variables:
         if not weight.numpy().any():  # what is behind a closed gate gets no gradient
             weight.assign(rng.normal(0, 0.1, weight.shape))
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
     for losses_fn, mine, optimizer in (
         (model.d_losses, model.discriminator, model.d_optimizer),
         (model.g_losses, model.generator, model.g_optimizer),
     ):
         with tf.GradientTape() as tape:
-            loss = sum(tf.reduce_mean(t) for t in losses_fn(real, labels).values())
+            loss = sum(tf.reduce_mean(t) for t in losses_fn(batch).values())
         weights = mine.trainable_variables
         critic = isinstance(model, OF_DIFFERENCES)
         last = "logits/bias", "logits_half/bias"
@@ -86,7 +86,7 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
             # more than the noise of rounding
             assert largest > 1e-5 or weight.path in still, weight.path
         before = {id(v): v.numpy() for v in model.trainable_variables}
-        engine.minimize([lambda: losses_fn(real, labels)], weights, optimizer)  # noqa: B023
+        engine.minimize([lambda: losses_fn(batch)], weights, optimizer)  # noqa: B023
         moved = {
             id(v)
             for v in model.trainable_variables
@@ -100,7 +100,7 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
 def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
     """A small step of SGD lowers the logged sum by rate * |logged norm|^2."""
     model, source = smoke_model(zoo_name, compiled=lambda: keras.optimizers.SGD(0.0))
-    real, labels = next(iter(source.stream(0)))
+    batch = next(iter(source.stream(0)))
     weights = model.discriminator.trainable_variables
     start = [w.numpy() for w in weights]
     small = 2e-4  # against the loss; large against its rounding
@@ -113,7 +113,7 @@ def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign([0, 0])
         logs = engine.minimize(
-            [lambda: model.d_losses(real, labels)], weights, model.d_optimizer
+            [lambda: model.d_losses(batch)], weights, model.d_optimizer
         )
         norm = float(logs.pop("gradient_norm"))
         return sum(float(v) for v in logs.values()), norm, logs
@@ -132,10 +132,10 @@ def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
 
 def draw(sampler, num):
     """Pictures of a seed; or, if they are made from pictures, from the same ones."""
-    if "source_shape" not in sampler.info:
+    if "condition_shape" not in sampler.info:
         return sampler.sample(num, seed=3)
     rng = np.random.default_rng(3)
-    given = rng.integers(0, 256, (num, *sampler.info["source_shape"]), np.uint8)
+    given = rng.integers(0, 256, (num, *sampler.info["condition_shape"]), np.uint8)
     return np.stack([sampler.translate(picture) for picture in given])
 
 
@@ -166,8 +166,8 @@ def test_exports_agree_with_keras_on_random_latents(zoo_name, smoke_run):
     keras_sampler = load.load(str(workdir))
     if keras_sampler.model.takes_pictures:
         rng = np.random.default_rng(11)
-        shape = 16, *keras_sampler.info["source_shape"]
-        inputs = {"source": rng.uniform(-1, 1, shape).astype(np.float32)}
+        shape = 16, *keras_sampler.info["condition_shape"]
+        inputs = {"condition": rng.uniform(-1, 1, shape).astype(np.float32)}
     else:
         latents = keras_sampler.latents(range(64), seed=11)
         inputs = keras_sampler.inputs(latents, keras_sampler.labels(64, None))
@@ -250,8 +250,8 @@ def test_predict_and_variables_of_the_base_are_kerass(zoo_name):
     assert model.step.numpy() == 0
     if model.takes_pictures:
         rng = np.random.default_rng(0)
-        shape = 3, *data.info.source_shape
-        inputs = {"source": rng.uniform(-1, 1, shape).astype(np.float32)}
+        shape = 3, *data.info.condition_shape
+        inputs = {"condition": rng.uniform(-1, 1, shape).astype(np.float32)}
     else:
         inputs = {"latents": np.zeros((3, model.latent_dim), np.float32)}
     if model.conditional:

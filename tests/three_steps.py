@@ -75,7 +75,8 @@ def three_steps(name, rate, start, end, overrides):
     from keras_gans.storage import checkpoint
 
     recipe = config.load_config(name, overrides, smoke=True)
-    source = data.open_source(recipe.data, d_steps=recipe.hparams.d_steps)
+    size = recipe.hparams.batches_per_step
+    source = data.open_source(recipe.data, batches_per_step=size)
     fix_draws()
     model = build.build_model(recipe, source.info)
     sgds = [keras.optimizers.SGD(float(rate)) for _ in range(2)]
@@ -85,9 +86,9 @@ def three_steps(name, rate, start, end, overrides):
     else:
         os.rename(checkpoint.save(model, os.path.dirname(start)), start)
     batches = iter(source.stream(0))
-    some = [tuple(map(np.asarray, next(batches))) for _ in range(STEPS)]
-    size = len(some[0][0])
-    whole = [np.concatenate(part) for part in zip(*some, strict=True)]
+    some = [next(batches) for _ in range(STEPS)]
+    size = len(some[0]["images"])
+    whole = [np.concatenate([np.asarray(batch[k]) for batch in some]) for k in some[0]]
     model.fit(*whole, batch_size=size, verbose=0, shuffle=False)
     os.rename(checkpoint.save(model, os.path.dirname(end)), end)
 

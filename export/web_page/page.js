@@ -246,7 +246,7 @@ async function show() {
 
 // The centre of a picture, at the side that the generator takes, on white.
 function fit(picture, width, height) {
-  const side = info.tile || info.source_shape[0];
+  const side = info.tile || info.condition_shape[0];
   const canvas = $("source");
   canvas.width = canvas.height = side;
   const context = canvas.getContext("2d", {willReadFrequently: true});
@@ -257,7 +257,7 @@ function fit(picture, width, height) {
   context.drawImage(picture, (width - cut) / 2, (height - cut) / 2, cut, cut,
     0, 0, side, side);
   const {data} = context.getImageData(0, 0, side, side);
-  const channels = info.source_shape[2];
+  const channels = info.condition_shape[2];
   const source = new Float32Array(side * side * channels);
   for (let i = 0; i < side * side; i++) {
     const [r, g, b] = data.slice(4 * i, 4 * i + 3);
@@ -287,7 +287,7 @@ async function showTranslation(picture, width, height, name) {
 
 function pictureControls(form) {
   $("given").hidden = false;
-  const side = info.tile || info.source_shape[0];
+  const side = info.tile || info.condition_shape[0];
   const file = element("input", {type: "file", id: "file", accept: "image/*"});
   field(form, `Picture (its centre, brought to ${side} x ${side} pixels)`, file);
   file.addEventListener("change", async () => {
@@ -361,7 +361,7 @@ async function download() {
 
 const ready = load().then(
   async () => {
-    if (info.source_shape) {
+    if (info.condition_shape) {
       pictureControls($("controls"));
     } else {
       noiseControls($("controls"));

@@ -367,7 +367,7 @@ def _steps(asked: dict) -> Iterator[dict]:
         own = [] if asked["smoke"] else asked["overrides"]
         overrides = [*own, f"train.precision={precision}"]
         config = load_config(asked["title"], overrides, asked["smoke"])
-        source = data.open_source(config.data, None, config.hparams.d_steps)
+        source = data.open_source(config.data, None, config.hparams.batches_per_step)
         model = build.build_model(config, source.info)
         loop = throughput.bare_loop(bare_loop.BareLoop(model), source)
         steps = 4 if asked["smoke"] else STEPS

@@ -22,7 +22,7 @@ def steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
     from keras_gans.benchmarks import bare_loop
     from keras_gans.recipes import build
 
-    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+    source = data.open_source(config.data, data_dir, config.hparams.batches_per_step)
     loop = bare_loop.BareLoop(build.build_model(config, source.info))
     run = speed.bare_loop(loop, source)
     run(10)  # trace, and warm up
@@ -83,7 +83,7 @@ def _measure_input(
 ) -> tuple:
     from keras_gans import data
 
-    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+    source = data.open_source(config.data, data_dir, config.hparams.batches_per_step)
     start = time.perf_counter()
     batches = iter(source.stream(config.train.seed))
     next(batches)
@@ -102,13 +102,20 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
     from keras_gans.benchmarks import bare_loop
     from keras_gans.recipes import build
 
-    source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+    source = data.open_source(config.data, data_dir, config.hparams.batches_per_step)
     model = build.build_model(config, source.info)
     run = speed.bare_loop(bare_loop.BareLoop(model), source)
     run(min(steps, speed.WARM_UP))  # trace, and warm up
     rate = statistics.median(run(steps) for _ in range(rounds))
     size = source.options.batch_size
-    sizes = model.generator.count_params(), model.discriminator.count_params()
+    sizes = (
+        model.generator.count_params(),
+        sum(
+            getattr(model, name).count_params()
+            for name in model.networks
+            if name != "generator"
+        ),
+    )
     return size, f"{rate / size:.2f}", round(rate), *sizes, round(peak_mib()) or "?"
 
 

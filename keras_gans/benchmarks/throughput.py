@@ -161,7 +161,9 @@ class Recipe:
         from keras_gans.training import pacing
 
         self.config, self.steps = config, steps
-        self.source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+        self.source = data.open_source(
+            config.data, data_dir, config.hparams.batches_per_step
+        )
         self.size = self.source.options.batch_size
         self.model = build.build_model(config, self.source.info)
         self.examples = sample_stats.examples(self.source)

@@ -86,12 +86,12 @@ class Shape:
         rates = "learning_rate", "beta_1", "beta_2"
         optimizers = [
             tuple(dict(table)[rate] for rate in rates)
-            for table in (config.g_optimizer, config.d_optimizer)
+            for table in (config.optimizers["g"], config.optimizers["d"])
         ]
         return cls(
             tuple(image_shape),
-            dict(config.generator),
-            dict(config.discriminator),
+            dict(config.keywords["generator"]),
+            dict(config.keywords["discriminator"]),
             optimizers,
             config.hparams.ema_decay,
         )
@@ -112,7 +112,7 @@ def open_recipe(
 
     source = data.open_source(config.data, data_dir)
     batches = [
-        np.array(pictures) for pictures, _ in itertools.islice(source.stream(0), 16)
+        np.array(batch["images"]) for batch in itertools.islice(source.stream(0), 16)
     ]
     shape = Shape.of_recipe(config, source.info.image_shape)
     return TorchDCGAN(shape, way, batches, steps)

@@ -112,7 +112,8 @@ def real_pictures(
     options: data.DataOptions, data_dir: str | None, num: int
 ) -> np.ndarray:
     """The first pictures of a stream of a run's data: uint8 [num, ...]."""
-    return to_uint8(data.first_examples(data.open_source(options, data_dir), num)[0])
+    source = data.open_source(options, data_dir)
+    return to_uint8(data.first_examples(source, num)["images"])
 
 
 def _exported(marked: KerasSampler, num: int) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """What the discriminator sees through: DiffAugment and ADA, as layers.
 
-Applied in `BaseGAN.examine`, to real and generated pictures, in both players' updates,
-each time with draws of its own; the generator's gradient runs through them.
+Applied in `BaseGAN.discriminate`, to real and generated pictures, in both players'
+updates, each time with draws of its own; the generator's gradient runs through them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The base of every variant: who is updated, in which order, what is logged."""
+"""Base of every GAN: a generator and a discriminator, trained in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Self
 
@@ -12,39 +12,41 @@ from keras import ops
 from keras_gans import engine
 from keras_gans.core import augment, penalties
 from keras_gans.core.hparams import Hparams
-from keras_gans.core.judging import INSTRUMENTS, Judge
-from keras_gans.engine import accumulation, ema, optimizers, precision
-from keras_gans.layers import spectral
+from keras_gans.core.trainer import Batch, Player, Trainer
+from keras_gans.errors import UserError
 from keras_gans.networks import interface
 
 Tensor = Any
+SCORES = ("real_score", "fake_score", "fakes_passing")
 
 
-class BaseGAN(Judge, engine.Model):
+class BaseGAN(Trainer):
     """A generator, a discriminator, and the step that trains both.
 
-    A variant overrides `d_losses` and `g_losses`, each of which returns named,
-    unreduced terms. What is minimised is the sum of the terms' means, and that is what
-    is logged: `d_<term>` and `g_<term>`.
+    A variant overrides `d_losses` and `g_losses`, each of which takes a batch and
+    returns named, unreduced terms; see `Trainer`.
 
-    Networks are functional Keras models with named inputs: the generator takes
-    "latents" [batch, latent_dim] and, if it is conditional, "labels" int32 [batch]; the
-    discriminator takes "images" and, if it is conditional, "labels". They come as
-    factories, since the averaged generator is a second one.
+    The generator takes "latents" [batch, latent_dim] and, if it is conditional,
+    "labels" int32 [batch]. The discriminator takes "images" and, if it is conditional,
+    "labels".
 
     Args:
-        generator: Makes the generator; images float [batch, height, width, channels]
-            come out, as the data in [-1, 1], or near it if nothing bounds them.
-        discriminator: Makes the discriminator; raw logits [batch, ...] come out.
+        generator: Function that makes the generator; images float [batch, height,
+            width, channels] come out, as the data in [-1, 1], or near it if nothing
+            bounds them.
+        discriminator: Function that makes the discriminator; raw logits [batch, ...]
+            come out.
         hparams: The variant's options; `Hparams()` if not given.
-        seed: Seeds the latents, together with the step.
-        name: The model's name.
+        seed: Seed of all draws in training, together with the step.
+        name: Name of the model.
     """
 
     Hparams = Hparams
-    per_picture = False  # whether `d_losses` has a gradient penalty
-    takes_pictures = False  # whether the generator makes pictures from pictures
-    sampling_defaults: dict[str, float] = {}  # of what else the generator takes
+    networks = ("generator", "discriminator")
+    players = (Player("d", ("discriminator",)), Player("g", ("generator",)))
+    has_gradient_penalty = False  # whether `d_losses` has one
+    # Logit of an image that is as likely real as fake; None: it depends on the others.
+    neutral_logit: float | None = 0.0
 
     def __init__(
         self,
@@ -54,45 +56,19 @@ class BaseGAN(Judge, engine.Model):
         seed: int = 0,
         name: str | None = None,
     ):
-        """Builds the networks."""
-        super().__init__(name=name, dtype="float32")
-        self.hparams = hparams or self.Hparams()
-        self.generator = generator()
-        self.discriminator = discriminator()
-        with precision.policy("float32"):  # what is sampled, evaluated and exported
-            self.ema_generator = generator()
-        self.ema_generator.trainable = False
-        self.ema_generator.set_weights(self.generator.get_weights())
-        state = partial(self.add_weight, initializer="zeros", trainable=False)
-        self.step = state((), dtype="int", aggregation="only_first_replica")
-        self.instruments = state((3,), aggregation="mean")
-        self.seeds = engine.StepSeed(seed, self.step)
+        """Build the networks."""
+        super().__init__(
+            generator, discriminator, hparams=hparams, seed=seed, name=name
+        )
+        if self.hparams.augment and self.generator.outputs[0].shape[1:3] == (1, 1):
+            raise UserError(
+                f"[hparams] augment: '{self.hparams.augment}' is for pictures, and the "
+                'data are points; expected ""'
+            )
+        self.scores = self.add_state((len(SCORES),), aggregation="mean")
         self.augment = augment.make(self.hparams, self.seeds)
-        if self.per_picture or self.hparams.r1_weight:
+        if self.has_gradient_penalty or self.hparams.r1_weight:
             penalties.check_network(self.discriminator)
-        self.g_optimizer = self.d_optimizer = None
-        self.accumulate = 1
-        self.built = True  # fit() must not call it on a batch of images
-
-    @property
-    def latent_dim(self) -> int:
-        """Length of one latent."""
-        return self.generator.input["latents"].shape[-1]
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the generator takes labels."""
-        return "labels" in self.generator.input
-
-    @property
-    def num_codes(self) -> int:
-        """How many of the latents, the last ones, are codes with a meaning."""
-        return 0
-
-    @classmethod
-    def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
-        """Names what the generator takes as labels, from the data's class names."""
-        return names if getattr(options, "conditional", False) else ()
 
     def compile(
         self,
@@ -101,128 +77,109 @@ class BaseGAN(Judge, engine.Model):
         accumulate: int = 1,
         **kwargs: Any,
     ) -> Self:
-        """Sets the optimizers; call it under the strategy that made the model.
+        """Set the optimizers; call it under the strategy that made the model.
 
         Args:
-            g_optimizer: Trains the generator; its loss is scaled if the networks
+            g_optimizer: Optimizer of the generator; its loss is scaled if the networks
                 compute in float16.
-            d_optimizer: Trains the discriminator; so is its.
-            accumulate: In how many parts, one after another, a batch is computed.
+            d_optimizer: Optimizer of the discriminator; its loss is scaled likewise.
+            accumulate: Number of parts, one after another, in which a batch is
+                computed.
             **kwargs: Passed on to `keras.Model.compile`, as `jit_compile`.
 
         Returns:
             The model itself, for `.compile(...).fit(...)`.
         """
-        # optimizer=None: the default would plant an unused RMSprop in checkpoints.
-        super().compile(optimizer=None, **kwargs)
-        self.g_optimizer, self.d_optimizer = (
-            optimizers.scaled(o, self.generator) for o in (g_optimizer, d_optimizer)
-        )
-        self.accumulate = accumulate
-        self.g_optimizer.build(self.g_variables)
-        self.d_optimizer.build(self.discriminator.trainable_variables)
-        return self
+        both = {"g_optimizer": g_optimizer, "d_optimizer": d_optimizer}
+        return super().compile(accumulate, **both, **kwargs)
 
-    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
-        """Generates images with the averaged generator.
+    def taken_from_data(self) -> set[str]:
+        """Return the names of the batch's parts, beside images, that networks take."""
+        own = {"labels"} & set(self.discriminator.input)
+        return super().taken_from_data() | own
 
-        Args:
-            inputs: {"latents": float [batch, latent_dim]}, "labels" int32 [batch] if
-                the generator is conditional; those of `sampling_defaults` may come.
-            training: Ignored: the averaged generator never trains.
+    @classmethod
+    def updates_per_step(cls, player: Player, options: Hparams) -> int:
+        """Return how often a training step updates a player: `d_steps`, or once."""
+        return options.d_steps if player.name == "d" else 1
 
-        Returns:
-            float [batch, height, width, channels], cut off at -1 and 1.
-        """
-        inputs = interface.complete(self.ema_generator, inputs, self.sampling_defaults)
-        return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
-
-    def train_step(self, data: tuple[Tensor, Tensor] | Tensor) -> dict[str, Tensor]:
-        """Updates the discriminator, then the generator, then the average.
-
-        Args:
-            data: Images float [d_steps * batch, height, width, channels] in [-1, 1],
-                alone or with labels int32 [d_steps * batch].
-
-        Returns:
-            Float32 scalars, of the last update of each: terms as `d_<term>` or
-            `g_<term>`, `d_gradient_norm`, `g_gradient_norm`, the mean sigmoid of the
-            logits as `real_score`, `fake_score`; `fakes_passing`, the share above 0.5.
-        """
-        real, labels = data if isinstance(data, tuple) else (data, None)
-        self.seeds.begin_step()
+    def schedule(self, batch: Batch) -> Iterator[tuple[Player, Batch]]:
+        """Yield `d_steps` updates of the discriminator, then one of the generator."""
+        discriminator, generator = self.players
         every = self.hparams.d_steps
         for i in range(every):  # every so many rows: the same on one device and several
-            batch = real[i::every], None if labels is None else labels[i::every]
-            d_logs = self.update_discriminator(*batch)
-        spectral.power_iteration(self.generator)
-        g_logs = self.minimize(self.g_losses, batch, self.g_variables, self.g_optimizer)
-        self.step.assign_add(1)
-        ema.update(self.ema_generator, self.generator, self.average_decay())
-        return {
-            **{f"d_{k}": v for k, v in d_logs.items()},
-            **{f"g_{k}": v for k, v in g_logs.items()},
-            **{name: self.instruments.value[i] for i, name in enumerate(INSTRUMENTS)},
-            **self.augment.logs(),
-        }
+            part = {name: value[i::every] for name, value in batch.items()}
+            yield discriminator, part
+        yield generator, part
 
-    @property
-    def g_variables(self) -> list[keras.Variable]:
-        """What the generator's updates change."""
-        return self.generator.trainable_variables
+    def losses(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        """Return all terms of a player: the variant's, and the regularizers of D."""
+        terms = super().losses(player, batch)
+        return terms | self.regularizers(batch) if player.name == "d" else terms
 
-    def average_decay(self) -> Tensor:
-        """Share of the averaged generator that stays, in the step just counted."""
-        return ema.early(self.hparams.ema_decay, self.step)
-
-    def update_discriminator(self, real: Tensor, labels: Tensor | None) -> dict:
-        """Takes one step of the discriminator; arguments as `d_losses`, logs back."""
-        spectral.power_iteration(self.discriminator)
-        return self.minimize(
-            lambda *batch: self.d_losses(*batch) | self.regularizers(*batch),
-            (real, labels),
-            self.discriminator.trainable_variables,
-            self.d_optimizer,
-        )
-
-    def minimize(self, losses_fn: Callable, batch: tuple, *which: Any) -> dict:
-        """Takes one step on `losses_fn(*batch)`; see `accumulation.minimize`."""
-        return accumulation.minimize(
-            losses_fn, batch, self.accumulate, self.seeds, *which
-        )
-
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """The discriminator's terms.
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the discriminator's terms.
 
         Args:
-            real: Real images float [batch, height, width, channels] in [-1, 1].
-            labels: Their classes, int32 [batch], if there are any.
+            batch: "images", real ones, float [batch, height, width, channels] in
+                [-1, 1]; and their conditions, as "labels" int32 [batch], if there are
+                any.
 
         Returns:
             {term: float [batch, ...]}, unreduced.
         """
         raise NotImplementedError
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """The generator's terms; as `d_losses`."""
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the generator's terms; as `d_losses`."""
         raise NotImplementedError
 
-    def fakes(self, real: Tensor, labels: Tensor | None) -> Tensor:
-        """Generates as many images as there are real ones, from fresh latents.
+    def regularizers(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the discriminator's terms that any variant may have: R1."""
+        if not self.hparams.r1_weight:
+            return {}
+        score = partial(self.score, batch=batch)
+        return {"r1": penalties.r1(score, batch["images"], self.step, self.hparams)}
+
+    def discriminate(self, images: Tensor, batch: Batch) -> Tensor | dict:
+        """Run the discriminator: the only door to it, for real and fake images alike.
 
         Args:
-            real: float [batch, ...]; only its size is read.
-            labels: int32 [batch]; read if the generator is conditional.
+            images: float [batch, height, width, channels] in [-1, 1].
+            batch: Conditions of the images; read if the discriminator takes any.
 
         Returns:
-            float [batch, height, width, channels].
+            Outputs for the images, as `hparams.augment` shows them: raw logits, float
+            [batch, ...], or {"logits": ..., and those of other heads}.
         """
-        latents = engine.replica_slice(self.draw_latents, ops.shape(real)[0])
-        return interface.run(self.generator, "latents", latents, labels)
+        inputs = {"images": self.augment(images)}
+        return interface.run(self.discriminator, inputs, batch)
 
-    def draw_latents(self, num: int) -> Tensor:
-        """Draws latents for a training step: float [num, latent_dim]."""
-        shape = (num, self.latent_dim)
-        if self.hparams.latents == "normal":
-            return keras.random.normal(shape, seed=self.seeds)
-        return keras.random.uniform(shape, -1.0, 1.0, seed=self.seeds)
+    def score(self, images: Tensor, batch: Batch) -> Tensor:
+        """Return the raw logits of `discriminate`, float [batch, ...]."""
+        outputs = self.discriminate(images, batch)
+        return outputs["logits"] if isinstance(outputs, dict) else outputs
+
+    def log_scores(self, real_logits: Tensor, fake_logits: Tensor) -> None:
+        """Log raw logits, float [batch, ...]; call it once in `d_losses`.
+
+        The log shows the mean sigmoid of the logits as `real_score` and `fake_score`,
+        and the share of fakes above 0.5 as `fakes_passing`.
+        """
+        real = self.relative(real_logits, fake_logits)
+        fake = self.relative(fake_logits, real_logits)
+        self.augment.steer(real)
+        shown = ops.sigmoid(real), ops.sigmoid(fake), ops.cast(fake > 0, "float32")
+        index, parts = engine.part()
+        means = ops.stack([ops.mean(v) for v in shown]) / parts
+        self.scores.assign(means + (self.scores.value if index else 0.0))
+
+    def relative(self, logits: Tensor, others: Tensor) -> Tensor:
+        """Return logits beside the others, above 0 for real: float [batch, ...]."""
+        neutral = self.neutral_logit
+        return logits - (others if neutral is None else neutral)
+
+    def extra_logs(self) -> dict[str, Tensor]:
+        """Return the scores of the last update, and what the augmentation logs."""
+        scores = {name: self.scores.value[i] for i, name in enumerate(SCORES)}
+        return scores | self.augment.logs()

@@ -13,7 +13,7 @@ from keras_gans.errors import UserError
 Tensor = Any
 
 
-class PicturePool(layers.Layer):
+class ImagePool(layers.Layer):
     """Shows a discriminator pictures of now and of earlier, half and half.
 
     Source: Shrivastava et al. 2017 (arXiv 1612.07828), as used by Zhu et al. 2017

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,22 +11,25 @@ from keras_gans.backend import find_tensorflow
 from keras_gans.data.options import DERIVED, DataInfo, DataOptions
 from keras_gans.errors import UserError, did_you_mean
 
+if TYPE_CHECKING:  # the pipeline loads Keras
+    from keras_gans.data.pipeline import Batch
+    from keras_gans.data.source import Source
+
 __all__ = ["DataInfo", "DataOptions", "load_data", "open_source"]
 
 
-def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int = 1):
+def open_source(
+    options: DataOptions, data_dir: str | None = None, batches_per_step: int = 1
+) -> Source:
     """Finds and checks a data set.
 
     Args:
         options: What to read.
         data_dir: Where TensorFlow Datasets keeps its sets.
-        d_steps: Updates of the discriminator in a step, each on `batch_size` pictures.
+        batches_per_step: Number of batches of `batch_size` images in a training step.
 
     Returns:
-        The source: `info`; `stream(seed, start_step)`; `options`, with the number of
-        pictures in a step as `batch_size`; `notes`, sentences for the user; and
-        `held_out`, the source of the pictures kept out of training, or None, whose
-        `batch_size` is that of an update.
+        The source.
 
     Raises:
         UserError: if there is no such set, or it has no pictures.
@@ -38,10 +41,10 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
 
         shape = sources.derived_shape(options, source.info.image_shape)
         source.info = dataclasses.replace(
-            source.info, num_classes=0, class_names=(), source_shape=shape
+            source.info, num_classes=0, class_names=(), condition_shape=shape
         )
         source.options = dataclasses.replace(source.options, dataset=options.dataset)
-    notes = list(getattr(source, "notes", ()))
+    notes = list(source.notes)
     if options.held_out:
         source, held_out = _hold_out(source, options.held_out)
     if options.unpaired:
@@ -59,29 +62,29 @@ def open_source(options: DataOptions, data_dir: str | None = None, d_steps: int 
         options = dataclasses.replace(options, batch_size=size)
     if held_out:
         held_out.options = options
-    size = options.batch_size * d_steps
+    size = options.batch_size * batches_per_step
     source.options = dataclasses.replace(options, batch_size=size)
     source.notes, source.held_out = tuple(notes), held_out
     return source
 
 
-def first_examples(source: Any, num: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first of a stream of seed 0.
+def first_examples(source: Source, num: int) -> Batch:
+    """Return the first examples of a stream of seed 0 as one batch.
 
     Args:
-        source: See `open_source`.
-        num: How many.
-
-    Returns:
-        (pictures, their labels or sources), the first `num` of each.
+        source: Source of the examples.
+        num: Number of examples.
     """
-    batches, have = [], 0
-    for pictures, others in source.stream(0):
-        batches.append((np.asarray(pictures), np.asarray(others)))
-        have += len(batches[-1][0])
-        if have >= num:
+    batches, size = [], 0
+    for batch in source.stream(0):
+        batches.append({name: np.asarray(value) for name, value in batch.items()})
+        size += len(batches[-1]["images"])
+        if size >= num:
             break
-    return tuple(np.concatenate(part)[:num] for part in zip(*batches, strict=True))
+    return {
+        name: np.concatenate([batch[name] for batch in batches])[:num]
+        for name in batches[0]
+    }
 
 
 def choose_batch_size(info: DataInfo) -> int:
@@ -99,7 +102,7 @@ def choose_batch_size(info: DataInfo) -> int:
     return max(8, 1 << max(most, 1).bit_length() - 1)
 
 
-def _hold_out(source, number: int):
+def _hold_out(source: Source, number: int) -> tuple[Source, Source]:
     """Splits a source that can be looked up by number: (the rest, the held-out)."""
     total, dataset = source.info.num_examples, source.options.dataset
     if source.info.unpaired:
@@ -107,12 +110,7 @@ def _hold_out(source, number: int):
             f"[data] held_out: '{dataset}' has no pairs; keep some files in other "
             "folders"
         )
-    if not hasattr(source, "take"):
-        raise UserError(
-            f"[data] held_out: '{dataset}' is not read by number, so that nothing can "
-            "be held out of it; of a TFDS set, raise data.cache_mib"
-        )
-    if number >= total:
+    if 0 < total <= number:
         raise UserError(
             f"[data] held_out: expected less than the {total} pictures, got {number}"
         )
@@ -120,7 +118,7 @@ def _hold_out(source, number: int):
     return source.take(np.sort(order[number:])), source.take(np.sort(order[:number]))
 
 
-def _open(options: DataOptions, data_dir: str | None):
+def _open(options: DataOptions, data_dir: str | None) -> Source:
     kind, colon, rest = options.dataset.partition(":")
     if kind in ("pairs", "unpaired") and colon:
         from keras_gans.data import pairs
@@ -175,8 +173,9 @@ def load_data(
         **options: The other keywords of `DataOptions`, as `image_size=64`.
 
     Returns:
-        (dataset, info): (images float32 [batch_size, height, width, channels] in
-        [-1, 1], labels int32 [batch_size]), and the set's `DataInfo`. The dataset is a
+        (dataset, info): batches {"images": float32 [batch_size, height, width,
+        channels] in [-1, 1]}, with "labels" int32 [batch_size] if there are classes,
+        or "condition" for translation; and the set's `DataInfo`. The dataset is a
         `tf.data.Dataset`, or under another Keras backend a `keras.utils.PyDataset`
         (of what TensorFlow Datasets streams, always the former); `fit` takes both, and
         both can be iterated over.

@@ -34,7 +34,7 @@ EMBEDDED = {
 
 def open_embedded(options: DataOptions):
     """Opens an embedded set; see `open_source`."""
-    from keras_gans.data.pipeline import ArraySource
+    from keras_gans.data.arrays import ArraySource
 
     class_names, credit = EMBEDDED[options.dataset]
     file = importlib.resources.files("keras_gans.data") / f"{options.dataset}.npz"

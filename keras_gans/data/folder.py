@@ -8,14 +8,15 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from absl import logging
 
 from keras_gans.data import images, pipeline, sources, survey
+from keras_gans.data.arrays import ArraySource
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
-from keras_gans.data.pipeline import ArraySource
+from keras_gans.data.pipeline import Batch
+from keras_gans.data.source import Source
 from keras_gans.device.sampler import ENDINGS
 from keras_gans.errors import UserError
 
@@ -140,7 +141,7 @@ def common_side(root: str) -> int:
     return width
 
 
-class FolderSource:
+class FolderSource(Source):
     """A folder that is read as it is needed, in constant memory.
 
     Args:
@@ -167,7 +168,7 @@ class FolderSource:
         """Tells these pictures from any others: names, sizes and times of the files."""
         return fingerprint_of_files(self.paths)
 
-    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], tuple]:
+    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch]:
         """From a step to its batch, a function of (seed, step)."""
         pool = ThreadPoolExecutor(THREADS)
         return pipeline.random_access(
@@ -178,10 +179,6 @@ class FolderSource:
             seed,
             share,
         )
-
-    def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
-        """The batches from a step on; see `load_data`."""
-        return pipeline.stream(self.batches(seed, share), start_step)
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each readable picture once, in order: uint8, and int32 labels."""

@@ -160,7 +160,7 @@ class DataInfo:
         credit: Whose pictures they are, for what is made from them.
         num_examples: Pictures in the split; 0 if it is not known before it is read.
         fingerprint: Changes if a folder's files are others; else empty.
-        source_shape: (height, width, channels) of what its pictures are to be made
+        condition_shape: (height, width, channels) of what its pictures are to be made
             from; () if that is noise.
         unpaired: Whether no one knows which source belongs to which picture.
     """
@@ -171,5 +171,5 @@ class DataInfo:
     credit: str = ""
     num_examples: int = 0
     fingerprint: str = ""
-    source_shape: tuple[int, ...] = ()
+    condition_shape: tuple[int, ...] = ()
     unpaired: bool = False

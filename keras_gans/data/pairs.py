@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_gans.data import folder, images, pipeline, survey
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
+from keras_gans.data.source import Source
 from keras_gans.errors import UserError
 
 
@@ -81,7 +82,7 @@ def open_pairs(rest: str, options: DataOptions):
         (size, size, channels),
         num_examples=len(names),
         fingerprint=folder.fingerprint(names),
-        source_shape=(size, size, source_channels),
+        condition_shape=(size, size, source_channels),
     )
     return folder.open_files(b, np.zeros(len(b), np.int32), info, options, read, notes)
 
@@ -156,7 +157,7 @@ def open_cycle_gan(name: str, options: DataOptions, data_dir: str | None):
     return UnpairedSource(made, given)
 
 
-class UnpairedSource:
+class UnpairedSource(Source):
     """Pictures of two sources, each in an order of its own.
 
     Args:
@@ -174,15 +175,12 @@ class UnpairedSource:
             made.info,
             num_classes=0,
             class_names=(),
-            source_shape=info.source_shape or info.image_shape,
+            condition_shape=info.condition_shape or info.image_shape,
             unpaired=True,
             fingerprint=folder.fingerprint(prints) if any(prints) else "",
         )
-        own = [
-            getattr(s, "notes", ())
-            for s in ((made,) if made is given else (made, given))
-        ]
-        self.notes = tuple(note for notes in own for note in notes)
+        both = (made,) if made is given else (made, given)
+        self.notes = tuple(note for source in both for note in source.notes)
 
     @property
     def options(self) -> DataOptions:
@@ -198,17 +196,18 @@ class UnpairedSource:
 
     def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
         """The batches from a step on, a function of (seed, step); see `load_data`."""
-        derived = bool(self.given.info.source_shape)
+        derived = bool(self.given.info.condition_shape)
         # another order: seeds of runs are below 2^31
         both = (self.made, seed), (self.given, seed + 2**31)
 
-        def choose(made: tuple, given: tuple) -> tuple:
-            return made[0], given[1 if derived else 0]
+        def choose(made: dict, given: dict) -> dict:
+            condition = given["condition" if derived else "images"]
+            return {"images": made["images"], "condition": condition}
 
-        if all(hasattr(source, "batches") for source, _ in both):
-            one, two = (source.batches(number, share) for source, number in both)
+        made, given = (source.batches(number, share) for source, number in both)
+        if made and given:
             return pipeline.stream(
-                lambda step: choose(one(step), two(step)), start_step
+                lambda step: choose(made(step), given(step)), start_step
             )
         import tensorflow as tf  # of a set that TensorFlow Datasets reads as it goes
 

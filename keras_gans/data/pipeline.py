@@ -7,9 +7,7 @@ own, have them made ahead of time.
 from __future__ import annotations
 
 import atexit
-import dataclasses
 import functools
-import hashlib
 import itertools
 import threading
 import time
@@ -21,9 +19,9 @@ import keras
 import numpy as np
 
 from keras_gans.data import sources
-from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
+from keras_gans.data.options import DataInfo, DataOptions, Share
 
-Batch = tuple[np.ndarray, np.ndarray]
+Batch = dict[str, np.ndarray]
 EPOCHS = 4  # orders that are kept: batches are made ahead, and across borders
 # What is drawn; each has numbers of its own.
 ORDER, FLIP, CROP = range(3)
@@ -36,7 +34,7 @@ def draws(what: int, *key: int) -> np.random.Generator:
 
 def random_access(
     num_examples: int,
-    lookup: Callable[[np.ndarray], Batch],
+    lookup: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     info: DataInfo,
     options: DataOptions,
     seed: int,
@@ -58,7 +56,7 @@ def random_access(
         share: Which rows of each batch are looked up.
 
     Returns:
-        From a step to (images float32 in [-1, 1], labels int32, or sources float32).
+        From a step to its batch; see `prepare`.
     """
     size = options.batch_size
 
@@ -87,7 +85,12 @@ def prepare(
     seed: int,
     share: Share,
 ) -> Batch:
-    """Turns a step's uint8 images and their labels into what a model trains on."""
+    """Turn a step's uint8 images and their labels into what a model trains on.
+
+    Returns:
+        {"images": float32 in [-1, 1]}, and "labels" int32 if there are classes, or
+        "condition" float32 of a set for translation.
+    """
     size = options.batch_size
     if options.horizontal_flip:
         flip = (draws(FLIP, seed, step).random(size) < 0.5)[share.rows(size)]
@@ -97,9 +100,12 @@ def prepare(
         starts = draws(CROP, seed, step).integers(0, less + 1, (2, size))
         images = _crop(images, less, starts[:, share.rows(size)])
     images = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
-    if info.source_shape:
-        return sources.split(images, info, options.source)
-    return images, labels.astype(np.int32)
+    if info.condition_shape:
+        images, condition = sources.split(images, info, options.source)
+        return {"images": images, "condition": condition}
+    if info.num_classes:
+        return {"images": images, "labels": labels.astype(np.int32)}
+    return {"images": images}
 
 
 def _crop(images: np.ndarray, less: int, starts: np.ndarray) -> np.ndarray:
@@ -164,27 +170,33 @@ class Stream(keras.utils.PyDataset):
 
         make, start = self._make, self._start
         # What every batch looks like.
-        like = [tf.TensorSpec(part.shape, part.dtype) for part in make(start)]
+        like = {k: tf.TensorSpec(v.shape, v.dtype) for k, v in make(start).items()}
 
         steps = tf.data.Dataset.counter(start)
         return prepared(steps, lambda step: make(int(step)), like)
 
 
-def prepared(dataset: Any, make: Callable[..., tuple], like: Sequence[Any]) -> Any:
-    """Makes something of each element with NumPy, ahead of time and in order.
+def prepared(dataset: Any, make: Callable[..., Batch], like: dict[str, Any]) -> Any:
+    """Makes a batch of each element with NumPy, ahead of time and in order.
 
     Args:
         dataset: A `tf.data.Dataset`.
-        make: From an element's parts, as arrays, to what is made of them.
-        like: A `tf.TensorSpec` of each part of that.
+        make: From an element's parts, as arrays, to a batch.
+        like: A `tf.TensorSpec` of each part of a batch, by name.
 
     Returns:
-        The `tf.data.Dataset` of what is made, prefetched.
+        The `tf.data.Dataset` of the batches, prefetched.
     """
     import tensorflow as tf
 
+    def values(*parts):
+        batch = make(*parts)
+        return [batch[name] for name in like]
+
     def convert(*parts):
-        return numpy_function(make, tf.nest.flatten(parts), like)
+        specs = list(like.values())
+        made = numpy_function(values, tf.nest.flatten(parts), specs)
+        return dict(zip(like, made, strict=True))
 
     made = dataset.map(convert, tf.data.AUTOTUNE, deterministic=True)
     # The thread that tunes a data set holds up its end, for seconds on a busy machine.
@@ -194,7 +206,7 @@ def prepared(dataset: Any, make: Callable[..., tuple], like: Sequence[Any]) -> A
     return made.prefetch(Stream.AHEAD).with_options(options)
 
 
-def numpy_function(make: Callable[..., tuple], parts: list, like: Sequence) -> tuple:
+def numpy_function(make: Callable[..., Sequence], parts: list, like: Sequence) -> tuple:
     """As `tf.numpy_function`, for data sets whose iterators may outlive the program.
 
     Args:
@@ -258,62 +270,3 @@ class _Calls:
 def _calls() -> _Calls:
     """The one of the process."""
     return _Calls()
-
-
-class ArraySource:
-    """A data set in memory.
-
-    Args:
-        images: uint8 [num, height, width, channels].
-        labels: int32 [num].
-        info: What the set says of itself.
-        options: How it is read.
-    """
-
-    def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        info: DataInfo,
-        options: DataOptions,
-    ):
-        """Keeps the arrays; nothing is copied."""
-        self.images, self.labels, self.info, self.options = (
-            images,
-            labels,
-            info,
-            options,
-        )
-
-    def take(self, numbers: np.ndarray) -> ArraySource:
-        """A source of some of the pictures: those of these numbers."""
-        info = dataclasses.replace(self.info, num_examples=len(numbers))
-        images, labels = self.images[numbers], self.labels[numbers]
-        return ArraySource(images, labels, info, self.options)
-
-    def identity(self) -> str:
-        """Tells these pictures from any others."""
-        whole = hashlib.sha256(np.ascontiguousarray(self.images))
-        whole.update(np.ascontiguousarray(self.labels))
-        return whole.hexdigest()
-
-    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch]:
-        """From a step to its batch, a function of (seed, step)."""
-
-        def lookup(numbers):
-            return self.images[numbers], self.labels[numbers]
-
-        return random_access(
-            len(self.images), lookup, self.info, self.options, seed, share
-        )
-
-    def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
-        """The batches from a step on; see `load_data`."""
-        return stream(self.batches(seed, share), start_step)
-
-    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields each example once, in order: uint8 pictures and int32 labels."""
-        for start in range(0, len(self.images), size):
-            part = slice(start, start + size)
-            images = sources.centre(self.images[part], self.info, self.options)
-            yield images, self.labels[part].astype(np.int32)

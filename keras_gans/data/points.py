@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from keras_gans.data import pipeline
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
+from keras_gans.data.pipeline import Batch
+from keras_gans.data.source import Source
 from keras_gans.errors import UserError
 
 
@@ -46,7 +47,7 @@ def _grid25() -> Mixture:
 MIXTURES = {"ring": _ring, "grid25": _grid25}
 
 
-class PointsSource:
+class PointsSource(Source):
     """A mixture as a data set of fresh points: pictures of one pixel, (x, y).
 
     Args:
@@ -70,20 +71,15 @@ class PointsSource:
         self.options, self.mixture = options, MIXTURES[options.dataset]()
         self.info = DataInfo((1, 1, 2))
 
-    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], tuple]:
+    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch]:
         """From a step to its batch, a function of (seed, step)."""
         num, modes = self.options.batch_size, self.mixture.modes
 
-        def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
+        def batch(step: int) -> Batch:
             rng = pipeline.draws(pipeline.ORDER, seed, step)
             which = rng.integers(0, len(modes), num)
             noise = rng.standard_normal((num, 2), np.float32)
             points = modes[which] + np.float32(self.mixture.stddev) * noise
-            points = points.reshape(num, 1, 1, 2)[share.rows(num)]
-            return points, np.zeros(len(points), np.int32)
+            return {"images": points.reshape(num, 1, 1, 2)[share.rows(num)]}
 
         return batch
-
-    def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
-        """The batches from a step on; see `load_data`."""
-        return pipeline.stream(self.batches(seed, share), start_step)

@@ -104,8 +104,8 @@ def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
         with the channels of the source behind, unless it is derived.
     """
     height, width, channels = info.image_shape
-    if info.source_shape and not options.source:
-        channels += info.source_shape[-1]
+    if info.condition_shape and not options.source:
+        channels += info.condition_shape[-1]
     return options.stored_size(height), options.stored_size(width), channels
 
 

@@ -10,9 +10,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_gans.data import images, pipeline, sources
+from keras_gans.data.arrays import ArraySource
 from keras_gans.data.folder import fingerprint_of_files
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
-from keras_gans.data.pipeline import ArraySource
+from keras_gans.data.source import Source
 from keras_gans.errors import UserError, did_you_mean
 
 SHUFFLE_BUFFER = 10_000  # examples, still encoded, that are shuffled at once
@@ -82,7 +83,7 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
         raise UserError(f"{where}: {_first_line(error)}") from None
 
 
-class TFDSSource:
+class TFDSSource(Source):
     """A set of TensorFlow Datasets that streams from disk.
 
     Args:
@@ -168,12 +169,16 @@ class TFDSSource:
                 images, labels, int(step), info, options, seed, share
             )
 
-        given = (info.source_shape, tf.float32) if info.source_shape else ((), tf.int32)
+        parts = {"images": (info.image_shape, tf.float32)}
+        if info.condition_shape:
+            parts["condition"] = info.condition_shape, tf.float32
+        elif info.num_classes:
+            parts["labels"] = (), tf.int32
         own = share.rows(options.batch_size)
-        like = [
-            tf.TensorSpec((own.stop - own.start, *shape), dtype)
-            for shape, dtype in ((info.image_shape, tf.float32), given)
-        ]
+        like = {
+            name: tf.TensorSpec((own.stop - own.start, *shape), dtype)
+            for name, (shape, dtype) in parts.items()
+        }
         steps = tf.data.Dataset.counter(start_step)
         return pipeline.prepared(tf.data.Dataset.zip(steps, batches), prepare, like)
 

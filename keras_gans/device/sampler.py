@@ -486,7 +486,7 @@ class BaseSampler:
             picture's, "default": number}}.
 
             If it makes pictures from pictures, there is none of those of latents and
-            labels, but `source_shape`, that of the pictures it was trained to take
+            labels, but `condition_shape`, that of the pictures it was trained to take
             (`image_shape` is that of what it makes of them), `backward` (true for the
             other direction of a model with two), and in a .tflite `tile`: the side of
             the only pictures that it takes, or 0 for any.
@@ -509,7 +509,7 @@ class BaseSampler:
         Raises:
             SamplerError: if it is the other.
         """
-        if pictures == ("source_shape" in self.info):
+        if pictures == ("condition_shape" in self.info):
             return
         if pictures:
             raise SamplerError(
@@ -586,7 +586,7 @@ class BaseSampler:
         """
         self.check_takes(pictures=True)
         tile, overlap = self.tiling(tile, overlap)
-        side, _, channels = self.info["source_shape"]
+        side, _, channels = self.info["condition_shape"]
         scale = self.info["image_shape"][0] // side
         given = np.asarray(picture)
         if given.dtype != np.uint8 or given.shape[2:] != (channels,) or not given.size:
@@ -605,7 +605,7 @@ class BaseSampler:
         def strips():  # each as wide as the picture, as high as a tile
             for top in tops:
                 cut = (padded[top : top + rows, x : x + columns] for x in lefts)
-                made = (self.run({"source": to_float(c[None])})[0] for c in cut)
+                made = (self.run({"condition": to_float(c[None])})[0] for c in cut)
                 parts = (part.swapaxes(0, 1) for part in made)
                 joined = blend(parts, [scale * x for x in lefts])
                 yield np.concatenate(list(joined)).swapaxes(0, 1)
@@ -616,7 +616,7 @@ class BaseSampler:
 
     def tiling(self, tile: int | None, overlap: int | None) -> tuple[int, int]:
         """Checks what `translate` is to cut a picture by; returns (tile, overlap)."""
-        fixed, side = self.info.get("tile"), self.info["source_shape"][0]
+        fixed, side = self.info.get("tile"), self.info["condition_shape"][0]
         if fixed and tile not in (None, fixed):
             raise SamplerError(
                 f"tile: this .tflite takes {fixed}x{fixed} pixels alone, got {tile}; "
@@ -645,9 +645,9 @@ class BaseSampler:
         Returns:
             float32 [num, side, side, channels] in [-1, 1].
         """
-        side = side or self.info.get("tile") or self.info["source_shape"][0]
+        side = side or self.info.get("tile") or self.info["condition_shape"][0]
         rng = np.random.default_rng(0)
-        shape = (2, num, 1, 1, self.info["source_shape"][-1])
+        shape = (2, num, 1, 1, self.info["condition_shape"][-1])
         down, right = rng.uniform(-2, 2, shape)  # waves on a side
         begin = rng.uniform(0, 2, shape[1:])
         at = np.arange(side) / side
@@ -944,7 +944,7 @@ class Sampler(BaseSampler):
         if not fixed:
             # The runner's result is a view into the interpreter: copy it.
             return np.array(self._runner(**inputs)["images"])
-        source = inputs["source"]
+        source = inputs["condition"]
         if source.shape[1:3] != (fixed, fixed):
             raise SamplerError(
                 f"source: this .tflite takes {fixed}x{fixed} pixels alone, got "
@@ -967,10 +967,10 @@ def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
         `at_once` (one by one, if it makes pictures from pictures), "peak_mib": the most
         memory that the process ever held, if the system says}.
     """
-    medians, batch = [], 1 if "source_shape" in sampler.info else sampler.at_once
+    medians, batch = [], 1 if "condition_shape" in sampler.info else sampler.at_once
     for num in (1, batch):
-        if "source_shape" in sampler.info:
-            inputs = {"source": sampler.examples(num)}
+        if "condition_shape" in sampler.info:
+            inputs = {"condition": sampler.examples(num)}
         else:
             inputs = sampler.inputs(
                 sampler.latents(range(num)), sampler.labels(num, None)
@@ -1032,7 +1032,7 @@ def translate_files(
     source, out = os.path.expanduser(source), os.path.expanduser(out)
     folder = os.path.isdir(source)
     pairs = _pairs(source, out) if folder else [(source, _check_png(source, out))]
-    channels, made = sampler.info["source_shape"][-1], 0
+    channels, made = sampler.info["condition_shape"][-1], 0
     for given, target in pairs:
         try:
             picture = read(given, channels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,19 +10,20 @@ from keras_gans import data
 from keras_gans.data import checks
 from keras_gans.device.sampler import BaseSampler
 
+if TYPE_CHECKING:
+    from keras_gans.data.pipeline import Batch
+    from keras_gans.data.source import Source
+
 EXTREME = 0.99  # of values in [-1, 1]: beyond it they count as black or white
 EXAMPLES = 16, 64  # pictures, at least and at most
 LEAST_PAIRS = 64  # of one class, for a mean distance within classes
 
 
-def examples(source: Any) -> tuple[np.ndarray, np.ndarray]:
+def examples(source: Source) -> Batch:
     """Some pictures to look at: about a batch, for its time and memory.
 
     Args:
-        source: See `data.open_source`.
-
-    Returns:
-        As `data.first_examples`.
+        source: Source of the examples.
 
     Raises:
         UserError: if there is nothing to learn from them.
@@ -30,7 +31,7 @@ def examples(source: Any) -> tuple[np.ndarray, np.ndarray]:
     few, many = EXAMPLES
     num = max(few, min(many, source.options.batch_size))
     found = data.first_examples(source, num)
-    checks.check_pictures(found[0], source.options.dataset)
+    checks.check_pictures(found["images"], source.options.dataset)
     return found
 
 
@@ -39,22 +40,24 @@ class Vitals:
 
     Args:
         sampler: Draws from the model.
-        real: float32 [num, height, width, channels] in [-1, 1].
-        others: Their classes, int [num], or what they are made from, float32
-            [num, ...].
+        examples: Batch of real images, and their labels or conditions.
     """
 
-    def __init__(self, sampler: BaseSampler, real: np.ndarray, others: np.ndarray):
+    def __init__(self, sampler: BaseSampler, examples: Batch):
         """Looks at the real pictures."""
-        self._sampler, self._others = sampler, others
+        self._sampler, real = sampler, examples["images"]
+        self._labels, self._condition = (
+            examples.get("labels"),
+            examples.get("condition"),
+        )
         numbers = range(len(real))
         self._latents = None
         self._classes = np.zeros(len(real), int)
-        if "source_shape" not in sampler.info:
+        if "condition_shape" not in sampler.info:
             self._latents = sampler.latents(numbers, seed=0)
             self._options = sampler.options(numbers)
         if sampler.info.get("num_classes") and not sampler.info["num_codes"]:
-            self._classes = np.asarray(others)
+            self._classes = np.asarray(self._labels)
         whole = np.zeros(len(real), int)
         self._distance, all_pairs = (
             _mean_distance(real, c) for c in (self._classes, whole)
@@ -81,12 +84,12 @@ class Vitals:
 
     def _make(self) -> np.ndarray:
         if self._latents is None:
-            return self._sampler.run({"source": self._others})
+            return self._sampler.run({"condition": self._condition})
         labels = None
         if self._sampler.info["num_codes"]:
-            labels = np.arange(len(self._others)) % self._sampler.info["num_classes"]
+            labels = np.arange(len(self._latents)) % self._sampler.info["num_classes"]
         elif self._sampler.info["num_classes"]:
-            labels = self._others
+            labels = self._labels
         return self._sampler.generate(self._latents, labels, self._options)
 
 

@@ -15,7 +15,7 @@ Tensor = Any
 
 def minimize(
     losses_fn: Callable[..., dict[str, Tensor]],
-    batch: tuple[Tensor, Tensor | None],
+    batch: dict[str, Tensor],
     parts: int,
     seeds: engine.StepSeed,
     variables: Sequence[keras.Variable],
@@ -28,8 +28,8 @@ def minimize(
     its part.
 
     Args:
-        losses_fn: From real pictures and labels to the terms.
-        batch: Both, float [batch, ...] and int32 [batch] or None.
+        losses_fn: From a batch to the terms.
+        batch: {name: tensor [batch, ...]}.
         parts: How many; the batch divides by it.
         seeds: Where the draws come from.
         variables: What the step may change.
@@ -38,12 +38,15 @@ def minimize(
     Returns:
         The means of the terms, and "gradient_norm".
     """
-    drawn, size = seeds.draws, batch[0].shape[0] // parts
+    drawn = seeds.draws
+    size = next(iter(batch.values())).shape[0] // parts
 
     def terms(i: int) -> dict[str, Tensor]:
         seeds.begin_step(drawn)
+        if parts == 1:
+            return losses_fn(batch)
         rows = slice(i * size, (i + 1) * size)
-        return losses_fn(*(x if x is None or parts == 1 else x[rows] for x in batch))
+        return losses_fn({name: value[rows] for name, value in batch.items()})
 
     fns = [partial(terms, i) for i in range(parts)]
     return engine.minimize(fns, variables, optimizer)

@@ -71,7 +71,7 @@ def options_of(sampler: BaseSampler) -> data.DataOptions:
 
 def shapes_of(sampler: BaseSampler) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The shapes of what is made and of what from, as the training set has them."""
-    shapes = (tuple(sampler.info[k]) for k in ("image_shape", "source_shape"))
+    shapes = (tuple(sampler.info[k]) for k in ("image_shape", "condition_shape"))
     return tuple(shapes)[:: -1 if sampler.info.get("backward") else 1]
 
 
@@ -121,7 +121,7 @@ def open_reference(
     title = _title(wanted)
     if wanted.held_out:
         source, title = source.held_out, f"{title} held out"
-    shapes = source.info.image_shape, source.info.source_shape
+    shapes = source.info.image_shape, source.info.condition_shape
     if shapes != (options_shapes := shapes_of(sampler)):
         raise UserError(
             f"--reference={wanted.dataset}: expected pictures of {options_shapes[0]} "
@@ -167,7 +167,7 @@ def _paired(source, num: int) -> Iterator:
 def _unpaired(source, num: int) -> Iterator:
     left = num
     for batch in source.stream(0):
-        yield tuple(np.asarray(x)[:left] for x in batch)
+        yield tuple(np.asarray(batch[k])[:left] for k in ("images", "condition"))
         left -= CHUNK
         if left <= 0:
             return
@@ -258,7 +258,7 @@ def measure(
     done, last = 0, reference.num - 1
     wanted = np.linspace(0, last, min(SHOWN, reference.num)).astype(int)
     for real, given in reference.stream:
-        made = to_uint8(sampler.run({"source": given}))
+        made = to_uint8(sampler.run({"condition": given}))
         copy = enlarged(given, made.shape[1:])
         real = to_uint8(real)
         pictures = {"samples": made}

@@ -18,13 +18,13 @@ def sides(x: Tensor) -> tuple:
     return tuple(k or s for k, s in zip(known, shape, strict=True))
 
 
-def check_same_size(image_shape: tuple, source_shape: tuple) -> None:
+def check_same_size(image_shape: tuple, condition_shape: tuple) -> None:
     """Checks that sources have the sides of the pictures.
 
     Raises:
         UserError: if not.
     """
-    (height, width), given = image_shape[:2], source_shape[:2]
+    (height, width), given = image_shape[:2], condition_shape[:2]
     if (height, width) != given:
         raise UserError(
             f"[generator]: expected sources of the pictures' size, {height}x{width}, "

@@ -20,6 +20,7 @@ import dataclasses
 from typing import Any
 
 from keras_gans.core import losses
+from keras_gans.core.trainer import Batch
 from keras_gans.errors import UserError
 from keras_gans.models import cgan, gan
 from keras_gans.networks import interface
@@ -67,22 +68,26 @@ class ACGAN(cgan.CGAN):
         """Whether it has a head that names the class."""
         return "classes" in interface.heads(self.discriminator)
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def taken_from_data(self) -> set[str]:
+        """Return the names of the batch's parts, beside images, that losses take."""
+        return super().taken_from_data() | {"labels"}
+
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -L_S - L_C."""
-        on_real = self.examine(real, labels)
-        on_fake = self.examine(self.fakes(real, labels), labels)
-        self.watch(on_real["logits"], on_fake["logits"])
+        on_real = self.discriminate(batch["images"], batch)
+        on_fake = self.discriminate(self.fakes(batch), batch)
+        self.log_scores(on_real["logits"], on_fake["logits"])
         return {
             "real": losses.log_loss_real(on_real["logits"]),
             "fake": losses.log_loss_fake(on_fake["logits"]),
-            "real_class": losses.class_loss(labels, on_real["classes"]),
-            "fake_class": losses.class_loss(labels, on_fake["classes"]),
+            "real_class": losses.class_loss(batch["labels"], on_real["classes"]),
+            "fake_class": losses.class_loss(batch["labels"], on_fake["classes"]),
         }
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises L_S - L_C on generated images."""
-        on_fake = self.examine(self.fakes(real, labels), labels)
-        class_loss = losses.class_loss(labels, on_fake["classes"])
+        on_fake = self.discriminate(self.fakes(batch), batch)
+        class_loss = losses.class_loss(batch["labels"], on_fake["classes"])
         return {
             "adversarial": self.generator_loss(on_fake["logits"]),
             "class": self.hparams.g_class_weight * class_loss,

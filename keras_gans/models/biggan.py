@@ -21,6 +21,7 @@ import dataclasses
 from typing import Any
 
 from keras_gans.core import hparams, penalties
+from keras_gans.core.trainer import Batch
 from keras_gans.models.sngan import SNGAN
 
 Tensor = Any
@@ -53,9 +54,9 @@ class BigGAN(SNGAN):
 
     Hparams = Hparams
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -D(G(z)) and the orthogonal regularisation."""
-        terms = super().g_losses(real, labels)
+        terms = super().g_losses(batch)
         if not self.hparams.orthogonal_weight:
             return terms
         penalty = sum(penalties.orthogonal(k.value) for k in self._kernels())

@@ -22,6 +22,7 @@ import keras
 from keras import ops
 
 from keras_gans.core import losses, translation
+from keras_gans.core.trainer import Batch, Player
 from keras_gans.errors import UserError
 from keras_gans.models.lsgan import LSGAN
 from keras_gans.networks import translator
@@ -65,32 +66,29 @@ class CUT(translation.TranslationGAN, LSGAN):
 
     Hparams = Hparams
     needs_pairs = False
+    players = (Player("d", ("discriminator",)), Player("g", ("generator", "projector")))
 
     def __init__(self, *args: Any, **kwargs: Any):
         """Builds the networks; see TranslationGAN."""
         super().__init__(*args, **kwargs)
         translation.check_unconditional(self.discriminator)
-        image, source = self.generator.outputs[0], self.generator.inputs[0]
-        if self.hparams.identity and image.shape[-1] != source.shape[-1]:
+        image, condition = self.generator.outputs[0], self.generator.inputs[0]
+        if self.hparams.identity and image.shape[-1] != condition.shape[-1]:
             raise UserError(
                 "[hparams] identity: expected false, or pictures of the sources' "
-                f"channels; got {image.shape[-1]} and {source.shape[-1]}"
+                f"channels; got {image.shape[-1]} and {condition.shape[-1]}"
             )
         self.projector = translator.projector(
             self.generator, self.hparams.embedding_dim
         )
 
-    @property
-    def g_variables(self) -> list[keras.Variable]:
-        """The generator's, and those of the small network."""
-        own = self.projector.trainable_variables
-        return self.generator.trainable_variables + own
-
-    def g_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """(D(G(x)) - 1)^2, and PatchNCE of x and of y."""
-        pictures = ops.concatenate([source, real]) if self.hparams.identity else source
-        made = self.fakes(real, pictures)
-        logits = self.score(made[: ops.shape(source)[0]], source)
+        condition = pictures = batch["condition"]
+        if self.hparams.identity:
+            pictures = ops.concatenate([condition, batch["images"]])
+        made = self.fakes({"condition": pictures})
+        logits = self.score(made[: ops.shape(condition)[0]], batch)
         return {
             "adversarial": 2.0 * losses.least_squares_generator(logits),
             "nce": self.hparams.nce_weight * self.nce(pictures, made),
@@ -101,7 +99,7 @@ class CUT(translation.TranslationGAN, LSGAN):
         encoder = translator.encoder(self.generator)
         found = []
         for maps in zip(
-            *(encoder({"source": x}, training=True) for x in (pictures, made)),
+            *(encoder({"condition": x}, training=True) for x in (pictures, made)),
             strict=True,
         ):
             places = maps[0].shape[1] * maps[0].shape[2]

@@ -21,7 +21,8 @@ import keras
 from keras import ops
 
 from keras_gans.core import losses, translation
-from keras_gans.core.image_pool import PicturePool
+from keras_gans.core.image_pool import ImagePool
+from keras_gans.core.trainer import Batch
 
 Tensor = Any
 
@@ -51,7 +52,7 @@ class CycleGAN(translation.TranslationGAN):
     """Both directions at once; networks are pairs of "forward" and "backward"."""
 
     Hparams = Hparams
-    needs_pairs, goes_back, undecided = False, True, 0.5
+    needs_pairs, goes_back, neutral_logit = False, True, 0.5
 
     def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):
         """Builds two networks of each kind; see `translation.both_ways`."""
@@ -59,8 +60,8 @@ class CycleGAN(translation.TranslationGAN):
         super().__init__(
             partial(both, generator), partial(both, discriminator), *args, **kw
         )
-        self.image_pool, self.source_pool = (
-            PicturePool(self.hparams.pool_size, x.shape[1:], self.seeds, f"{name}_pool")
+        self.condition_pool, self.image_pool = (
+            ImagePool(self.hparams.pool_size, x.shape[1:], self.seeds, f"{name}_pool")
             for name, x in sorted(self.discriminator.input.items())
         )
 
@@ -68,53 +69,57 @@ class CycleGAN(translation.TranslationGAN):
         """The averaged generator of one direction; see TranslationGAN."""
         return self.ema_generator.get_layer("backward" if backward else "forward")
 
-    def examine(self, images: Tensor, source: Tensor | None) -> Tensor:
-        """What the discriminator of pictures says of them; see BaseGAN."""
-        return self.judge("forward", images)
+    def discriminate(self, images: Tensor, batch: Batch) -> Tensor:
+        """Run the discriminator of images; see BaseGAN."""
+        return self.discriminate_way("forward", images)
 
-    def judge(self, way: str, images: Tensor) -> Tensor:
-        """Raw logits of the discriminator behind one direction's generator."""
+    def discriminate_way(self, way: str, images: Tensor) -> Tensor:
+        """Return raw logits of the discriminator behind one direction's generator."""
         inputs = {"images": self.augment(images)}
         return self.discriminator.get_layer(way)(inputs, training=True)
 
     def deceive(self, way: str, fake: Tensor) -> Tensor:
         """(D(G(x)) - 1)^2, without the half of the least squares GAN's paper."""
-        return 2.0 * losses.least_squares_generator(self.judge(way, fake))
+        return 2.0 * losses.least_squares_generator(self.discriminate_way(way, fake))
 
-    def run_both(self, source: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """(G(source), F(real)), in training."""
-        made = self.generator({"source": source, "images": real}, training=True)
+    def run_both(self, condition: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """(G(condition), F(real)), in training."""
+        made = self.generator({"condition": condition, "images": real}, training=True)
         return made["forward"], made["backward"]
 
-    def d_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """(D(y) - 1)^2 and D(G(x))^2, halved, for both discriminators."""
-        made, made_source = self.run_both(source, real)
-        real_logits = self.judge("forward", real)
-        fake_logits = self.judge("forward", self.image_pool(made))
-        self.watch(real_logits, fake_logits)
+        real, condition = batch["images"], batch["condition"]
+        made, made_condition = self.run_both(condition, real)
+        real_logits = self.discriminate_way("forward", real)
+        fake_logits = self.discriminate_way("forward", self.image_pool(made))
+        self.log_scores(real_logits, fake_logits)
         return {
             "real": losses.least_squares_real(real_logits),
             "fake": losses.least_squares_fake(fake_logits),
-            "real_source": losses.least_squares_real(self.judge("backward", source)),
+            "real_source": losses.least_squares_real(
+                self.discriminate_way("backward", condition)
+            ),
             "fake_source": losses.least_squares_fake(
-                self.judge("backward", self.source_pool(made_source))
+                self.discriminate_way("backward", self.condition_pool(made_condition))
             ),
         }
 
-    def g_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """(D(G(x)) - 1)^2 of both, and the distances after the cycles."""
+        real, condition = batch["images"], batch["condition"]
         weight = self.hparams.cycle_weight  # lambda
-        made, made_source = self.run_both(source, real)
-        again, again_source = self.run_both(made_source, made)
+        made, made_condition = self.run_both(condition, real)
+        again, again_condition = self.run_both(made_condition, made)
         terms = {
             "adversarial": self.deceive("forward", made),
-            "adversarial_source": self.deceive("backward", made_source),
+            "adversarial_source": self.deceive("backward", made_condition),
             "cycle": weight * ops.abs(again - real),
-            "cycle_source": weight * ops.abs(again_source - source),
+            "cycle_source": weight * ops.abs(again_condition - condition),
         }
-        if self.hparams.identity_weight and real.shape[-1] == source.shape[-1]:
+        if self.hparams.identity_weight and real.shape[-1] == condition.shape[-1]:
             weight *= self.hparams.identity_weight
-            same, same_source = self.run_both(real, source)
+            same, same_condition = self.run_both(real, condition)
             terms["identity"] = weight * ops.abs(same - real)
-            terms["identity_source"] = weight * ops.abs(same_source - source)
+            terms["identity_source"] = weight * ops.abs(same_condition - condition)
         return terms

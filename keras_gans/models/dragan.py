@@ -19,6 +19,7 @@ import keras
 
 from keras_gans import engine
 from keras_gans.core import penalties
+from keras_gans.core.trainer import Batch
 from keras_gans.models import gan
 
 Tensor = Any
@@ -51,13 +52,14 @@ class DRAGAN(gan.GAN):
     """The original GAN with a gradient penalty around the data; see the module."""
 
     Hparams = Hparams
-    per_picture = True
+    has_gradient_penalty = True
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """The original terms, and the penalty."""
-        terms = super().d_losses(real, labels)
+        terms = super().d_losses(batch)
+        real = batch["images"]
         draw = engine.drawing(self.seeds)
         noise = draw(real, *real.shape[1:], law=keras.random.normal)
         at = real + self.hparams.noise_stddev * noise
-        penalty = penalties.two_sided(lambda x: self.score(x, labels), at)
+        penalty = penalties.two_sided(lambda x: self.score(x, batch), at)
         return {**terms, "penalty": self.hparams.gp_weight * penalty}

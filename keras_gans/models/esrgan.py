@@ -21,6 +21,7 @@ from typing import Any
 from keras import ops
 
 from keras_gans.core import losses, translation
+from keras_gans.core.trainer import Batch
 
 Tensor = Any
 
@@ -54,22 +55,22 @@ class ESRGAN(translation.TranslationGAN):
     """L1 first, then the relativistic average game beside it; see the module."""
 
     Hparams = Hparams
-    undecided = None
+    neutral_logit = None
 
-    def d_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """-log D(real, fake) - log(1 - D(fake, real))."""
-        real_logits = self.score(real, source)
-        fake_logits = self.score(self.fakes(real, source), source)
-        self.watch(real_logits, fake_logits)
+        real_logits = self.score(batch["images"], batch)
+        fake_logits = self.score(self.fakes(batch), batch)
+        self.log_scores(real_logits, fake_logits)
         return {
             "real": losses.relativistic_average(real_logits, fake_logits),
             "fake": losses.relativistic_average_below(fake_logits, real_logits),
         }
 
-    def g_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """-log D(fake, real) - log(1 - D(real, fake)), and L1."""
-        fake = self.fakes(real, source)
-        real_logits, fake_logits = (self.score(x, source) for x in (real, fake))
+        real, fake = batch["images"], self.fakes(batch)
+        real_logits, fake_logits = (self.score(x, batch) for x in (real, fake))
         begun = ops.cast(self.step.value >= self.hparams.pretraining, "float32")
         weight = begun * self.hparams.adversarial_weight
         return {

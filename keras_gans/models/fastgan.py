@@ -26,6 +26,7 @@ from keras import ops
 from keras_gans import engine
 from keras_gans.core import gan, losses
 from keras_gans.core import hparams as base
+from keras_gans.core.trainer import Batch
 from keras_gans.layers import resampling
 
 Tensor = Any
@@ -58,14 +59,15 @@ class FastGAN(gan.BaseGAN):
 
     Hparams = Hparams
 
-    def fakes(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """Generates {"images", "small"}, each of its own size; see BaseGAN."""
-        latents = engine.replica_slice(self.draw_latents, ops.shape(real)[0])
+    def fakes(self, batch: Batch) -> dict[str, Tensor]:
+        """Generate {"images", "small"}, each of its own size; see Trainer."""
+        size = ops.shape(batch["images"])[0]
+        latents = engine.replica_slice(self.draw_latents, size)
         stages = self.generator.get_layer("stages")
         return stages({"latents": latents}, training=True)
 
-    def examine(self, images: Tensor | dict, labels: Tensor | None) -> dict:
-        """What the critic says of real images, or of what `fakes` gives."""
+    def discriminate(self, images: Tensor | dict, batch: Batch) -> dict:
+        """Run the critic on real images, or on what `fakes` returns."""
         if isinstance(images, dict):
             pair = {name: self.augment(image) for name, image in images.items()}
         else:
@@ -86,13 +88,13 @@ class FastGAN(gan.BaseGAN):
         """Draws which quarter of each picture is redrawn: 0 or 1, float [num, 2]."""
         return ops.floor(keras.random.uniform((num, 2), 0.0, 2.0, seed=self.seeds))
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises max(0, 1 - D(x)), max(0, 1 + D(G(z))) and redrawing errors."""
-        real = self.augment(real)
+        real = self.augment(batch["images"])
         corner = engine.replica_slice(self.draw_corners, ops.shape(real)[0])
         seen = self.discriminator({**self.pair(real), "corner": corner}, training=True)
-        fake_logits = self.score(self.fakes(real, labels), labels)
-        self.watch(seen["logits"], fake_logits)
+        fake_logits = self.score(self.fakes(batch), batch)
+        self.log_scores(seen["logits"], fake_logits)
         targets = {
             "whole": real,
             "small": real,
@@ -108,7 +110,7 @@ class FastGAN(gan.BaseGAN):
             "reconstruction": self.hparams.recon_weight * missed,
         }
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -D(G(z))."""
-        fake_logits = self.score(self.fakes(real, labels), labels)
+        fake_logits = self.score(self.fakes(batch), batch)
         return {"adversarial": losses.wasserstein_generator(fake_logits)}

@@ -17,6 +17,7 @@ import dataclasses
 from typing import Any, Literal
 
 from keras_gans.core import gan, hparams, losses
+from keras_gans.core.trainer import Batch
 
 Tensor = Any
 
@@ -38,19 +39,19 @@ class GAN(gan.BaseGAN):
 
     Hparams = Hparams
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -V: -log D(x) and -log(1 - D(G(z)))."""
-        real_logits = self.score(real, labels)
-        fake_logits = self.score(self.fakes(real, labels), labels)
-        self.watch(real_logits, fake_logits)
+        real_logits = self.score(batch["images"], batch)
+        fake_logits = self.score(self.fakes(batch), batch)
+        self.log_scores(real_logits, fake_logits)
         return {
             "real": losses.log_loss_real(real_logits),
             "fake": losses.log_loss_fake(fake_logits),
         }
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises log(1 - D(G(z))), or -log D(G(z))."""
-        fake_logits = self.score(self.fakes(real, labels), labels)
+        fake_logits = self.score(self.fakes(batch), batch)
         return {"adversarial": self.generator_loss(fake_logits)}
 
     def generator_loss(self, fake_logits: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from keras import ops
 
 from keras_gans import engine
 from keras_gans.core import augment, losses
+from keras_gans.core.trainer import Batch
 from keras_gans.errors import UserError
 from keras_gans.models import gan
 from keras_gans.networks import interface
@@ -79,29 +80,34 @@ class InfoGAN(gan.GAN):
         if self.latent_dim < self.num_codes:
             raise UserError("[generator] latent_dim: fewer than [discriminator] codes")
 
+    def taken_from_data(self) -> set[str]:
+        """Return no names: the generator's labels are codes, drawn in training."""
+        return set()
+
     @property
     def num_codes(self) -> int:
         """Number of continuous codes."""
         return self.discriminator.output["codes"].shape[-1]
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """The original terms, and Q's on the generated images."""
-        fake, *codes = self._fakes_with_codes(real)
-        on_real, on_fake = self.examine(real, None), self.examine(fake, None)
-        self.watch(on_real["logits"], on_fake["logits"])
+        fake, *codes = self._fakes_with_codes(batch["images"])
+        on_real = self.discriminate(batch["images"], batch)
+        on_fake = self.discriminate(fake, batch)
+        self.log_scores(on_real["logits"], on_fake["logits"])
         if self.hparams.distortion:
             moved = augment.distort(fake, self.seeds, self.hparams.distortion)
-            on_fake["classes"] = self.examine(moved, None)["classes"]
+            on_fake["classes"] = self.discriminate(moved, batch)["classes"]
         return {
             "real": losses.log_loss_real(on_real["logits"]),
             "fake": losses.log_loss_fake(on_fake["logits"]),
             **self._information(on_fake, *codes),
         }
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """The original loss, and Q's terms."""
-        fake, *codes = self._fakes_with_codes(real)
-        on_fake = self.examine(fake, None)
+        fake, *codes = self._fakes_with_codes(batch["images"])
+        on_fake = self.discriminate(fake, batch)
         terms = {"adversarial": self.generator_loss(on_fake["logits"])}
         return terms | self._information(on_fake, *codes)
 

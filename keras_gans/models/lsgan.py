@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from keras_gans.core import gan, losses
+from keras_gans.core.trainer import Batch
 
 Tensor = Any
 
@@ -22,19 +23,19 @@ Tensor = Any
 class LSGAN(gan.BaseGAN):
     """Least squares in the place of the logarithm; see the module."""
 
-    undecided = 0.5
+    neutral_logit = 0.5
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Pulls D(x) to 1 and D(G(z)) to 0."""
-        real_logits = self.score(real, labels)
-        fake_logits = self.score(self.fakes(real, labels), labels)
-        self.watch(real_logits, fake_logits)
+        real_logits = self.score(batch["images"], batch)
+        fake_logits = self.score(self.fakes(batch), batch)
+        self.log_scores(real_logits, fake_logits)
         return {
             "real": losses.least_squares_real(real_logits),
             "fake": losses.least_squares_fake(fake_logits),
         }
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Pulls D(G(z)) to 1."""
-        fake_logits = self.score(self.fakes(real, labels), labels)
+        fake_logits = self.score(self.fakes(batch), batch)
         return {"adversarial": losses.least_squares_generator(fake_logits)}

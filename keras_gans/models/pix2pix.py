@@ -20,6 +20,7 @@ from typing import Any
 from keras import ops
 
 from keras_gans.core import losses, translation
+from keras_gans.core.trainer import Batch
 
 Tensor = Any
 
@@ -49,21 +50,21 @@ class Pix2Pix(translation.TranslationGAN):
 
     Hparams = Hparams
 
-    def d_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """-log D(x, y) - log(1 - D(x, G(x))), halved to slow D down (section 3.3)."""
-        real_logits = self.score(real, source)
-        fake_logits = self.score(self.fakes(real, source), source)
-        self.watch(real_logits, fake_logits)
+        real_logits = self.score(batch["images"], batch)
+        fake_logits = self.score(self.fakes(batch), batch)
+        self.log_scores(real_logits, fake_logits)
         return {
             "real": 0.5 * losses.log_loss_real(real_logits),
             "fake": 0.5 * losses.log_loss_fake(fake_logits),
         }
 
-    def g_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """-log D(x, G(x)) + lambda |y - G(x)|."""
-        fake = self.fakes(real, source)
-        logits = self.score(fake, source)
+        fake = self.fakes(batch)
+        logits = self.score(fake, batch)
         return {
             "adversarial": losses.non_saturating_generator(logits),
-            "l1": self.hparams.l1_weight * ops.abs(real - fake),
+            "l1": self.hparams.l1_weight * ops.abs(batch["images"] - fake),
         }

@@ -23,6 +23,7 @@ from keras import ops
 
 from keras_gans import engine
 from keras_gans.core import hparams, losses, penalties
+from keras_gans.core.trainer import Batch
 from keras_gans.models.rsgan import RSGAN
 
 Tensor = Any
@@ -70,19 +71,19 @@ class R3GAN(RSGAN):
     """Real against fake, pair by pair, with both zero-centred penalties."""
 
     Hparams = Hparams
-    per_picture = True
+    has_gradient_penalty = True
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises softplus(D(G(z)) - D(x)), R1 and R2."""
         self.schedule_augmentation()
-        fake = self.fakes(real, labels)
+        real, fake = batch["images"], self.fakes(batch)
         lazily = self.step, self.hparams.r1_every
         (real_logits, r1), (fake_logits, r2) = (
-            penalties.scored(lambda x: self.score(x, labels), x, *lazily)
+            penalties.scored(lambda x: self.score(x, batch), x, *lazily)
             for x in (real, fake)
         )
-        self.watch(real_logits, fake_logits)
-        self.schedule_augmentation()  # again: `watch` steers it
+        self.log_scores(real_logits, fake_logits)
+        self.schedule_augmentation()  # again: `log_scores` steers it
         half = self.gamma(real) / 2
         pairs = losses.relativistic_discriminator(real_logits, fake_logits)
         return {"pairs": pairs, "r1": half * r1, "r2": half * r2}
@@ -93,7 +94,7 @@ class R3GAN(RSGAN):
             p = self.hparams.augment_probability * (1.0 - self.falling())
             self.augment.probability.assign(p)
 
-    def regularizers(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def regularizers(self, batch: Batch) -> dict[str, Tensor]:
         """None but those of `d_losses`."""
         return {}
 
@@ -113,7 +114,7 @@ class R3GAN(RSGAN):
             final + (1.0 - final) * self.falling()
         )
 
-    def average_decay(self) -> Tensor:
+    def current_ema_decay(self) -> Tensor:
         """From a half-life of 0 to that of `hparams.ema_decay`."""
         share = ops.maximum(1.0 - self.falling(), 1e-6)  # of the last half-life
         return ops.power(self.hparams.ema_decay, 1.0 / share)

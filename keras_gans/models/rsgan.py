@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from keras_gans.core import gan, losses
+from keras_gans.core.trainer import Batch
 
 Tensor = Any
 
@@ -21,17 +22,17 @@ Tensor = Any
 class RSGAN(gan.BaseGAN):
     """Real against fake, pair by pair; see the module."""
 
-    undecided = None  # D is about pairs alone
+    neutral_logit = None  # D is about pairs alone
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -log s(D(x) - D(G(z)))."""
-        real_logits = self.score(real, labels)
-        fake_logits = self.score(self.fakes(real, labels), labels)
-        self.watch(real_logits, fake_logits)
+        real_logits = self.score(batch["images"], batch)
+        fake_logits = self.score(self.fakes(batch), batch)
+        self.log_scores(real_logits, fake_logits)
         return {"pairs": losses.relativistic_discriminator(real_logits, fake_logits)}
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -log s(D(G(z)) - D(x))."""
-        fake_logits = self.score(self.fakes(real, labels), labels)
-        real_logits = self.score(real, labels)
+        fake_logits = self.score(self.fakes(batch), batch)
+        real_logits = self.score(batch["images"], batch)
         return {"pairs": losses.relativistic_generator(real_logits, fake_logits)}

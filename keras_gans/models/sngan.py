@@ -20,6 +20,7 @@ from typing import Any
 
 from keras_gans.core import gan, losses
 from keras_gans.core.hparams import Hparams
+from keras_gans.core.trainer import Batch
 
 Tensor = Any
 
@@ -32,17 +33,17 @@ class SNGAN(gan.BaseGAN):
         """The data's classes, if it has any."""
         return names
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises max(0, 1 - D(x)) and max(0, 1 + D(G(z)))."""
-        real_logits = self.score(real, labels)
-        fake_logits = self.score(self.fakes(real, labels), labels)
-        self.watch(real_logits, fake_logits)
+        real_logits = self.score(batch["images"], batch)
+        fake_logits = self.score(self.fakes(batch), batch)
+        self.log_scores(real_logits, fake_logits)
         return {
             "real": losses.hinge_real(real_logits),
             "fake": losses.hinge_fake(fake_logits),
         }
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -D(G(z))."""
-        fake_logits = self.score(self.fakes(real, labels), labels)
+        fake_logits = self.score(self.fakes(batch), batch)
         return {"adversarial": losses.wasserstein_generator(fake_logits)}

@@ -21,6 +21,7 @@ from typing import Any
 from keras import ops
 
 from keras_gans.core import losses, translation
+from keras_gans.core.trainer import Batch
 from keras_gans.errors import UserError
 from keras_gans.networks import interface
 
@@ -64,24 +65,24 @@ class SPADE(translation.TranslationGAN):
         if self.hparams.augment:  # differently of both pictures whose maps are matched
             raise UserError('[hparams] augment: expected "" for spade')
 
-    def score(self, images: Tensor, source: Tensor | None) -> Tensor:
+    def score(self, images: Tensor, batch: Batch) -> Tensor:
         """The mean of the patches' logits, of both sizes alike: float [batch]."""
-        return overall(self.examine(images, source))
+        return overall(self.discriminate(images, batch))
 
-    def d_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """max(0, 1 - D(x)) and max(0, 1 + D(G(m))), the mean over both sizes."""
-        on_real = self.examine(real, source)
-        on_fake = self.examine(self.fakes(real, source), source)
-        self.watch(overall(on_real), overall(on_fake))
+        on_real = self.discriminate(batch["images"], batch)
+        on_fake = self.discriminate(self.fakes(batch), batch)
+        self.log_scores(overall(on_real), overall(on_fake))
         return {
             "real": over_sizes(losses.hinge_real, on_real),
             "fake": over_sizes(losses.hinge_fake, on_fake),
         }
 
-    def g_losses(self, real: Tensor, source: Tensor) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """-D(G(m)), and feature matching."""
-        on_real = self.examine(real, source)
-        on_fake = self.examine(self.fakes(real, source), source)
+        on_real = self.discriminate(batch["images"], batch)
+        on_fake = self.discriminate(self.fakes(batch), batch)
         apart = [
             losses.feature_matching(maps, on_fake[name])
             for name, maps in on_real.items()

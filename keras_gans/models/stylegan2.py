@@ -21,6 +21,7 @@ from keras import ops
 
 from keras_gans import engine
 from keras_gans.core import penalties
+from keras_gans.core.trainer import Batch
 from keras_gans.models import gan
 from keras_gans.networks.interface import complete
 
@@ -69,19 +70,20 @@ class StyleGAN2(gan.GAN):
         super().__init__(*args, **kwargs)
         self.path_length = penalties.PathLength()
 
-    def fakes(self, real: Tensor, labels: Tensor | None) -> Tensor:
-        """Generates from mixed styles; see BaseGAN."""
-        return self.synthesize(self.styles(real, labels, training=True))
+    def fakes(self, batch: Batch) -> Tensor:
+        """Generate from mixed styles; see Trainer."""
+        return self.synthesize(self.styles(batch, training=True))
 
-    def styles(self, real: Tensor, labels: Tensor | None, training: bool) -> Tensor:
+    def styles(self, batch: Batch, training: bool) -> Tensor:
         """Draws mixed styles, [batch, layers, dim]; their mean may learn of them."""
-        network, num = self.generator.get_layer("styles"), ops.shape(real)[0]
+        network = self.generator.get_layer("styles")
+        num = ops.shape(batch["images"])[0]
         draws = (self.draw_latents, self.draw_latents, self.draw_mixing)
         z, other, mix = (engine.replica_slice(draw, num) for draw in draws)
         inputs = dict(latents=z, mixed_latents=other, mix=mix)
         inputs["truncation"] = ops.ones_like(mix)
         if self.conditional:
-            inputs["labels"] = labels
+            inputs["labels"] = batch["labels"]
         return network(inputs, training=training)
 
     def draw_mixing(self, num: int) -> Tensor:
@@ -100,20 +102,21 @@ class StyleGAN2(gan.GAN):
             complete(synthesis, {"styles": styles}, self.sampling_defaults)
         )
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -log D(G(z)), and what path lengths differ by."""
-        terms, every = super().g_losses(real, labels), self.hparams.path_every
+        terms, every = super().g_losses(batch), self.hparams.path_every
         if not self.hparams.path_weight:
             return terms
-        half = real[::2], None if labels is None else labels[::2]
+        half = {name: value[::2] for name, value in batch.items()}
+        images = half["images"]
 
         def draw_directions(num):
-            return keras.random.normal((num, *real.shape[1:]), seed=self.seeds)
+            return keras.random.normal((num, *images.shape[1:]), seed=self.seeds)
 
         def lengths():
-            y = engine.replica_slice(draw_directions, ops.shape(half[0])[0])
-            styles = self.styles(*half, training=False)
+            y = engine.replica_slice(draw_directions, ops.shape(images)[0])
+            styles = self.styles(half, training=False)
             return penalties.path_lengths(self.synthesize, styles, y)
 
-        penalty = self.path_length.penalty(lengths, self.step, every, half[0])
+        penalty = self.path_length.penalty(lengths, self.step, every, images)
         return {**terms, "path": self.hparams.path_weight * every * penalty}

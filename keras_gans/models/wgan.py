@@ -18,6 +18,7 @@ from typing import Any
 from keras import ops
 
 from keras_gans.core import gan, hparams, losses
+from keras_gans.core.trainer import Batch, Player
 
 Tensor = Any
 
@@ -47,27 +48,27 @@ class WGAN(gan.BaseGAN):
     """The game of the earth mover; see the module."""
 
     Hparams = Hparams
-    undecided = None  # a critic's zero means nothing
+    neutral_logit = None  # a critic's zero means nothing
 
-    def update_discriminator(self, real: Tensor, labels: Tensor | None) -> dict:
-        """Takes one step of the critic, and clips its weights."""
-        logs = super().update_discriminator(real, labels)
-        if self.hparams.clip:
+    def update(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        """Take one step of a player, and clip the critic's weights."""
+        logs = super().update(player, batch)
+        if self.hparams.clip and player.name == "d":
             for w in self.discriminator.trainable_variables:
                 w.assign(ops.clip(w.value, -self.hparams.clip, self.hparams.clip))
         return logs
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Descends E D(G(z)) - E D(x)."""
-        real_logits = self.score(real, labels)
-        fake_logits = self.score(self.fakes(real, labels), labels)
-        self.watch(real_logits, fake_logits)
+        real_logits = self.score(batch["images"], batch)
+        fake_logits = self.score(self.fakes(batch), batch)
+        self.log_scores(real_logits, fake_logits)
         return {
             "real": losses.wasserstein_real(real_logits),
             "fake": losses.wasserstein_fake(fake_logits),
         }
 
-    def g_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Descends -E D(G(z))."""
-        fake_logits = self.score(self.fakes(real, labels), labels)
+        fake_logits = self.score(self.fakes(batch), batch)
         return {"adversarial": losses.wasserstein_generator(fake_logits)}

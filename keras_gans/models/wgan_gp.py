@@ -22,6 +22,7 @@ from keras import ops
 
 from keras_gans import engine
 from keras_gans.core import penalties
+from keras_gans.core.trainer import Batch
 from keras_gans.models import wgan
 
 Tensor = Any
@@ -52,14 +53,15 @@ class WGANGP(wgan.WGAN):
     """WGAN with a gradient penalty; see the module."""
 
     Hparams = Hparams
-    per_picture = True
+    has_gradient_penalty = True
 
-    def d_losses(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """WGAN's terms, and the penalty."""
-        terms = super().d_losses(real, labels)
+        terms = super().d_losses(batch)
+        real = batch["images"]
         weights = engine.replica_slice(self.draw_weights, ops.shape(real)[0])
-        at = penalties.between(real, self.fakes(real, labels), weights)
-        penalty = penalties.two_sided(lambda x: self.score(x, labels), at)
+        at = penalties.between(real, self.fakes(batch), weights)
+        penalty = penalties.two_sided(lambda x: self.score(x, batch), at)
         return {**terms, "penalty": self.hparams.gp_weight * penalty}
 
     def draw_weights(self, num: int) -> Tensor:

@@ -41,22 +41,25 @@ def latent_inputs(
     return inputs, layers.Concatenate()([inputs["latents"], embedded])
 
 
-def run(network: Model, name: str, x: Tensor, labels: Tensor | None) -> Tensor:
-    """Calls a network in training.
+def run(
+    network: Model, inputs: dict[str, Tensor], batch: dict[str, Tensor]
+) -> Tensor | dict[str, Tensor]:
+    """Call a network in training.
 
     Args:
         network: A generator or a discriminator.
-        name: Its input beside the labels: "latents" or "images".
-        x: What goes there.
-        labels: int32 [batch]; read if the network takes labels.
+        inputs: Inputs by name, as {"latents": ...} or {"images": ...}.
+        batch: Where the network's other inputs come from, as "labels".
 
     Returns:
         What the network returns.
     """
-    inputs = {name: x}
-    if "labels" in network.input:
-        inputs["labels"] = labels
-    return network(inputs, training=True)
+    conditions = {
+        name: value
+        for name, value in batch.items()
+        if name in network.input and name not in inputs
+    }
+    return network({**conditions, **inputs}, training=True)
 
 
 def complete(

@@ -21,7 +21,7 @@ Norm = Literal["batch", "instance", "none"]
 
 def discriminator(
     image_shape: tuple[int, int, int],
-    source_shape: tuple[int, int, int],
+    condition_shape: tuple[int, int, int],
     width: int = 64,
     depth: int = 3,
     norm: Norm = "batch",
@@ -32,33 +32,33 @@ def discriminator(
 
     Args:
         image_shape: (height, width, channels) of the pictures.
-        source_shape: Of what they are made from.
+        condition_shape: Of what they are made from.
         width: Channels of the first convolution; they double up to 8 times as many.
         depth: Convolutions of stride 2: 3 for 70x70 pixels, 2 for 34x34, 1 for 16x16.
         norm: Of all but the first and the last convolution.
-        conditional: Whether it sees the source beside the picture.
+        conditional: Whether it sees the condition beside the picture.
         spectral_norm: Whether convolutions are spectrally normalised.
 
     Returns:
-        From {"images"} or {"images", "source"} to logits [batch, rows, columns, 1].
+        From {"images"} or {"images", "condition"} to logits [batch, rows, columns, 1].
     """
-    inputs, x = patch_inputs(image_shape, source_shape, conditional)
+    inputs, x = patch_inputs(image_shape, condition_shape, conditional)
     return Model(inputs, patch_features(x, width, depth, norm, spectral_norm)[-1])
 
 
 def patch_inputs(
-    image_shape: tuple, source_shape: tuple, conditional: bool
+    image_shape: tuple, condition_shape: tuple, conditional: bool
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The inputs of a discriminator, and the maps to begin with."""
     inputs = {"images": Input(image_shape, name="images")}
     if not conditional:
         return inputs, inputs["images"]
-    if image_shape[:2] != source_shape[:2]:
+    if image_shape[:2] != condition_shape[:2]:
         raise UserError(
             "[discriminator] conditional: expected false where sources are of another "
             "size than the pictures"
         )
-    inputs["source"] = Input(source_shape, name="source")
+    inputs["condition"] = Input(condition_shape, name="condition")
     return inputs, layers.Concatenate()([*inputs.values()])
 
 

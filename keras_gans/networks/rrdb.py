@@ -2,8 +2,8 @@
 
 Source: Wang et al. 2018, "ESRGAN" (arXiv 1809.00219), section 3.1: dense blocks of five
 3x3 convolutions without normalisation, x + 0.2 out, three of them in a block whose sum
-is x + 0.2 out again; then nearest neighbours and a convolution for each doubling. What
-comes out is added to the source, enlarged bilinearly: with that a short training beats
+is x + 0.2 out again; then nearest neighbours and a convolution for each doubling. The
+result is added to the condition, enlarged bilinearly: with that a short training beats
 interpolation.
 """
 
@@ -25,7 +25,7 @@ SCALING = 0.2  # beta, of what a block adds
 
 def generator(
     image_shape: tuple[int, int, int],
-    source_shape: tuple[int, int, int],
+    condition_shape: tuple[int, int, int],
     width: int = 64,
     growth: int = 32,
     blocks: int = 23,
@@ -34,29 +34,29 @@ def generator(
 
     Args:
         image_shape: (height, width, channels) of the pictures to make.
-        source_shape: Of the small ones; their sides go into those of the pictures a
+        condition_shape: Of the small ones; their sides go into those of the pictures a
             power of two of times. Sides may be others, in this ratio.
         width: Channels of the maps.
         growth: Channels that each convolution of a dense block adds.
         blocks: Residual-in-residual dense blocks.
 
     Returns:
-        From {"source"} to pictures, near [-1, 1].
+        From {"condition"} to pictures, near [-1, 1].
 
     Raises:
         UserError: for another ratio.
     """
     check_range(1, width=width, growth=growth, blocks=blocks)
-    scale = image_shape[0] // source_shape[0]
-    sides = tuple(scale * side for side in source_shape[:2])
+    scale = image_shape[0] // condition_shape[0]
+    sides = tuple(scale * side for side in condition_shape[:2])
     if sides != image_shape[:2] or scale & (scale - 1):
         raise UserError(
             "networks.rrdb: expected sources whose sides are a half, a quarter, ... of "
             f"the pictures' {image_shape[0]}x{image_shape[1]}, got "
-            f"{source_shape[0]}x{source_shape[1]}; data.dataset=small4:..."
+            f"{condition_shape[0]}x{condition_shape[1]}; data.dataset=small4:..."
         )
-    source = Input((None, None, source_shape[-1]), name="source")
-    first = x = layers.Conv2D(width, 3, padding="same")(source)
+    condition = Input((None, None, condition_shape[-1]), name="condition")
+    first = x = layers.Conv2D(width, 3, padding="same")(condition)
     for _ in range(blocks):
         h = x
         for _ in range(3):
@@ -68,10 +68,10 @@ def generator(
         x = layers.LeakyReLU(0.2)(x)
     x = layers.LeakyReLU(0.2)(layers.Conv2D(width, 3, padding="same")(x))
     x = layers.Conv2D(image_shape[-1], 3, padding="same", dtype="float32")(x)
-    large = source
+    large = condition
     for _ in range(scale.bit_length() - 1):
         large = Double("bilinear", dtype="float32")(large)
-    return Model({"source": source}, layers.Add(dtype="float32")([x, large]))
+    return Model({"condition": condition}, layers.Add(dtype="float32")([x, large]))
 
 
 def _dense_block(x: Tensor, growth: int) -> Tensor:

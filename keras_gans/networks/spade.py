@@ -23,7 +23,7 @@ Tensor = Any
 
 def generator(
     image_shape: tuple[int, int, int],
-    source_shape: tuple[int, int, int],
+    condition_shape: tuple[int, int, int],
     palette: list,
     width: int = 64,
     max_width: int = 1024,
@@ -35,7 +35,7 @@ def generator(
     Args:
         image_shape: (height, width, channels) of the pictures to make; sides may be
             others.
-        source_shape: Of the label maps, which are pictures, too.
+        condition_shape: Of the label maps, which are pictures, too.
         palette: Colours of the labels in 0..255, a list of lists, or numbers if the
             maps are grey; each pixel counts as the label of the nearest colour.
         width: Channels at full size; they double with each halving.
@@ -44,14 +44,14 @@ def generator(
         hidden: Channels of the maps that gain and bias are read off.
 
     Returns:
-        From {"source"} to pictures in [-1, 1], of the source's sides.
+        From {"condition"} to pictures in [-1, 1], of the condition's sides.
 
     Raises:
         UserError: for a palette that does not fit.
     """
     check_range(1, width=width, max_width=max_width, depth=depth, hidden=hidden)
-    source = Input((None, None, source_shape[-1]), name="source")
-    labels = Labels(palette, source_shape[-1])(PadToMultiple(2**depth)(source))
+    condition = Input((None, None, condition_shape[-1]), name="condition")
+    labels = Labels(palette, condition_shape[-1])(PadToMultiple(2**depth)(condition))
     widths = [min(max_width, width * 2**level) for level in range(depth + 1)]
     x = convolution(widths[-1], 3, padding="same", use_bias=False)(
         _thinned(labels, depth)
@@ -61,12 +61,12 @@ def generator(
         x = Double()(x) if level else x
     x = layers.Conv2D(image_shape[-1], 3, padding="same")(layers.LeakyReLU(0.2)(x))
     x = layers.Activation("tanh", dtype="float32")(x)
-    return Model({"source": source}, CropLike()(x, source))
+    return Model({"condition": condition}, CropLike()(x, condition))
 
 
 def discriminator(
     image_shape: tuple[int, int, int],
-    source_shape: tuple[int, int, int],
+    condition_shape: tuple[int, int, int],
     palette: list,
     width: int = 64,
     depth: int = 3,
@@ -75,20 +75,20 @@ def discriminator(
 
     Args:
         image_shape: (height, width, channels) of the pictures.
-        source_shape: Of the label maps.
+        condition_shape: Of the label maps.
         palette: As of `generator`.
         width: Channels of the first convolution.
         depth: Convolutions of stride 2.
 
     Returns:
-        From {"images", "source"} to {"logits", "logits_half": [batch, rows, columns,
+        From {"images", "condition"} to {"logits", "logits_half": [batch, rows, columns,
         1], "features_...": the maps before them}.
     """
     inputs = {
         "images": Input(image_shape, name="images"),
-        "source": Input(source_shape, name="source"),
+        "condition": Input(condition_shape, name="condition"),
     }
-    labels = Labels(palette, source_shape[-1])(inputs["source"])
+    labels = Labels(palette, condition_shape[-1])(inputs["condition"])
     x = layers.Concatenate()([inputs["images"], labels])
     outputs = {}
     for name in ("logits", "logits_half"):

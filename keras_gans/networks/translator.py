@@ -32,7 +32,7 @@ TAPS = tuple(f"tap_{i}" for i in range(5))
 
 def generator(
     image_shape: tuple[int, int, int],
-    source_shape: tuple[int, int, int],
+    condition_shape: tuple[int, int, int],
     width: int = 64,
     blocks: int = 9,
     norm: Literal["batch", "instance", "none"] = "instance",
@@ -43,7 +43,7 @@ def generator(
     Args:
         image_shape: (height, width, channels) of the pictures to make; sides may be
             others.
-        source_shape: Of what they are made from; of the same sides.
+        condition_shape: Of what they are made from; of the same sides.
         width: Channels of the first convolution; 4 times as many in the blocks.
         blocks: Residual blocks, at a quarter of the size.
         norm: Of all convolutions but the last.
@@ -51,20 +51,20 @@ def generator(
             and a convolution ("resize"), which leave no checkerboard.
 
     Returns:
-        From {"source"} to pictures in [-1, 1], of the source's sides.
+        From {"condition"} to pictures in [-1, 1], of the condition's sides.
 
     Raises:
         UserError: for sides that differ.
     """
     check_range(1, width=width, blocks=blocks)
-    check_same_size(image_shape, source_shape)
+    check_same_size(image_shape, condition_shape)
     taps = iter(TAPS)
 
     def tap(x: Tensor) -> Tensor:
         return layers.Identity(name=next(taps))(x)
 
-    source = Input((None, None, source_shape[-1]), name="source")
-    x = tap(reflected(PadToMultiple(4)(source), 3))
+    condition = Input((None, None, condition_shape[-1]), name="condition")
+    x = tap(reflected(PadToMultiple(4)(condition), 3))
     bias = norm == "none"  # a norm takes it away
     x = layers.ReLU()(normalize(convolution(width, 7, use_bias=bias)(x), norm))
     for times in (2, 4):
@@ -78,7 +78,7 @@ def generator(
         x = layers.ReLU()(normalize(x, norm))
     x = convolution(image_shape[-1], 7)(reflected(x, 3))
     x = layers.Activation("tanh", dtype="float32")(x)
-    return Model({"source": source}, CropLike()(x, source))
+    return Model({"condition": condition}, CropLike()(x, condition))
 
 
 def _residual(x: Tensor, norm: str) -> Tensor:
@@ -92,7 +92,7 @@ def _residual(x: Tensor, norm: str) -> Tensor:
 
 
 def encoder(generator: Model) -> Model:
-    """What a generator sees on its way: from {"source"} to the maps of `TAPS`."""
+    """What a generator sees on its way: from {"condition"} to the maps of `TAPS`."""
     taps = [layer.output for layer in generator.layers if layer.name in TAPS]
     return Model(generator.input, taps)
 

@@ -20,7 +20,7 @@ __all__ = ["discriminator", "generator"]
 
 def generator(
     image_shape: tuple[int, int, int],
-    source_shape: tuple[int, int, int],
+    condition_shape: tuple[int, int, int],
     width: int = 64,
     max_width: int = 512,
     depth: int = 0,
@@ -33,7 +33,7 @@ def generator(
     Args:
         image_shape: (height, width, channels) of the pictures to make; sides may be
             others.
-        source_shape: Of what they are made from; of the same sides.
+        condition_shape: Of what they are made from; of the same sides.
         width: Channels at half the size; they double with each halving.
         max_width: As far as this.
         depth: Halvings; 0 for as many as leave one pixel of the pictures.
@@ -43,20 +43,20 @@ def generator(
             and a 3x3 convolution ("resize"), which leave no checkerboard.
 
     Returns:
-        From {"source"} to pictures in [-1, 1], of the source's sides.
+        From {"condition"} to pictures in [-1, 1], of the condition's sides.
 
     Raises:
         UserError: for sizes that differ, or more halvings than the sides allow.
     """
     check_range(1, width=width, max_width=max_width)
     check_range(0, 1, dropout=dropout)
-    side = min(source_shape[:2])
+    side = min(condition_shape[:2])
     most = side.bit_length() - 1
     check_range(0, most + 1, depth=depth)
-    check_same_size(image_shape, source_shape)
+    check_same_size(image_shape, condition_shape)
     depth = depth or most
-    source = Input((None, None, source_shape[-1]), name="source")
-    x = PadToMultiple(2**depth)(source)
+    condition = Input((None, None, condition_shape[-1]), name="condition")
+    x = PadToMultiple(2**depth)(condition)
     skips = []
     for level in range(depth):
         if level:
@@ -79,4 +79,4 @@ def generator(
                 x = layers.Dropout(dropout)(x)
             x = layers.Concatenate()([x, skips.pop()])
     x = layers.Activation("tanh", dtype="float32")(x)
-    return Model({"source": source}, CropLike()(x, source))
+    return Model({"condition": condition}, CropLike()(x, condition))

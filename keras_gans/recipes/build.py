@@ -8,7 +8,7 @@ from collections.abc import Callable
 import keras
 
 from keras_gans import engine
-from keras_gans.core.gan import BaseGAN
+from keras_gans.core.trainer import Trainer
 from keras_gans.data.options import DataInfo
 from keras_gans.engine import optimizers, precision
 from keras_gans.engine.remat import recompute
@@ -18,7 +18,7 @@ from keras_gans.recipes import config as config_lib
 from keras_gans.recipes.config import Config
 
 
-def build_model(config: Config, info: DataInfo) -> BaseGAN:
+def build_model(config: Config, info: DataInfo) -> Trainer:
     """Makes and compiles the model of a recipe.
 
     Args:
@@ -36,34 +36,42 @@ def build_model(config: Config, info: DataInfo) -> BaseGAN:
     labels = variant.label_names(config.hparams, info.class_names)
     from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}
     if variant.takes_pictures:
-        from_data = {"image_shape": info.image_shape, "source_shape": info.source_shape}
+        from_data = {
+            "image_shape": info.image_shape,
+            "condition_shape": info.condition_shape,
+        }
     _check_sources(config, variant, info)
     networks = importlib.import_module(config.networks)
-    if config.hparams.augment and info.image_shape[:2] == (1, 1):
-        raise UserError(
-            f"[hparams] augment: '{config.hparams.augment}' is for pictures, and "
-            f'{config.data.dataset} has points; expected ""'
-        )
     options = config.train
     try:
         with precision.policy(options.precision):
             model = variant(
-                _factory(networks.generator, from_data, config.generator),
-                _factory(networks.discriminator, from_data, config.discriminator),
-                config.hparams,
+                *(
+                    _factory(getattr(networks, name), from_data, config.keywords[name])
+                    for name in variant.networks
+                ),
+                hparams=config.hparams,
                 seed=options.seed,
                 name=config.name,
             )
         if options.synchronized_batch_norm:
             engine.synchronize(model)
         if options.recompute:
-            recompute(model.generator)
-            recompute(model.discriminator)
-        freeze.freeze(model.discriminator, options.freeze_discriminator)
+            for name in variant.networks:
+                recompute(getattr(model, name))
+        if options.freeze_discriminator:
+            if "discriminator" not in variant.networks:
+                raise UserError(
+                    f"[train] freeze_discriminator: {config.name} has no discriminator;"
+                    " leave it away"
+                )
+            freeze.freeze(model.discriminator, options.freeze_discriminator)
         return model.compile(
-            make_optimizer(config.g_optimizer),
-            make_optimizer(config.d_optimizer),
             accumulate=options.accumulate,
+            **{
+                f"{name}_optimizer": make_optimizer(values)
+                for name, values in config.optimizers.items()
+            },
             jit_compile={"yes": True, "no": False}.get(options.jit_compile, "auto"),
         )
     except UserError:
@@ -86,8 +94,8 @@ def _factory(
     return make
 
 
-def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> None:
-    if variant.takes_pictures and not info.source_shape:
+def _check_sources(config: Config, variant: type[Trainer], info: DataInfo) -> None:
+    if variant.takes_pictures and not info.condition_shape:
         raise UserError(
             f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
             "has no sources; expected pairs:A,B or unpaired:A,B, or outline:, grey:, "
@@ -98,7 +106,7 @@ def _check_sources(config: Config, variant: type[BaseGAN], info: DataInfo) -> No
             f"{config.name} needs to know which pictures belong together; expected "
             "pairs:A,B and data.unpaired=false, or --model=cyclegan or cut"
         )
-    if info.source_shape and not variant.takes_pictures:
+    if info.condition_shape and not variant.takes_pictures:
         raise UserError(
             f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "
             "sources, as for pix2pix; expected a data set without"

@@ -14,8 +14,11 @@ Each table of a recipe holds keywords of one thing that is called:
 | `[hparams]`       | the variant's `Hparams`                                       |
 | `[train]`         | `TrainOptions`                                                |
 
-so that an option that no code reads cannot be written down. `[smoke.<table>]` holds
-what shrinks the recipe for tests; `--smoke` lays it over the rest.
+A variant with other networks or players than a GAN has a table for each of them: that
+of a network has its name, that of an optimizer is `[<player>_optimizer]`.
+
+An option that no code reads cannot be written down. `[smoke.<table>]` holds what
+shrinks the recipe for tests; `--smoke` lays it over the rest.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from keras_gans.errors import UserError, did_you_mean
 from keras_gans.recipes.binding import bind, bind_optimizer
 from keras_gans.recipes.train_options import TrainOptions
 
+# Tables of a GAN's recipe; see `tables_of`.
 TABLES = (
     "data",
     "generator",
@@ -46,8 +50,9 @@ TABLES = (
     "hparams",
     "train",
 )
+WORDS = ("name", "model", "networks")
 # Network keywords that the data set.
-FROM_DATA = ("image_shape", "num_classes", "source_shape")
+FROM_DATA = ("image_shape", "num_classes", "condition_shape")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +62,11 @@ class Config:
     Attributes:
         name: The recipe's name, as in `--model=<name>`.
         model: The variant, "module:Class".
-        networks: The module with `generator` and `discriminator`.
+        networks: The module with the networks' functions, as `generator`.
         data: What to train on.
-        generator: Keywords of the networks' `generator`.
-        discriminator: Keywords of the networks' `discriminator`.
-        g_optimizer: `class_name` and keywords of the generator's Keras optimizer.
-        d_optimizer: The same of the discriminator's.
+        keywords: Keywords of each network's function, as {"generator": {...}}.
+        optimizers: `class_name` and keywords of each player's Keras optimizer, as
+            {"g": {...}}.
         hparams: The variant's `Hparams`.
         train: Length of the run and its outputs.
     """
@@ -71,27 +75,30 @@ class Config:
     model: str
     networks: str
     data: DataOptions
-    generator: dict[str, Any]
-    discriminator: dict[str, Any]
-    g_optimizer: dict[str, Any]
-    d_optimizer: dict[str, Any]
+    keywords: dict[str, dict[str, Any]]
+    optimizers: dict[str, dict[str, Any]]
     hparams: Any
     train: TrainOptions
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values; None (a default left open) is left out."""
-        plain = dataclasses.asdict(self)
-        for table in TABLES:
+        plain = {word: getattr(self, word) for word in WORDS}
+        plain["data"] = dataclasses.asdict(self.data)
+        plain |= self.keywords
+        plain |= {f"{name}_optimizer": v for name, v in self.optimizers.items()}
+        plain["hparams"] = dataclasses.asdict(self.hparams)
+        plain["train"] = dataclasses.asdict(self.train)
+        for table in plain.keys() - WORDS:
             plain[table] = {k: v for k, v in plain[table].items() if v is not None}
         return plain
 
     def to_toml(self) -> str:
         """The recipe as TOML that `load_config` reads back."""
         plain = self.to_dict()
-        lines = [f"{k} = {_toml(v)}" for k, v in plain.items() if k not in TABLES]
-        for table in TABLES:
+        lines = [f"{word} = {_toml(plain.pop(word))}" for word in WORDS]
+        for table, values in plain.items():
             lines += ["", f"[{table}]"]
-            lines += [f"{k} = {_toml(v)}" for k, v in plain[table].items()]
+            lines += [f"{k} = {_toml(v)}" for k, v in values.items()]
         return "\n".join(lines) + "\n"
 
 
@@ -151,23 +158,24 @@ def load_config(
         raise UserError(f"{file}: {error}") from None
     shrink = raw.pop("smoke", {})
     raw.setdefault("name", name)
-    for key in raw.keys() - {"name", "model", "networks", *TABLES}:
-        known = ("model", "networks", "smoke", *TABLES)
+    tables = _tables(file, raw, overrides)
+    for key in raw.keys() - {*WORDS, *tables}:
+        known = ("model", "networks", "smoke", *tables)
         raise UserError(f"{file}: no key '{key}'{did_you_mean(key, known)}")
-    for key in ("name", "model", "networks"):
+    for key in WORDS:
         if not isinstance(raw.get(key), str):
             raise UserError(f"{file}: '{key}' is missing or not text")
-    for table in TABLES:
+    for table in tables:
         if not isinstance(raw.setdefault(table, {}), dict):
             raise UserError(f"{file}: '{table}' must be a table: [{table}]")
     if smoke:
         for table, values in shrink.items():
-            if table not in TABLES or not isinstance(values, dict):
-                hint = did_you_mean(table, TABLES)
+            if table not in tables or not isinstance(values, dict):
+                hint = did_you_mean(table, tables)
                 raise UserError(f"{file} [smoke]: no table '{table}'{hint}")
             raw[table].update(values)
     for word in overrides:
-        table, key, value = _parse_override(word)
+        table, key, value = _parse_override(word, tables)
         key, dot, inner = key.partition(".")
         if dot:  # of a schedule
             schedule = raw[table].get(key)
@@ -181,16 +189,36 @@ def load_config(
     return _resolve(file, raw)
 
 
-def _parse_override(word: str) -> tuple[str, str, Any]:
+def _tables(
+    file: str, raw: dict[str, Any], overrides: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the tables that a recipe may have: those of a GAN, or its variant's own.
+
+    The variant, which needs Keras, is imported only for a table that no GAN has.
+    """
+    named = {*raw, *(word.partition("=")[0].partition(".")[0] for word in overrides)}
+    if named <= {*WORDS, *TABLES} or not isinstance(raw.get("model"), str):
+        return TABLES
+    import_backend()
+    return tables_of(find_class(file, raw["model"]))
+
+
+def tables_of(variant: type) -> tuple[str, ...]:
+    """Return the names of the tables of a variant's recipe, in their order."""
+    players = [f"{player.name}_optimizer" for player in reversed(variant.players)]
+    return ("data", *variant.networks, *players, "hparams", "train")
+
+
+def _parse_override(word: str, tables: Sequence[str]) -> tuple[str, str, Any]:
     path, equals, text = word.partition("=")
     table, dot, key = path.partition(".")
     if not (equals and dot and key):
         raise UserError(
             f"--set={word}: expected table.key=value, as in train.steps=100"
         )
-    if table not in TABLES:
+    if table not in tables:
         raise UserError(
-            f"--set={word}: no table '{table}'{did_you_mean(table, TABLES)}"
+            f"--set={word}: no table '{table}'{did_you_mean(table, tables)}"
         )
     try:
         return table, key, tomllib.loads(f"value = {text}")["value"]
@@ -204,34 +232,40 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
     train = bind(f"{file} [train]", raw["train"], TrainOptions)
     import_backend()
     variant = find_class(file, raw["model"])
-    networks = _import(file, raw["networks"])
-    for table in ("generator", "discriminator"):
-        if not callable(getattr(networks, table, None)):
-            raise UserError(f"{file}: networks: no {table}(...) in {raw['networks']}")
-    tables = {
-        table: bind(
-            f"{file} [{table}]", raw[table], getattr(networks, table), skip=FROM_DATA
+    tables = tables_of(variant)
+    for table in [name for name in raw if raw[name] and name not in {*WORDS, *tables}]:
+        raise UserError(
+            f"{file}: no table '{table}' in a recipe of {raw['model']}"
+            f"{did_you_mean(table, tables)}"
         )
-        for table in ("generator", "discriminator")
-    }
+    networks, keywords = _import(file, raw["networks"]), {}
+    for table in variant.networks:
+        function = getattr(networks, table, None)
+        if not callable(function):
+            raise UserError(f"{file}: networks: no {table}(...) in {raw['networks']}")
+        where, values = f"{file} [{table}]", raw.get(table, {})
+        keywords[table] = bind(where, values, function, skip=FROM_DATA)
     hparams = bind(f"{file} [hparams]", raw["hparams"], variant.Hparams)
     # Schedules run over the whole run, or over the burn-in of a variant that has one.
     steps = train["steps"]
     if "burn_in" in hparams:
         steps = hparams["burn_in"] = hparams["burn_in"] or steps
     # A schedule counts its optimizer's own updates.
-    updates = {"g_optimizer": 1, "d_optimizer": hparams["d_steps"]}
-    for table, times in updates.items():
-        where = f"{file} [{table}]"
-        tables[table] = bind_optimizer(where, raw[table], times * steps)
+    optimizers, options = {}, variant.Hparams(**hparams)
+    for player in reversed(variant.players):
+        table = f"{player.name}_optimizer"
+        updates = steps * variant.updates_per_step(player, options)
+        where, values = f"{file} [{table}]", raw.get(table, {})
+        optimizers[player.name] = bind_optimizer(where, values, updates)
     return Config(
         name=raw["name"],
         model=raw["model"],
         networks=raw["networks"],
         data=DataOptions(**data),
-        hparams=variant.Hparams(**hparams),
+        keywords=keywords,
+        optimizers=optimizers,
+        hparams=options,
         train=TrainOptions(**train),
-        **tables,
     )
 
 

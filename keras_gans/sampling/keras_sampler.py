@@ -10,7 +10,7 @@ from importlib import metadata
 import keras
 import numpy as np
 
-from keras_gans.core.gan import BaseGAN
+from keras_gans.core.trainer import Trainer
 from keras_gans.data.options import DataInfo
 from keras_gans.device.sampler import BaseSampler, to_float
 from keras_gans.errors import UserError
@@ -69,10 +69,10 @@ def _read_sources(workdir: Workdir) -> np.ndarray | None:
         ) from None
 
 
-def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
+def generator_info(model: Trainer, config: Config, info: DataInfo) -> dict:
     """Describes a generator, for its exports: see `BaseSampler.info`."""
     if model.takes_pictures:
-        takes = {"source_shape": list(info.source_shape)}
+        takes = {"condition_shape": list(info.condition_shape)}
     else:
         takes = _noise_info(model, config, info)
     return {
@@ -89,7 +89,7 @@ def generator_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
     }
 
 
-def _noise_info(model: BaseGAN, config: Config, info: DataInfo) -> dict:
+def _noise_info(model: Trainer, config: Config, info: DataInfo) -> dict:
     labels = model.label_names(config.hparams, info.class_names)
     return {
         "latent_dim": model.latent_dim,
@@ -119,7 +119,7 @@ class KerasSampler(BaseSampler):
 
     def __init__(
         self,
-        model: BaseGAN,
+        model: Trainer,
         info: dict,
         sources: np.ndarray | None = None,
         backward: bool = False,
@@ -141,8 +141,8 @@ class KerasSampler(BaseSampler):
                 "alone; leave it away"
             )
         swapped = {
-            "source_shape": self.info["image_shape"],
-            "image_shape": self.info["source_shape"],
+            "condition_shape": self.info["image_shape"],
+            "image_shape": self.info["condition_shape"],
         }
         info = {**self.info, **swapped, "backward": True}
         return KerasSampler(self.model, info, self.sources, backward=True)
@@ -150,7 +150,7 @@ class KerasSampler(BaseSampler):
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Runs the averaged generator; see BaseSampler.run."""
         if self.model.takes_pictures:
-            made = self.model.translate(inputs["source"], self.backward)
+            made = self.model.translate(inputs["condition"], self.backward)
         else:
             made = self.pictures(inputs)
         return keras.ops.convert_to_numpy(made)
@@ -171,7 +171,7 @@ class KerasSampler(BaseSampler):
         if self.backward:
             made = [self.model.translate(one[None])[0] for one in pictures]
             pictures = np.stack([keras.ops.convert_to_numpy(one) for one in made])
-        side = side or self.info["source_shape"][0]
+        side = side or self.info["condition_shape"][0]
         more = (0, max(0, side - pictures.shape[1]))
         pictures = np.pad(pictures, ((0, 0), more, more, (0, 0)), "symmetric")
         return pictures[:, :side, :side]

@@ -14,11 +14,11 @@ import zipfile
 import keras
 import numpy as np
 
-from keras_gans.core.gan import BaseGAN
+from keras_gans.core.trainer import Trainer
 from keras_gans.errors import UserError
 
 
-def named_variables(model: BaseGAN) -> dict[str, keras.Variable]:
+def named_variables(model: Trainer) -> dict[str, keras.Variable]:
     """All variables of a model and its optimizers, under names that stay the same.
 
     Args:
@@ -41,7 +41,7 @@ def named_variables(model: BaseGAN) -> dict[str, keras.Variable]:
     }
 
 
-def save(model: BaseGAN, folder: str, name: str | None = None) -> str | None:
+def save(model: Trainer, folder: str, name: str | None = None) -> str | None:
     """Writes a checkpoint in one step; a kill leaves the old files whole.
 
     Args:
@@ -68,7 +68,7 @@ def save(model: BaseGAN, folder: str, name: str | None = None) -> str | None:
     return path
 
 
-def restore(model: BaseGAN, path: str) -> None:
+def restore(model: Trainer, path: str) -> None:
     """Sets every variable of a model from a checkpoint.
 
     Args:

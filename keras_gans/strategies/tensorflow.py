@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_gans.core.gan import BaseGAN
+from keras_gans.core.trainer import Trainer
 from keras_gans.data.options import Share
 from keras_gans.errors import UserError, WorkerLost
 from keras_gans.recipes.train_options import TrainOptions
@@ -101,7 +101,7 @@ class TensorFlowTeam(Team):
                 f"all; this one has {words.splitlines()[-1]}"
             )
 
-    def share_state(self, model: BaseGAN) -> None:
+    def share_state(self, model: Trainer) -> None:
         """Gives every worker the chief's weights, optimizers and step."""
         if self.size == 1:
             return

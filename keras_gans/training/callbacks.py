@@ -14,10 +14,13 @@ import numpy as np
 from keras import ops
 
 from keras_gans import data, engine
-from keras_gans.device.sampler import BaseSampler
+from keras_gans.core.gan import BaseGAN
+from keras_gans.data.pipeline import Batch
+from keras_gans.data.source import Source
 from keras_gans.diagnostics import rules
 from keras_gans.diagnostics.sample_stats import Vitals
 from keras_gans.recipes.train_options import TrainOptions
+from keras_gans.sampling.keras_sampler import KerasSampler
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
 from keras_gans.training.grids import SampleGrid, ScatterPlot, TranslationGrid
@@ -56,25 +59,25 @@ class HeldOut(StepCallback):
         )
         model = self.model
 
-        players = model.generator, model.discriminator
-        state = [v for player in players for v in player.non_trainable_variables]
+        networks = model.generator, model.discriminator
+        state = [v for network in networks for v in network.non_trainable_variables]
 
-        def ask(images, labels):
+        def score(batch):
             before = [ops.copy(v.value) for v in state]
             model.seeds.begin_step()
-            logits = beside = model.score(images, labels)
-            if model.undecided is None:
-                beside = model.score(model.fakes(images, labels), labels)
+            logits = beside = model.score(batch["images"], batch)
+            if model.neutral_logit is None:
+                beside = model.score(model.fakes(batch), batch)
             for variable, value in zip(state, before, strict=True):
                 variable.assign(value)  # statistics of batches, draws of dropout
             return ops.mean(ops.sigmoid(model.relative(logits, beside)))
 
-        self._ask = engine.compiled(ask, model.variables)
+        self._score = engine.compiled(score, model.variables)
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Asks, when a line of the log is due."""
         if step % self._options.log_every == 0:
-            found = float(self._ask(*next(self._batches)))
+            found = float(self._score(next(self._batches)))
             self._recorder.line(step, {"held_out_score": found})
 
 
@@ -201,11 +204,11 @@ class StopOnSignal(StepCallback):
 
 
 def training_callbacks(
-    sampler: BaseSampler,
+    sampler: KerasSampler,
     workdir: Workdir,
     options: TrainOptions,
-    source: Any,
-    examples: tuple[np.ndarray, np.ndarray],
+    source: Source,
+    examples: Batch,
     team: Any = None,
 ) -> list[StepCallback]:
     """All that the train command watches a run with, in the order that they need.
@@ -214,26 +217,26 @@ def training_callbacks(
         sampler: Draws from the model that is trained.
         workdir: The run's folder.
         options: How often each does its work.
-        source: What is trained on, see `data.open_source`.
-        examples: Some of it, see `data.first_examples`.
+        source: Source of the training data.
+        examples: Some of its examples, see `data.first_examples`.
         team: The workers, if there are several; on all but the chief only
             `StopOnSignal` is at work.
     """
     stop = StopOnSignal(options, team)
     if team and not team.chief:
         return [stop]
-    recorder = Recorder(workdir, options)
+    recorder, model = Recorder(workdir, options), sampler.model
     args = sampler, workdir, options, recorder
-    if hasattr(source, "mixture"):
+    if source.mixture:
         grids = ScatterPlot(source.mixture, *args)
-    elif source.info.source_shape:
+    elif source.info.condition_shape:
         grids = TranslationGrid(_shown(source), *args)
     else:
         grids = SampleGrid(*args)
     watching = [Progress(options.steps), recorder, grids]
-    if source.held_out:
+    if source.held_out and isinstance(model, BaseGAN):
         watching.append(HeldOut(source.held_out, options, recorder))
-    watching.append(Doctor(Vitals(sampler, *examples), options, recorder))
+    watching.append(Doctor(Vitals(sampler, examples), options, recorder))
     if options.evaluate_every:
         from keras_gans.training.kid_monitor import (
             Evaluator,  # a command without it needs none
@@ -243,8 +246,9 @@ def training_callbacks(
     return [*watching, Checkpointer(workdir, options, recorder), stop]
 
 
-def _shown(source: Any) -> tuple[np.ndarray | None, np.ndarray]:
-    """What a `TranslationGrid` shows: pictures that the model does not learn from."""
+def _shown(source: Source) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return (images, conditions) for a `TranslationGrid`: held-out ones, if any."""
     shown = source.held_out or source
-    pictures, given = data.first_examples(shown, TranslationGrid.NUM)
-    return None if shown.info.unpaired else pictures, given
+    examples = data.first_examples(shown, TranslationGrid.NUM)
+    images = None if shown.info.unpaired else examples["images"]
+    return images, examples["condition"]

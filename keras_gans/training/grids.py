@@ -128,7 +128,7 @@ class TranslationGrid(SampleGrid):
         self._real, self._source = pictures
 
     def _sheet(self, step: int) -> np.ndarray:
-        made = self._sampler.run({"source": self._source})
+        made = self._sampler.run({"condition": self._source})
         columns = [self._source, made]
         if self._real is not None:
             columns.append(self._real)

@@ -35,12 +35,12 @@ def check(source: Any) -> None:
         UserError: for points, too few pictures, or no feature network.
     """
     where, dataset = "[train] evaluate_every", source.options.dataset
-    if hasattr(source, "mixture"):
+    if source.mixture:
         raise UserError(
             f"{where}: '{dataset}' holds points, and every grid counts the modes; "
             "leave it away"
         )
-    if source.info.source_shape:
+    if source.info.condition_shape:
         raise UserError(
             f"{where}: of models that make pictures from noise; leave it away "
             "(python -m keras_gans.evaluate measures what this one makes of pictures)"
@@ -131,4 +131,4 @@ class Evaluator(StepCallback):
     def _pictures(self, source) -> np.ndarray:
         """Some of a source's pictures, each once: uint8 [up to NUM, ...]."""
         num = min(self.NUM, source.info.num_examples or self.NUM)
-        return sampler_lib.to_uint8(data.first_examples(source, num)[0])
+        return sampler_lib.to_uint8(data.first_examples(source, num)["images"])

@@ -85,10 +85,12 @@ class Recorder(StepCallback):
             return
         values = self._values()
         means = {k: float(column.mean()) for k, column in values.items()}
-        gaps = values["real_score"] - values["fake_score"]
-        means["score_spread"] = float(gaps.std())
+        if "real_score" in values:
+            gaps = values["real_score"] - values["fake_score"]
+            means["score_spread"] = float(gaps.std())
         now = time.monotonic()
-        means["steps_per_second"] = len(gaps) / (now - self._since)
+        steps = len(next(iter(values.values())))
+        means["steps_per_second"] = steps / (now - self._since)
         self._since, self._pending = now, []
         self.line(step, means)
 

@@ -6,11 +6,11 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 from keras_gans import data, engine
-from keras_gans.core.gan import BaseGAN
+from keras_gans.core.trainer import Trainer
 from keras_gans.data import images
+from keras_gans.data.source import Source
 from keras_gans.diagnostics import sample_stats
 from keras_gans.engine import devices, faults
 from keras_gans.errors import UserError, WorkerLost
@@ -56,9 +56,11 @@ def run(
         with team.agreement():
             if team.chief:
                 workdir.check(config, resume, overwrite)
-            source = data.open_source(config.data, data_dir, config.hparams.d_steps)
+            source = data.open_source(
+                config.data, data_dir, config.hparams.batches_per_step
+            )
             _check_devices(config, source, team)
-        size = source.options.batch_size // config.hparams.d_steps
+        size = source.options.batch_size // config.hparams.batches_per_step
         team.check_same(
             f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of "
             f"{size}"
@@ -100,10 +102,10 @@ def run(
         return _report(model, workdir, watching)
 
 
-def _check_devices(config: Config, source: Any, team: Team) -> None:
+def _check_devices(config: Config, source: Source, team: Team) -> None:
     """Check that batches, and the recipe, suit the devices."""
     count, parts = team.devices, config.train.accumulate
-    size = source.options.batch_size // config.hparams.d_steps
+    size = source.options.batch_size // config.hparams.batches_per_step
     if size % (count * parts):
         times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
         raise UserError(
@@ -128,7 +130,7 @@ def _device_faults(size: int, parts: int) -> Iterator[None]:
 
 
 def _prepare(
-    config: Config, workdir: Workdir, source: Any, model: BaseGAN, overwrite: bool
+    config: Config, workdir: Workdir, source: Source, model: Trainer, overwrite: bool
 ) -> None:
     """Write what describes the run, and restore its newest checkpoint."""
     if overwrite:
@@ -139,15 +141,15 @@ def _prepare(
         checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, steps[-1]))
         print(f"{workdir.path}: going on from step {steps[-1]}", flush=True)
     workdir.write(config, source.info)
-    if source.info.source_shape:
-        _, given = data.first_examples(source.held_out or source, 64)
-        workdir.write_sources(images.to_uint8(given))
+    if source.info.condition_shape:
+        examples = data.first_examples(source.held_out or source, 64)
+        workdir.write_sources(images.to_uint8(examples["condition"]))
     for note in source.notes:  # nothing is wrong: now they count
         print(f"{config.data.dataset}: {note}", flush=True)
 
 
 def _note_hardware(
-    model: BaseGAN, workdir: Workdir, config: Config, team: Team
+    model: Trainer, workdir: Workdir, config: Config, team: Team
 ) -> None:
     """Print what computes the steps, and whether that is another than before."""
     options = config.train
@@ -164,7 +166,7 @@ def _note_hardware(
 
 
 def _fit(
-    model: BaseGAN, source: Any, watching: list, config: Config, team: Team
+    model: Trainer, source: Source, watching: list, config: Config, team: Team
 ) -> None:
     """Take the steps that are left."""
     step, options = int(model.step.numpy()), config.train
@@ -179,7 +181,7 @@ def _fit(
     )
 
 
-def _report(model: BaseGAN, workdir: Workdir, watching: list) -> int:
+def _report(model: Trainer, workdir: Workdir, watching: list) -> int:
     """Say how the run has ended; returns the exit status."""
     [stop] = (c for c in watching if isinstance(c, callbacks.StopOnSignal))
     recorder = next((c for c in watching if isinstance(c, Recorder)), None)

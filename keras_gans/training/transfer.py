@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import os
 
-from keras_gans.core.gan import BaseGAN
+from keras_gans.core.trainer import Trainer
 from keras_gans.errors import UserError
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
 
-# Where each network comes from. The generator goes on from its average: the young
-# average of a new run follows it at once, and would forget what it came with.
-SOURCES = {
-    "generator": "ema_generator",
-    "ema_generator": "ema_generator",
-    "discriminator": "discriminator",
-}
 
-
-def begin_from(path: str, model: BaseGAN, target: Workdir) -> None:
+def begin_from(path: str, model: Trainer, target: Workdir) -> None:
     """Sets a model's networks from another run's newest checkpoint, and says what fits.
 
     Everything else begins anew: optimizers, step, ADA's probability, running means.
@@ -45,7 +37,11 @@ def begin_from(path: str, model: BaseGAN, target: Workdir) -> None:
         raise UserError(f"{path}: no checkpoint yet; train it first")
     arrays = checkpoint.read(checkpoint.path_of(workdir.checkpoints, steps[-1]))
     others, taken = [], 0
-    for network, origin in SOURCES.items():
+    # The generator goes on from its average: the young average of a new run follows it
+    # at once, and would forget what it came with.
+    origins = {"generator": "ema_generator", "ema_generator": "ema_generator"}
+    origins = {name: name for name in model.networks} | origins
+    for network, origin in origins.items():
         weights = getattr(model, network).variables
         names = [name for name in arrays if name.startswith(f"{origin}/")]
         if len(names) != len(weights):

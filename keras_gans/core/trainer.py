@@ -1,0 +1,283 @@
+"""Trainer of named players: who is updated, in which order, and what is logged."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Self
+
+import keras
+from keras import ops
+
+from keras_gans import engine
+from keras_gans.core.hparams import TrainerHparams
+from keras_gans.engine import accumulation, ema, optimizers
+from keras_gans.engine.precision import policy
+from keras_gans.errors import UserError, did_you_mean
+from keras_gans.layers import spectral
+from keras_gans.networks import interface
+
+Tensor = Any
+Batch = dict[str, Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Player:
+    """Networks that one optimizer trains to minimise one set of losses.
+
+    Attributes:
+        name: Short name, as "g". The player's losses are the model's method
+            `<name>_losses`, its optimizer is `<name>_optimizer`, and its entries in the
+            log begin with `<name>_`.
+        networks: Names of the model's attributes whose weights the player updates.
+    """
+
+    name: str
+    networks: tuple[str, ...]
+
+
+class Trainer(engine.Model):
+    """Keras model whose training step updates its players one after another.
+
+    A variant names its networks and its players, and has a method `<player>_losses`
+    for each player. The method takes a batch and returns named, unreduced terms. What
+    is minimised is the sum of the terms' means, and that is what is logged, as
+    `<player>_<term>`.
+
+    A batch is a dictionary: "images" float [batch, height, width, channels] in [-1, 1],
+    and conditions by name, as "labels" int32 [batch] or "condition", the images that a
+    translation starts from.
+
+    Networks are functional Keras models with named inputs. They come as functions
+    without arguments, since the moving average of the generator is a second one. The
+    network "generator" is always there: its average is sampled, evaluated and exported.
+
+    Args:
+        *networks: Functions that make the networks, in the order of `networks`.
+        hparams: The variant's options; `Hparams()` if not given.
+        seed: Seed of all draws in training, together with the step.
+        name: Name of the model.
+    """
+
+    Hparams = TrainerHparams
+    networks: tuple[str, ...] = ("generator",)
+    players: tuple[Player, ...] = (Player("g", ("generator",)),)
+    takes_pictures = False  # whether the generator makes images from images
+    sampling_defaults: dict[str, float] = {}  # of what else the generator takes
+
+    def __init__(
+        self,
+        *networks: Callable[[], keras.Model],
+        hparams: TrainerHparams | None = None,
+        seed: int = 0,
+        name: str | None = None,
+    ):
+        """Build the networks."""
+        super().__init__(name=name, dtype="float32")
+        self.hparams = hparams or self.Hparams()
+        makers = dict(zip(self.networks, networks, strict=True))
+        for key, make in makers.items():
+            setattr(self, key, make())
+        with policy("float32"):  # what is sampled, evaluated and exported
+            self.ema_generator = makers["generator"]()
+        self.ema_generator.trainable = False
+        self.ema_generator.set_weights(self.generator.get_weights())
+        self.step = self.add_state((), dtype="int", aggregation="only_first_replica")
+        self.seeds = engine.StepSeed(seed, self.step)
+        for player in self.players:
+            setattr(self, f"{player.name}_optimizer", None)
+        self.accumulate = 1
+        self.built = True  # fit() must not call it on a batch of images
+
+    def add_state(self, shape: tuple[int, ...], **options: Any) -> keras.Variable:
+        """Add a variable that no optimizer changes: zeros, part of checkpoints."""
+        make = partial(self.add_weight, initializer="zeros", trainable=False)
+        return make(shape, **options)
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of one latent vector."""
+        return self.generator.input["latents"].shape[-1]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the generator takes labels."""
+        return "labels" in self.generator.input
+
+    @property
+    def num_codes(self) -> int:
+        """Number of latents, the last ones, that are codes with a meaning."""
+        return 0
+
+    @classmethod
+    def label_names(
+        cls, options: TrainerHparams, names: Sequence[str]
+    ) -> Sequence[str]:
+        """Return the names of the labels that the generator takes.
+
+        Args:
+            options: The variant's options.
+            names: Names of the data's classes.
+        """
+        return names if getattr(options, "conditional", False) else ()
+
+    def compile(self, accumulate: int = 1, **kwargs: Any) -> Self:
+        """Set the optimizers; call it under the strategy that made the model.
+
+        Args:
+            accumulate: Number of parts, one after another, in which a batch is
+                computed.
+            **kwargs: The optimizer of each player, as `g_optimizer=...`. The rest is
+                passed on to `keras.Model.compile`, as `jit_compile`. An optimizer's
+                loss is scaled if the networks compute in float16.
+
+        Returns:
+            The model itself, for `.compile(...).fit(...)`.
+
+        Raises:
+            TypeError: If the optimizer of a player is missing.
+        """
+        chosen = {}
+        for player in self.players:
+            key = f"{player.name}_optimizer"
+            if key not in kwargs:
+                raise TypeError(f"compile() is missing the optimizer '{key}'")
+            chosen[key] = optimizers.scaled(kwargs.pop(key), self.generator)
+            chosen[key].build(self.trained_by(player))
+        # optimizer=None: the default would plant an unused RMSprop in checkpoints.
+        super().compile(optimizer=None, **kwargs)
+        for key, optimizer in chosen.items():
+            setattr(self, key, optimizer)
+        self.accumulate = accumulate
+        return self
+
+    def trained_by(self, player: Player) -> list[keras.Variable]:
+        """Return the variables that a player's updates change."""
+        found = (getattr(self, name).trainable_variables for name in player.networks)
+        return [variable for variables in found for variable in variables]
+
+    def call(self, inputs: Batch, training: bool = False) -> Tensor:
+        """Generate images with the averaged generator.
+
+        Args:
+            inputs: {"latents": float [batch, latent_dim]}, "labels" int32 [batch] if
+                the generator is conditional; those of `sampling_defaults` may come.
+            training: Ignored: the averaged generator never trains.
+
+        Returns:
+            float [batch, height, width, channels], clipped to [-1, 1].
+        """
+        inputs = interface.complete(self.ema_generator, inputs, self.sampling_defaults)
+        return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """Update each player, then the average of the generator.
+
+        Args:
+            data: A batch; images alone; or (images, labels), or (images, condition) of
+                a translation.
+
+        Returns:
+            Float32 scalars, of each player's last update: `<player>_<term>` and
+            `<player>_gradient_norm`; and what `extra_logs` adds.
+        """
+        batch = self.name_parts(data)
+        self.seeds.begin_step()
+        logs: dict[str, Tensor] = {}
+        for player, part in self.schedule(batch):
+            found = self.update(player, part)
+            logs |= {f"{player.name}_{term}": value for term, value in found.items()}
+        self.step.assign_add(1)
+        ema.update(self.ema_generator, self.generator, self.current_ema_decay())
+        return logs | self.extra_logs()
+
+    def name_parts(self, data: Any) -> Batch:
+        """Return a batch as a dictionary, whatever `fit` was given.
+
+        Args:
+            data: See `train_step`.
+
+        Raises:
+            UserError: If a part is missing that a network takes, with its name.
+        """
+        if isinstance(data, tuple | list):
+            parts = [part for part in data if part is not None]
+            first = parts[0] if isinstance(parts[0], dict) else {"images": parts[0]}
+            second = "condition" if self.takes_pictures else "labels"
+            batch = first | dict(zip((second,), parts[1:], strict=False))
+        else:
+            batch = data if isinstance(data, dict) else {"images": data}
+        needed = {"images", *self.taken_from_data()}
+        for name in sorted(needed - batch.keys()):
+            hint = did_you_mean(name, batch)
+            raise UserError(f"a batch has no part '{name}'{hint}")
+        return batch
+
+    def taken_from_data(self) -> set[str]:
+        """Return the names of the batch's parts, beside images, that networks take."""
+        return {"labels"} if self.conditional else set()
+
+    @classmethod
+    def updates_per_step(cls, player: Player, options: TrainerHparams) -> int:
+        """Return how often a training step updates a player.
+
+        Args:
+            player: One of `players`.
+            options: The variant's options.
+        """
+        return 1
+
+    def schedule(self, batch: Batch) -> Iterator[tuple[Player, Batch]]:
+        """Yield the updates of a step: a player, and the batch that it sees."""
+        for player in self.players:
+            yield player, batch
+
+    def update(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        """Take one step of a player's optimizer.
+
+        Returns:
+            {term: mean} and "gradient_norm", see `engine.minimize`.
+        """
+        for name in player.networks:
+            spectral.power_iteration(getattr(self, name))
+        return accumulation.minimize(
+            partial(self.losses, player),
+            batch,
+            self.accumulate,
+            self.seeds,
+            self.trained_by(player),
+            getattr(self, f"{player.name}_optimizer"),
+        )
+
+    def losses(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        """Return all terms that a player minimises: {term: float [batch, ...]}."""
+        return getattr(self, f"{player.name}_losses")(batch)
+
+    def extra_logs(self) -> dict[str, Tensor]:
+        """Return what the log shows beside the players' terms: {name: scalar}."""
+        return {}
+
+    def current_ema_decay(self) -> Tensor:
+        """Return the share of the average that stays, in the step just counted."""
+        return ema.early(self.hparams.ema_decay, self.step)
+
+    def fakes(self, batch: Batch) -> Tensor:
+        """Generate as many images as a batch has, from fresh latents.
+
+        Args:
+            batch: Its size is read, and the conditions that the generator takes.
+
+        Returns:
+            float [batch, height, width, channels].
+        """
+        size = ops.shape(batch["images"])[0]
+        latents = engine.replica_slice(self.draw_latents, size)
+        return interface.run(self.generator, {"latents": latents}, batch)
+
+    def draw_latents(self, num: int) -> Tensor:
+        """Draw latents for a training step: float [num, latent_dim]."""
+        shape = (num, self.latent_dim)
+        if self.hparams.latents == "normal":
+            return keras.random.normal(shape, seed=self.seeds)
+        return keras.random.uniform(shape, -1.0, 1.0, seed=self.seeds)

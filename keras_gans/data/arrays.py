@@ -1,0 +1,69 @@
+"""Data sets in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from keras_gans.data import pipeline, sources
+from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
+from keras_gans.data.pipeline import Batch
+from keras_gans.data.source import Source
+
+
+class ArraySource(Source):
+    """A data set in memory.
+
+    Args:
+        images: uint8 [num, height, width, channels].
+        labels: int32 [num].
+        info: What the set says of itself.
+        options: How it is read.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        info: DataInfo,
+        options: DataOptions,
+    ):
+        """Keeps the arrays; nothing is copied."""
+        self.images, self.labels, self.info, self.options = (
+            images,
+            labels,
+            info,
+            options,
+        )
+
+    def take(self, numbers: np.ndarray) -> ArraySource:
+        """A source of some of the pictures: those of these numbers."""
+        info = dataclasses.replace(self.info, num_examples=len(numbers))
+        images, labels = self.images[numbers], self.labels[numbers]
+        return ArraySource(images, labels, info, self.options)
+
+    def identity(self) -> str:
+        """Tells these pictures from any others."""
+        whole = hashlib.sha256(np.ascontiguousarray(self.images))
+        whole.update(np.ascontiguousarray(self.labels))
+        return whole.hexdigest()
+
+    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch]:
+        """From a step to its batch, a function of (seed, step)."""
+
+        def lookup(numbers):
+            return self.images[numbers], self.labels[numbers]
+
+        return pipeline.random_access(
+            len(self.images), lookup, self.info, self.options, seed, share
+        )
+
+    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields each example once, in order: uint8 pictures and int32 labels."""
+        for start in range(0, len(self.images), size):
+            part = slice(start, start + size)
+            images = sources.centre(self.images[part], self.info, self.options)
+            yield images, self.labels[part].astype(np.int32)

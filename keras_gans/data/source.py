@@ -1,0 +1,77 @@
+"""Source: what every kind of data set offers to training and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_gans.data import pipeline
+from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
+from keras_gans.data.pipeline import Batch
+from keras_gans.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_gans.data.points import Mixture
+
+
+class Source:
+    """A data set that is opened and checked.
+
+    Attributes:
+        info: Description of the data set.
+        options: How it is read; `batch_size` counts the images of a training step.
+        notes: Sentences for the user.
+        held_out: Source of the images that are kept out of training; None if there are
+            none. Its `batch_size` is that of one update.
+        mixture: Distribution that points are drawn from; None for images.
+    """
+
+    info: DataInfo
+    options: DataOptions
+    notes: tuple[str, ...] = ()
+    held_out: Source | None = None
+    mixture: Mixture | None = None
+
+    def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch] | None:
+        """Return a function from a step to its batch; None if data only stream.
+
+        Args:
+            seed: Seed of the order and of the augmentation.
+            share: Rows of each batch that are wanted.
+        """
+        return None
+
+    def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
+        """Return the batches from a step on, a function of (seed, step).
+
+        Args:
+            seed: Seed of the order and of the augmentation.
+            start_step: Step of the first batch.
+            share: Rows of each batch that are wanted.
+        """
+        return pipeline.stream(self.batches(seed, share), start_step)
+
+    def take(self, numbers: np.ndarray) -> Source:
+        """Return a source of the examples with these numbers.
+
+        Raises:
+            UserError: If the data set is not read by number.
+        """
+        raise UserError(
+            f"[data] held_out: '{self.options.dataset}' is not read by number, so that "
+            "nothing can be held out of it; of a TFDS set, raise data.cache_mib"
+        )
+
+    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each example once, in order: uint8 images and int32 labels.
+
+        Args:
+            size: Largest number of examples in a chunk.
+        """
+        raise NotImplementedError
+
+    def identity(self) -> str:
+        """Return a text that tells these images from any others."""
+        raise NotImplementedError
