@@ -3,7 +3,7 @@
 //   await ganPage.ready;
 //   await ganPage.generate({latents: [...], labels: 4})  // Float32Array in [-1, 1]
 //   ganPage.latents(0)  // those of the first picture that is shown
-//   await ganPage.translate(source)  // Float32Array in [-1, 1], tile x tile x channels
+//   await ganPage.translate(condition)  // Float32Array in [-1, 1], tile x tile x channels
 // Latents of a seed are this page's own: Python draws others.
 
 const DIRECTIONS = 8; // latents that have a slider
@@ -61,7 +61,7 @@ async function run(inputs) {
 
 const generate = ({latents, labels = 0, ...options}) =>
   run({latents, labels, ...options});
-const translate = (source) => run({source});
+const translate = (condition) => run({condition});
 
 // ---- latents ----
 

@@ -902,6 +902,23 @@ class BaseSampler:
         return np.broadcast_to(result, (num,)).astype(np.int32)
 
 
+def rename_info(info: dict) -> tuple[dict, dict[str, str]]:
+    """Bring the description of an older export to today's names.
+
+    Args:
+        info: Description of the generator, as the export holds it.
+
+    Returns:
+        (description, {input: the name that the export has for it}); the image that a
+        translation starts from was its "source" before it was its "condition".
+    """
+    if "source_shape" not in info:
+        return info, {}
+    names = {"source_shape": "condition_shape"}
+    renamed = {names.get(key, key): value for key, value in info.items()}
+    return renamed, {"condition": "source"}
+
+
 class Sampler(BaseSampler):
     """A .tflite generator written by keras_gans, run by LiteRT.
 
@@ -921,12 +938,13 @@ class Sampler(BaseSampler):
             raise SamplerError(f"no file {path}")
         try:
             with zipfile.ZipFile(path) as archive:
-                self.info = json.loads(archive.read(INFO_NAME))
+                info = json.loads(archive.read(INFO_NAME))
         except (zipfile.BadZipFile, KeyError, ValueError):
             raise SamplerError(
                 f"{path}: truncated, or not a .tflite that keras_gans wrote (it ends "
                 f"with no {INFO_NAME}); export it again"
             ) from None
+        self.info, self._names = rename_info(info)
         try:
             self._interpreter = Interpreter(
                 model_path=path, num_threads=threads or os.cpu_count()
@@ -940,19 +958,20 @@ class Sampler(BaseSampler):
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Runs the generator; see BaseSampler.run."""
-        fixed = self.info.get("tile")
+        fixed, names = self.info.get("tile"), self._names
+        inputs = {names.get(name, name): value for name, value in inputs.items()}
         if not fixed:
             # The runner's result is a view into the interpreter: copy it.
             return np.array(self._runner(**inputs)["images"])
-        source = inputs["condition"]
-        if source.shape[1:3] != (fixed, fixed):
+        [(name, images)] = inputs.items()
+        if images.shape[1:3] != (fixed, fixed):
             raise SamplerError(
-                f"source: this .tflite takes {fixed}x{fixed} pixels alone, got "
-                f"{source.shape[1]}x{source.shape[2]}; use translate"
+                f"condition: this .tflite takes {fixed}x{fixed} pixels alone, got "
+                f"{images.shape[1]}x{images.shape[2]}; use translate"
             )
         # Its batch is fixed as well, which is what makes it quicker.
-        made = [np.array(self._runner(source=one[None])["images"]) for one in source]
-        return np.concatenate(made)
+        runs = (self._runner(**{name: image[None]}) for image in images)
+        return np.concatenate([np.array(made["images"]) for made in runs])
 
 
 def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_gans.device.sampler import INFO_NAME, BaseSampler
-
-if TYPE_CHECKING:
-    pass
+from keras_gans.device.sampler import INFO_NAME, BaseSampler, rename_info
 from keras_gans.errors import UserError
 
 
@@ -31,7 +27,7 @@ class SavedModelSampler(BaseSampler):
 
         try:
             with open(os.path.join(path, "assets.extra", INFO_NAME), "rb") as file:
-                self.info = json.load(file)
+                self.info, self._names = rename_info(json.load(file))
             self._model = tf.saved_model.load(path)
             self._generate = self._model.signatures["generate"]
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
@@ -44,5 +40,8 @@ class SavedModelSampler(BaseSampler):
         """Runs the generator; see BaseSampler.run."""
         import tensorflow as tf
 
-        tensors = {name: tf.constant(values) for name, values in inputs.items()}
+        tensors = {
+            self._names.get(name, name): tf.constant(values)
+            for name, values in inputs.items()
+        }
         return self._generate(**tensors)["images"].numpy()
