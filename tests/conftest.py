@@ -1,8 +1,7 @@
-"""What the tests share: one smoke run for each recipe, and the real data's place."""
+"""Set-up of the backend, and fixtures: above all one smoke run for each recipe."""
 
 import gc
 import os
-import pathlib
 
 gc.set_threshold(10_000, 10, 40)  # a look at all of TensorFlow's objects takes a second
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -17,7 +16,8 @@ os.environ["XLA_FLAGS"] = " ".join(flags)
 # Two devices, for the strategies; before the backend starts any.
 if JAX:
     os.environ["JAX_PLATFORMS"] = "cpu"
-    collect_ignore_glob = ["test_[!j]*.py"]  # the others know TensorFlow
+    # the others know TensorFlow
+    collect_ignore_glob = ["test_[!j]*.py", "*/test_[!j]*.py"]
 else:
     from keras_gans.backend import choose_kernels
 
@@ -32,12 +32,9 @@ else:
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from harness import ZOO  # noqa: E402
 
 from keras_gans import train  # noqa: E402
-from keras_gans.recipes.config import zoo_names  # noqa: E402
-
-ROOT = pathlib.Path(__file__).parent.parent
-SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,11 +57,6 @@ def smoke_run(tmp_path_factory):
         return done[name]
 
     return run
-
-
-# Larger sizes of a recipe, of the same networks and variant: see test_r3gan.py.
-SIZES = {"r3gan_m": "r3gan", "r3gan_l": "r3gan"}
-ZOO = [name for name in zoo_names() if name not in SIZES]
 
 
 @pytest.fixture(params=ZOO)
@@ -108,46 +100,3 @@ def pictures(tmp_path):
         noise = rng.integers(0, 256, (height, width, 3), np.uint8)
         Image.fromarray(noise).convert(mode).save(tmp_path / "pictures" / name)
     return tmp_path / "pictures"
-
-
-def variables_of(model):
-    """{name: array} of all that a checkpoint keeps."""
-    from keras_gans.storage import checkpoint
-
-    return {k: v.numpy() for k, v in checkpoint.named_variables(model).items()}
-
-
-def check_sizes_of_calls(ask):
-    """Checks the steps of a call, which `ask(call, batches)` makes, against others."""
-    from keras_gans import engine
-
-    logs, weights = [], []
-    for sizes in ([1, 1, 1, 1], [3, 1]):
-        model, source = smoke_model("cgan")
-        call = engine.train_function(model, sizes)
-        batches = iter(source.stream(0))
-        told = [ask(call, batches) for _ in sizes]
-        logs.append({k: np.concatenate([t[k] for t in told]) for k in told[0]})
-        weights.append(model.generator.get_weights())
-        assert int(model.step.numpy()) == 4
-    one, three = logs
-    assert one.keys() == three.keys() and one["d_real"].shape == (4,)
-    for key in one:
-        np.testing.assert_array_equal(one[key], three[key])
-    for a, b in zip(*weights, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def smoke_model(name, overrides=(), compiled=None):
-    """Builds a recipe at smoke size; returns (model, source)."""
-    from keras_gans import data
-    from keras_gans.recipes import build, config
-
-    recipe = config.load_config(name, overrides, smoke=True)
-    source = data.open_source(
-        recipe.data, batches_per_step=recipe.hparams.batches_per_step
-    )
-    model = build.build_model(recipe, source.info)
-    if compiled:
-        model.compile(compiled(), compiled())
-    return model, source

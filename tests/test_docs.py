@@ -8,7 +8,7 @@ import pkgutil
 import re
 
 import pytest
-from conftest import ROOT
+from harness import ROOT
 
 import keras_gans
 from keras_gans import train, zoo

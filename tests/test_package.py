@@ -5,7 +5,7 @@ import subprocess
 import sys
 import zipfile
 
-from conftest import ROOT
+from harness import ROOT
 
 
 def python(code, **kwargs):

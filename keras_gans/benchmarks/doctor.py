@@ -173,7 +173,7 @@ with one line.
 
 Made by `python -m keras_gans.benchmark doctor --out=runs/doctor`: {machine}. A cell is
 the step at which the doctor said so. What is broken in one way is often so in others,
-too. The logs are in `tests/doctor_logs`, where a test reads them again.
+too. The logs are in `tests/diagnostics/doctor_logs`, where a test reads them again.
 
 Broken on purpose, a column for each:
 

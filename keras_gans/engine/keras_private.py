@@ -1,6 +1,6 @@
 """Private names of Keras and TensorFlow, each with the reason for its use.
 
-`tests/test_compiled.py` fails with a clear message when one of them is gone.
+`tests/engine/test_compiled.py` fails with a clear message when one of them is gone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,124 @@
+"""One device and several give the same run."""
+
+import shutil
+
+import numpy as np
+import pytest
+from harness import DROPOUT, RATES, UNLIKE, ZOO, trained
+
+from keras_gans import train
+
+PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
+
+# sngan_ring, wgan_gp_ring and dcgan are of the same variants as some of these; gan,
+# lsgan, infogan and pix2pix stand for the others' kinds of steps
+LONG = "biggan", "sagan", "spade", "stylegan2", "sngan", "wgan_gp", "dcgan_64"
+LONG += "cut", "cyclegan", "esrgan", "r3gan", "wgan"
+
+
+# fastgan is left out: with its weights one rounding off, one device is as far from
+# itself after three steps (1e-4 to 1e-2) as two devices are from one.
+@pytest.mark.parametrize(
+    "name, overrides",
+    [
+        pytest.param(
+            name,
+            UNLIKE.get(name, []),
+            marks=[pytest.mark.slow] if name in LONG else [],
+        )
+        for name in ZOO
+        if name != "fastgan"
+    ]
+    + [
+        pytest.param(
+            "lsgan",
+            [*DROPOUT, "hparams.augment=color,translation,cutout"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "r3gan",
+            ["hparams.augment=ada", "hparams.augment_probability=0.5"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_two_replicas_equal_one(name, overrides):
+    overrides = [*overrides, "train.synchronized_batch_norm=true"]
+    rate = RATES.get(name, 0.02)
+    one, two = (
+        trained(name, overrides, devices, rate)
+        for devices in ("one_device", "mirrored")
+    )
+    for key in one:
+        np.testing.assert_allclose(one[key], two[key], atol=1e-5, err_msg=key)
+
+
+@pytest.mark.parametrize(
+    "name, overrides, devices",
+    [
+        ("gan", ["discriminator.dropout=0.0", "hparams.d_steps=2"], "one_device"),
+        ("lsgan", [*PLAIN, "hparams.augment=color,translation,cutout"], "one_device"),
+        ("wgan_gp_ring", [], "one_device"),
+        pytest.param(
+            "stylegan2",
+            [
+                "discriminator.group_size=1",
+                "hparams.path_weight=0.0",  # its mean moves part by part
+                "train.seed=1",
+            ],
+            "one_device",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("r3gan", [], "one_device", marks=pytest.mark.slow),
+        ("cgan", PLAIN, "mirrored"),
+    ],
+)
+def test_parts_of_a_batch_add_up(name, overrides, devices):
+    rate = RATES.get(name, 0.02)
+    whole = trained(name, overrides, "one_device", rate)
+    parts = trained(name, [*overrides, "train.accumulate=2"], devices, rate)
+    for key in whole:
+        # the mean style moves part by part, as far in all
+        moving = name == "stylegan2" and key.endswith("generator/005")
+        close = {"rtol": 0.01, "atol": 1e-4} if moving else {"atol": 1e-5}
+        np.testing.assert_allclose(whole[key], parts[key], **close, err_msg=key)
+
+
+QUICK = "gan", "cgan"
+
+
+def marks(name):
+    found = [] if name in QUICK else [pytest.mark.slow]
+    if name == "esrgan":  # so are two unbroken runs of it on one device
+        last_bit = "its CPU kernels round differently from run to run"
+        found.append(pytest.mark.xfail(reason=last_bit, strict=False))
+    return found
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in ZOO])
+def test_command_trains_mirrored_and_resumes(name, tmp_path):
+    args = [f"--model={name}", "--smoke", "--strategy=mirrored", "--export=none"]
+    whole = [*args, f"--workdir={tmp_path / 'whole'}"]
+    assert train.main(whole) == 0
+    # as if a kill had come before the last checkpoint
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    paths = [tmp_path / p / "checkpoints/step_00000006.npz" for p in ("whole", "parts")]
+    paths[1].unlink()
+    assert train.main([*args, f"--workdir={tmp_path / 'parts'}"]) == 0
+    with np.load(paths[0]) as one, np.load(paths[1]) as two:
+        assert one["generator/000"].shape
+        for key in one.files:
+            assert one[key].tobytes() == two[key].tobytes(), key
+
+
+def test_batch_must_divide_by_the_devices(tmp_path, capsys):
+    args = ["--model=gan", "--smoke", "--strategy=mirrored", "--set=data.batch_size=9"]
+    assert train.main([*args, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert "expected a multiple of the 2 devices, got 9" in capsys.readouterr().err
+    args[-1] = "--set=train.jit_compile=yes"
+    assert train.main([*args, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert "expected auto or no with 2 devices" in capsys.readouterr().err
+    args = ["--model=gan", "--smoke", "--set=train.accumulate=5"]
+    assert train.main([*args, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert "times the 5 parts of train.accumulate" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
