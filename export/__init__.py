@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_gans.sampling.keras_sampler import KerasSampler
@@ -100,18 +100,10 @@ def export_workdir(
 
 def run_export(kind: str, doc: str, argv: list[str] | None) -> int:
     """Runs `python -m keras_gans.export.<kind>`; returns its exit status."""
-    from absl import flags
-
+    from keras_gans.cli.flags import define_workdir, workdir_of
     from keras_gans.cli.run import run_command
-    from keras_gans.errors import UserError
-    from keras_gans.storage.workdir import Workdir
 
-    def define_flags(values: flags.FlagValues) -> None:
-        flags.DEFINE_string("workdir", None, "The folder of a run.", flag_values=values)
+    def body(values: Any) -> None:
+        export_workdir(workdir_of(values), [kind])
 
-    def body(values: flags.FlagValues) -> None:
-        if values.workdir is None:
-            raise UserError("say which run: --workdir=runs/cgan")
-        export_workdir(Workdir(values.workdir), [kind])
-
-    return run_command(kind, doc, define_flags, body, argv)
+    return run_command(kind, doc, define_workdir, body, argv)

@@ -30,10 +30,9 @@ import sys
 from absl import flags
 from keras_gans.export import EXPORTS
 
-from keras_gans.cli.flags import define_checkpoint
+from keras_gans.cli.flags import define_checkpoint, define_workdir, workdir_of
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError, did_you_mean
-from keras_gans.storage.workdir import Workdir
 
 KINDS = (*EXPORTS, "web")
 
@@ -43,7 +42,7 @@ def define_flags(values: flags.FlagValues) -> None:
     from keras_gans.export.tflite import QUANTIZATIONS
 
     flag = {"flag_values": values}
-    flags.DEFINE_string("workdir", None, "The folder of a run.", **flag)
+    define_workdir(values)
     flags.DEFINE_list("to", list(EXPORTS), f"Any of {', '.join(KINDS)}.", **flag)
     define_checkpoint(values)
     kinds = f"Of .tflite files: any of {', '.join(QUANTIZATIONS)}; a file for each."
@@ -69,8 +68,7 @@ def _main(values: flags.FlagValues) -> None:
 
     from keras_gans.device.sampler import write
 
-    if values.workdir is None:
-        raise UserError("say which run: --workdir=runs/cgan")
+    workdir = workdir_of(values)
     for name, known in (("to", KINDS), ("quantize", QUANTIZATIONS)):
         chosen = getattr(values, name)
         for word in chosen or [""]:
@@ -80,7 +78,6 @@ def _main(values: flags.FlagValues) -> None:
     for name in ("quantize", "size"):
         if values[name].present and values.to == ["saved_model"]:
             raise UserError(f"--{name} is of .tflite files; add tflite to --to")
-    workdir = Workdir(values.workdir)
     exported = export_workdir(
         workdir,
         values.to,

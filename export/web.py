@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from keras_gans.cli.flags import define_workdir, workdir_of
 from keras_gans.cli.run import run_command
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError
@@ -237,7 +238,7 @@ def open_server(folder: str, port: int) -> http.server.ThreadingHTTPServer:
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
     flag = {"flag_values": values}
-    flags.DEFINE_string("workdir", None, "The folder of a run.", **flag)
+    define_workdir(values)
     flags.DEFINE_bool("serve", False, "Opens the page on this machine.", **flag)
     flags.DEFINE_integer("port", 8000, "Where to serve; 0 for any free port.", **flag)
     flags.DEFINE_bool("browser", True, "Opens a browser, too.", **flag)
@@ -251,11 +252,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(values: flags.FlagValues) -> None:
     from keras_gans.export import export_workdir
 
-    from keras_gans.storage.workdir import Workdir
-
-    if values.workdir is None:
-        raise UserError("say which run: --workdir=runs/cgan")
-    workdir = Workdir(values.workdir)
+    workdir = workdir_of(values)
     there = os.path.isfile(os.path.join(workdir.web, "index.html"))
     if not (values.serve and there):
         export_workdir(workdir, ["web"])

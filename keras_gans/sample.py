@@ -178,7 +178,20 @@ def _main(values: flags.FlagValues) -> None:
     if any(walks):
         if values.shards is not None:
             raise UserError("--shards: expected no walk beside it")
-        pictures = walk(sampler, values, label, shift, codes, truncation, mix)
+        pictures = walk(
+            sampler,
+            values.num,
+            seed=values.seed,
+            label=label,
+            interpolate=values.interpolate,
+            shift=shift,
+            codes=codes,
+            truncation=truncation,
+            threshold=values.threshold,
+            noise=values.noise,
+            mix=mix,
+            rows=values.out.endswith(".png"),
+        )
     else:
         options = {
             "truncation": truncation,

@@ -40,7 +40,8 @@ def test_commands_in_the_readme_have_these_flags():
                 known = flag == "workdir" or "argparse" in source
                 assert known or f'"{flag}"' in source, (name, flag)
             else:
-                assert re.search(rf'"(--)?{flag}"', source), (name, flag)
+                known = rf'"(--)?{flag}"|\bdefine_{flag}\('
+                assert re.search(known, source), (name, flag)
 
 
 def test_recipes_named_in_the_readme_resolve():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from absl import logging
 
 from keras_gans.data import images, pipeline, sources, survey
 from keras_gans.data.arrays import ArraySource
@@ -20,6 +20,7 @@ from keras_gans.data.source import Source
 from keras_gans.device.sampler import ENDINGS
 from keras_gans.errors import UserError
 
+_LOG = logging.getLogger(__name__)
 THREADS = 2 * (os.cpu_count() or 1)  # Pillow decodes outside of Python's lock
 
 
@@ -208,7 +209,7 @@ class FolderSource(Source):
                 return number, picture
             if path not in self.bad:
                 self.bad.add(path)
-                logging.warning(
+                _LOG.warning(
                     "left out %s, which cannot be read; so far %d of %d files",
                     path,
                     len(self.bad),
@@ -271,6 +272,6 @@ def _try(read, path: str) -> np.ndarray | None:
 def _report(bad: list[str], total: int) -> None:
     if bad:
         shown = ", ".join(bad)
-        logging.warning(
+        _LOG.warning(
             "left out %d of %d files that cannot be read: %s", len(bad), total, shown
         )
