@@ -38,7 +38,7 @@ __all__ = [
     "num_replicas",
     "part",
     "peak_memory_mib",
-    "recompute",
+    "rematerialize",
     "replica_slice",
     "set_random_seed",
     "synchronize",
@@ -62,7 +62,7 @@ machine = backend.machine
 map_globally = backend.map_globally
 num_replicas = backend.num_replicas
 peak_memory_mib = backend.peak_memory_mib
-recompute = backend.recompute
+rematerialize = backend.rematerialize
 set_random_seed = backend.set_random_seed
 synchronize = backend.synchronize
 to_device = backend.to_device

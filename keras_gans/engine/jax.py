@@ -140,12 +140,12 @@ def gradients(
     return means, found
 
 
-def recompute(
+def rematerialize(
     fn: Callable[..., list[jax.Array]],
     inputs: list[jax.Array],
     variables: Sequence[keras.Variable],
 ) -> list[jax.Array]:
-    """Returns fn(*inputs), and computes it again for its gradient.
+    """Return fn(*inputs); its activations are computed again for the gradient.
 
     Args:
         fn: From arrays to arrays; assigns nothing and draws nothing.

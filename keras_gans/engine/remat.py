@@ -1,4 +1,4 @@
-"""Activations that are computed again in the backward pass, to need less memory.
+"""Gradient checkpointing (rematerialization): less memory for more computation.
 
 Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost" (arXiv
 1604.06174), section 4.1: a chain of n layers is cut into about sqrt(n) segments. What
@@ -21,8 +21,8 @@ from keras_gans import engine
 Tensor = Any
 
 
-def recompute(network: keras.Model) -> None:
-    """Makes a network keep what goes from segment to segment, and nothing else.
+def remat(network: keras.Model) -> None:
+    """Make a network keep only the tensors that pass from segment to segment.
 
     Layers that draw, or have weights that are not trained (dropout, batch and spectral
     normalisation), would do another thing the second time: they run once, and what
@@ -33,7 +33,7 @@ def recompute(network: keras.Model) -> None:
     """
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            recompute(layer)
+            remat(layer)
     segments = _segments(network)
 
     # Keras's own runs all nodes in turn; inputs and outputs are the same.
@@ -84,7 +84,7 @@ class _Segment:
         values = [tensors[x] for x in self.takes]
         symbolic = any(isinstance(x, keras.KerasTensor) for x in values)
         if self._again and not symbolic:
-            outputs = engine.recompute(part, values, self._variables)
+            outputs = engine.rematerialize(part, values, self._variables)
         else:
             outputs = part(*values)
         tensors.update(zip(self._gives, outputs, strict=True))

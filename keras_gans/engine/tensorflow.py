@@ -94,12 +94,12 @@ def gradients(
         return means, [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
 
 
-def recompute(
+def rematerialize(
     fn: Callable[..., list[tf.Tensor]],
     inputs: list[tf.Tensor],
     variables: Sequence[keras.Variable],
 ) -> list[tf.Tensor]:
-    """Returns fn(*inputs), and computes it again for its gradient.
+    """Return fn(*inputs); its activations are computed again for the gradient.
 
     Args:
         fn: From tensors to tensors; assigns nothing and draws nothing.

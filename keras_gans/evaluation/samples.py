@@ -18,6 +18,7 @@ from keras_gans.errors import UserError
 from keras_gans.evaluation import compare
 from keras_gans.evaluation.options import EvaluationOptions
 from keras_gans.evaluation.tables import table, translation_table
+from keras_gans.recipes.old_names import read_tables
 from keras_gans.storage.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | N
     Of an export the run is not known: what was held out counts as training pictures.
     """
     try:
-        table = tomllib.loads(sampler.info["recipe"])["data"]
+        table = read_tables(sampler.info["recipe"])["data"]
         dataset, split = table["dataset"], table.get("split", "train")
         held_out = Workdir(source) if table.get("held_out") else None
     except (KeyError, tomllib.TOMLDecodeError):

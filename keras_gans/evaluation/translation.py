@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Iterator
 
 import numpy as np
@@ -30,6 +29,7 @@ from keras_gans.evaluation.features.network import FeatureNetwork
 from keras_gans.evaluation.metrics.kid import kid
 from keras_gans.evaluation.metrics.ssim import ssim
 from keras_gans.evaluation.options import EvaluationOptions
+from keras_gans.recipes.old_names import read_tables
 
 CHUNK = 32  # pictures made at once
 SHOWN = 16  # pictures of the sheet
@@ -61,7 +61,7 @@ class Reference:
 
 def options_of(sampler: BaseSampler) -> data.DataOptions:
     """How a generator's training pictures were read, less what was random."""
-    recipe = tomllib.loads(sampler.info["recipe"])["data"]
+    recipe = read_tables(sampler.info["recipe"])["data"]
     known = {f.name for f in dataclasses.fields(data.DataOptions)}
     options = data.DataOptions(**{k: v for k, v in recipe.items() if k in known})
     (side, _, channels), _ = shapes_of(sampler)

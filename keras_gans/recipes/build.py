@@ -11,7 +11,7 @@ from keras_gans import engine
 from keras_gans.core.trainer import Trainer
 from keras_gans.data.options import DataInfo
 from keras_gans.engine import optimizers, precision
-from keras_gans.engine.remat import recompute
+from keras_gans.engine.remat import remat
 from keras_gans.errors import UserError
 from keras_gans.networks import freeze
 from keras_gans.recipes import config as config_lib
@@ -56,9 +56,9 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
             )
         if options.synchronized_batch_norm:
             engine.synchronize(model)
-        if options.recompute:
+        if options.remat:
             for name in variant.networks:
-                recompute(getattr(model, name))
+                remat(getattr(model, name))
         if options.freeze_discriminator:
             if "discriminator" not in variant.networks:
                 raise UserError(

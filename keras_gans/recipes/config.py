@@ -38,6 +38,7 @@ from keras_gans.backend import import_backend
 from keras_gans.data.options import DataOptions
 from keras_gans.errors import UserError, did_you_mean
 from keras_gans.recipes.binding import bind, bind_optimizer
+from keras_gans.recipes.old_names import check_overrides, new_path, rename_keys
 from keras_gans.recipes.train_options import TrainOptions
 
 # Tables of a GAN's recipe; see `tables_of`.
@@ -168,12 +169,16 @@ def load_config(
     for table in tables:
         if not isinstance(raw.setdefault(table, {}), dict):
             raise UserError(f"{file}: '{table}' must be a table: [{table}]")
+    rename_keys(file, raw)
     if smoke:
         for table, values in shrink.items():
             if table not in tables or not isinstance(values, dict):
                 hint = did_you_mean(table, tables)
                 raise UserError(f"{file} [smoke]: no table '{table}'{hint}")
+        rename_keys(f"{file} [smoke]", shrink)
+        for table, values in shrink.items():
             raw[table].update(values)
+    check_overrides(overrides)
     for word in overrides:
         table, key, value = _parse_override(word, tables)
         key, dot, inner = key.partition(".")
@@ -211,7 +216,7 @@ def tables_of(variant: type) -> tuple[str, ...]:
 
 def _parse_override(word: str, tables: Sequence[str]) -> tuple[str, str, Any]:
     path, equals, text = word.partition("=")
-    table, dot, key = path.partition(".")
+    table, dot, key = new_path(path).partition(".")
     if not (equals and dot and key):
         raise UserError(
             f"--set={word}: expected table.key=value, as in train.steps=100"

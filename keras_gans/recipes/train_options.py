@@ -25,8 +25,9 @@ class TrainOptions:
             float32.
         accumulate: In how many parts, one after another, a batch is computed, to need
             less memory.
-        recompute: Whether the backward pass computes activations again, in place of
-            keeping them, to need less memory: a third to a half more work.
+        remat: Whether the backward pass computes activations again instead of
+            keeping them (gradient checkpointing): less memory, a third to a half more
+            work.
         synchronized_batch_norm: Whether batch normalisation takes its statistics of
             all devices together, rather than of each one's own pictures.
         jit_compile: Whether XLA compiles the step: "auto" (on one GPU, and always
@@ -49,7 +50,7 @@ class TrainOptions:
     keep_checkpoints: int = 3
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     accumulate: int = 1
-    recompute: bool = False
+    remat: bool = False
     synchronized_batch_norm: bool = False
     jit_compile: Literal["auto", "yes", "no"] = "auto"
     steps_per_execution: int = 10

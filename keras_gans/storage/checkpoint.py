@@ -17,6 +17,9 @@ import numpy as np
 from keras_gans.core.trainer import Trainer
 from keras_gans.errors import UserError
 
+# Groups of variables in older checkpoints, and their names of today.
+OLD_GROUPS: dict[str, str] = {}
+
 
 def named_variables(model: Trainer) -> dict[str, keras.Variable]:
     """All variables of a model and its optimizers, under names that stay the same.
@@ -95,14 +98,27 @@ def restore(model: Trainer, path: str) -> None:
 def read(path: str) -> dict[str, np.ndarray]:
     """Reads a checkpoint's arrays, under the names of `named_variables`.
 
+    Groups that had another name when the file was written get the name of today.
+
     Raises:
         UserError: if the file cannot be read.
     """
     try:
         with np.load(path) as arrays:
-            return dict(arrays)
+            return _rename_groups(dict(arrays))
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def _rename_groups(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    groups = {name.partition("/")[0] for name in arrays}
+    # A file with the new name is of today, whatever else it holds.
+    renamed = {old: new for old, new in OLD_GROUPS.items() if new not in groups}
+    parts = ((name.partition("/"), array) for name, array in arrays.items())
+    return {
+        f"{renamed.get(group, group)}{slash}{rest}": array
+        for (group, slash, rest), array in parts
+    }
 
 
 def steps(folder: str) -> list[int]:

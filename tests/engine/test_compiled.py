@@ -39,7 +39,7 @@ CASES += [
     ("lsgan", [*NO_DROPOUT, "hparams.augment=color,translation,cutout"]),
     ("sagan", ["hparams.r1_weight=1.0", "hparams.r1_every=2", "hparams.d_steps=1"]),
     ("stylegan2", ["hparams.path_weight=2.0", "hparams.path_every=3"]),
-    ("r3gan", ["train.recompute=true"]),
+    ("r3gan", ["train.remat=true"]),
 ]
 GPU_KERNELS = {"fold_strides": False, "split_groups": False, "sum_shifts": False}
 

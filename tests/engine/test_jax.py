@@ -198,8 +198,8 @@ def test_resume_is_exact(name, tmp_path):
             [*three_steps.NO_DROPOUT, "generator.normalization=none"],
             "accumulate=2",
         ),
-        ("dcgan", [], "recompute=true"),
-        ("r3gan", [], "recompute=true"),
+        ("dcgan", [], "remat=true"),
+        ("r3gan", [], "remat=true"),
     ],
 )
 def test_what_saves_memory_learns_the_same(name, options, saving):

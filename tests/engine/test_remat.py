@@ -8,7 +8,7 @@ from harness import RATES, UNLIKE, smoke_model, trained
 from keras import ops
 
 from keras_gans import engine, strategies
-from keras_gans.engine.remat import recompute
+from keras_gans.engine.remat import remat
 
 
 def test_second_derivatives_are_those_of_the_function():
@@ -22,7 +22,7 @@ def test_second_derivatives_are_those_of_the_function():
         outer.watch([x, w.value])
         with tf.GradientTape() as inner:
             inner.watch(x)
-            (y,) = engine.recompute(cubed, [x], [w])
+            (y,) = engine.rematerialize(cubed, [x], [w])
         slope = inner.gradient(y, x)  # 3 w x^2
     assert (float(y), float(slope)) == (54.0, 54.0)
     assert float(outer.gradient(slope, x)) == 36.0  # 6 w x
@@ -53,7 +53,7 @@ def test_steps_are_those_that_keep_everything(name, more, devices):
     rate = RATES.get(name, 0.02)
     strategy = strategies.make_team(devices).strategy
     kept = trained(name, overrides, strategy, rate)
-    again = trained(name, [*overrides, "train.recompute=true"], strategy, rate)
+    again = trained(name, [*overrides, "train.remat=true"], strategy, rate)
     for key in kept:
         np.testing.assert_allclose(kept[key], again[key], atol=1e-5, err_msg=key)
 
@@ -78,7 +78,7 @@ def test_convolutions_run_twice_and_little_is_kept():
     plain, once = convolutions(model)
     expected = plain(images)
     outputs = model.discriminator.output.shape
-    recompute(model.discriminator)
+    remat(model.discriminator)
     again, twice = convolutions(model)
     assert once and twice == 2 * once
     np.testing.assert_allclose(expected, again(images), atol=1e-6)
