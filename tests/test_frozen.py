@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
 from frozen import make
+from harness import ROOT
 from keras_gans.export import sampler as old_sampler
 from PIL import Image
 

@@ -5,7 +5,7 @@ import configparser
 import re
 
 import pytest
-from conftest import ROOT
+from harness import ROOT
 
 DOCS = ROOT / "docs" / "architecture.md"
 PACKAGE = "keras_gans"

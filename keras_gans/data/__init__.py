@@ -139,14 +139,14 @@ def _open(options: DataOptions, data_dir: str | None) -> Source:
         from keras_gans.data.folder import open_folder
 
         return open_folder(rest, options)
-    from keras_gans.data import embedded, points
+    from keras_gans.data import embedded, mixtures, points
 
-    if options.dataset in points.MIXTURES:
+    if options.dataset in mixtures.MIXTURES:
         return points.PointsSource(options)
     if options.dataset not in embedded.EMBEDDED:
         kinds = ["tfds:NAME", "folder:PATH", "pairs:A,B", "unpaired:A,B"]
         kinds += [f"{kind}:..." for kind in DERIVED]
-        known = (*embedded.EMBEDDED, *points.MIXTURES, *kinds)
+        known = (*embedded.EMBEDDED, *mixtures.MIXTURES, *kinds)
         hint = did_you_mean(options.dataset, known)
         raise UserError(f"[data] dataset: no set '{options.dataset}'{hint}")
     return embedded.open_embedded(options)

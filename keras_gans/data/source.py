@@ -13,7 +13,7 @@ from keras_gans.data.pipeline import Batch
 from keras_gans.errors import UserError
 
 if TYPE_CHECKING:
-    from keras_gans.data.points import Mixture
+    from keras_gans.data.mixtures import Mixture
 
 
 class Source:

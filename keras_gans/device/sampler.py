@@ -912,9 +912,9 @@ def rename_info(info: dict) -> tuple[dict, dict[str, str]]:
         (description, {input: the name that the export has for it}); the image that a
         translation starts from was its "source" before it was its "condition".
     """
-    if "condition_shape" not in info:
+    if "source_shape" not in info:
         return info, {}
-    names = {"condition_shape": "condition_shape"}
+    names = {"source_shape": "condition_shape"}
     renamed = {names.get(key, key): value for key, value in info.items()}
     return renamed, {"condition": "source"}
 

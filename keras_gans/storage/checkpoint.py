@@ -18,7 +18,7 @@ from keras_gans.core.trainer import Trainer
 from keras_gans.errors import UserError
 
 # Groups of variables in older checkpoints, and their names of today.
-OLD_GROUPS: dict[str, str] = {}
+OLD_GROUPS = {"source_pool": "condition_pool"}
 
 
 def named_variables(model: Trainer) -> dict[str, keras.Variable]:

@@ -229,7 +229,7 @@ class Workdir:
                 raw = json.load(file)
             raw["image_shape"] = tuple(raw["image_shape"])
             raw["class_names"] = tuple(raw["class_names"])
-            older = raw.pop("condition_shape", ())  # its name in runs made before
+            older = raw.pop("source_shape", ())  # its name in runs made before
             raw["condition_shape"] = tuple(raw.get("condition_shape", older))
             return DataInfo(**raw)
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_gans.data import images
-from keras_gans.data.points import Mixture
+from keras_gans.data.mixtures import Mixture
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.device.sampler import BaseSampler
 from keras_gans.evaluation.metrics.modes import modes_covered

@@ -13,7 +13,7 @@ import scipy.spatial.distance
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from keras_gans import data
-from keras_gans.data import points
+from keras_gans.data import mixtures
 from keras_gans.evaluation.metrics import neighbours
 from keras_gans.evaluation.metrics import prdc as prdc_lib
 from keras_gans.evaluation.metrics.class_score import ClassScore
@@ -184,7 +184,7 @@ def test_the_standard_error_of_kid_is_its_spread_over_fresh_pictures(size):
 
 @pytest.mark.parametrize("name, num", [("ring", 8), ("grid25", 25)])
 def test_modes_covered_counts_modes_that_good_points_fall_on(name, num):
-    mixture = points.MIXTURES[name]()
+    mixture = mixtures.MIXTURES[name]()
     modes, stddev = mixture.modes, mixture.stddev
     assert modes.shape == (num, 2) and np.abs(modes).max() <= 0.81
     exact = modes_covered(modes, modes, stddev)
