@@ -72,7 +72,7 @@ class SampleGrid(StepCallback):
         os.makedirs(self._workdir.samples, exist_ok=True)
         path = os.path.join(self._workdir.samples, f"step_{step:08d}.png")
         sampler_lib.write(encoded, path)
-        self._recorder.events.picture("samples", encoded, sheet.shape, step)
+        self._recorder.events.image("samples", encoded, sheet.shape, step)
 
     def _sheet(self, step: int) -> np.ndarray:
         pictures = self._sampler.sample(8 * self._columns, seed=0)

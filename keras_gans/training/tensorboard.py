@@ -1,68 +1,82 @@
-"""What TensorBoard shows of a run: event files with numbers and pictures."""
+"""Event files of a run, for TensorBoard: its numbers and its images."""
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
 from typing import Any
-
-import keras
 
 
 class Events:
-    """Writes a folder's event file, as far as something here can.
+    """Writer of one event file, the same under every Keras backend.
 
-    TensorFlow writes it; under another backend, which TensorFlow would have to share
-    its device with, tensorboardX does where it is installed, or nothing.
+    The file is written by a thread of its own. Each writer adds a new file to the
+    folder: a resumed run leaves the earlier files as they are.
 
     Args:
-        folder: Where to; made if it is missing.
+        folder: Folder of the file; made if it is missing.
     """
 
     def __init__(self, folder: str):
-        """Opens the file."""
-        self._writer = self._proto = None
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            # Raw summaries need no tensorboard package, which TensorFlow lacks.
-            self._writer = tf.summary.create_file_writer(folder)
-            self._proto = tf.compat.v1.Summary
-            self._add = self._add_raw
-        elif importlib.util.find_spec("tensorboardX"):
+        """Open the file."""
+        with _without_torch():
             from tensorboardX import FileWriter
             from tensorboardX.proto.summary_pb2 import Summary
 
-            self._writer, self._proto = FileWriter(folder), Summary
-            self._add = self._writer.add_summary
+        self._summary = Summary
+        # The names hold whole seconds: two writers of one second would share a file.
+        self._writer = FileWriter(folder, filename_suffix=f".{time.time_ns()}")
 
     def numbers(self, values: dict[str, float], step: int) -> None:
-        """Writes a step's numbers."""
-        if self._proto:
-            value = self._proto.Value
-            self._write([value(tag=k, simple_value=v) for k, v in values.items()], step)
+        """Write a step's numbers.
 
-    def picture(self, name: str, encoded: bytes, shape: tuple, step: int) -> None:
-        """Writes an encoded PNG of [height, width, channels]."""
-        if self._proto:
-            image = self._proto.Image(
-                height=shape[0],
-                width=shape[1],
-                colorspace=shape[2],
-                encoded_image_string=encoded,
-            )
-            self._write([self._proto.Value(tag=name, image=image)], step)
+        Args:
+            values: Numbers by name.
+            step: Training step.
+        """
+        value = self._summary.Value
+        self._write([value(tag=k, simple_value=v) for k, v in values.items()], step)
+
+    def image(self, name: str, encoded: bytes, shape: tuple, step: int) -> None:
+        """Write an image.
+
+        Args:
+            name: Name of the series of images.
+            encoded: PNG file of the image.
+            shape: (height, width, channels).
+            step: Training step.
+        """
+        image = self._summary.Image(
+            height=shape[0],
+            width=shape[1],
+            colorspace=shape[2],
+            encoded_image_string=encoded,
+        )
+        self._write([self._summary.Value(tag=name, image=image)], step)
 
     def close(self) -> None:
-        """Writes what is left."""
-        if self._writer:
-            self._writer.close()
+        """Write what is still queued, and close the file."""
+        self._writer.close()
 
     def _write(self, values: list[Any], step: int) -> None:
-        self._add(self._proto(value=values), step)
+        self._writer.add_summary(self._summary(value=values), step)
 
-    def _add_raw(self, summary: Any, step: int) -> None:
-        import tensorflow as tf
 
-        with self._writer.as_default():
-            raw = summary.SerializeToString()
-            tf.summary.experimental.write_raw_pb(raw, step=step)
+@contextlib.contextmanager
+def _without_torch() -> Iterator[None]:
+    """Hide PyTorch from imports.
+
+    tensorboardX imports PyTorch wherever it is installed, for functions that are not
+    used here. That takes seconds, and puts a second cuDNN into the process, which the
+    backend may then load in place of its own.
+    """
+    if "torch" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]

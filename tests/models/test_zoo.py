@@ -213,9 +213,9 @@ def test_module_says_idea_paper_and_differences(zoo_name):
     assert entry.idea and entry.paper
 
 
-# Where a backend has a name: the engine, and what reads, divides, exports and logs.
-BACKEND = """benchmark.py cli/run.py sample.py sampling/shards.py
-    training/tensorboard.py""".split()
+# Where a backend has a name: the engine, and what reads, divides and exports.
+BACKEND = """backend.py benchmark.py cli/run.py sample.py
+    sampling/saved_model_sampler.py sampling/shards.py""".split()
 
 
 def test_no_backend_in_variants_and_networks():

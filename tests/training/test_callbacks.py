@@ -73,7 +73,7 @@ def test_a_slow_model_gets_a_grid_within_a_minute(clock, tmp_path):
         info={"name": "slow", "num_classes": 0, "step": 0, "recipe": ""},
         sample=lambda num, seed: drawn[:num],
     )
-    events = types.SimpleNamespace(picture=lambda *a: None)
+    events = types.SimpleNamespace(image=lambda *a: None)
     recorder = types.SimpleNamespace(check=lambda: True, events=events)
     grids = grids_lib.SampleGrid(
         sampler, Workdir(str(tmp_path)), TrainOptions(100, grid_every=50), recorder
