@@ -68,6 +68,7 @@ def test_every_dependency_has_its_reason():
     parser.read(ROOT / "setup.cfg")
     for section, key in (
         ("options", "install_requires"),
+        ("options.extras_require", "benchmark"),
         ("options.extras_require", "evaluate"),
         ("options.extras_require", "test"),
     ):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import hashlib
+import io
 import json
 import math
 import multiprocessing
@@ -16,6 +17,8 @@ import os
 import re
 import statistics
 from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from keras_gans.backend import import_backend
 from keras_gans.cli.child import run_command
@@ -193,7 +196,7 @@ def report(out: str, folder: str, readme: str | None) -> None:
             the table is put between them. None for none.
 
     Raises:
-        UserError: if there is no board, or the marks are missing.
+        UserError: if there is no board, the marks are missing, or matplotlib is.
     """
     board = read(out)
     contest = board["contest"]
@@ -222,67 +225,70 @@ def report(out: str, folder: str, readme: str | None) -> None:
         page = re.sub(
             pattern, lambda m: f"{m[1]}\n{text}\n{m[2]}", page, flags=re.DOTALL
         )
+    drawn = plot(rows)  # before anything is written
     docs = f"# Board\n\n{text}\n![KID against seconds](board.svg)\n"
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise UserError(f"--docs={folder}: {error.strerror}") from None
     write(docs.encode(), os.path.join(folder, "board.md"))
-    write(plot(rows).encode(), os.path.join(folder, "board.svg"))
+    write(drawn, os.path.join(folder, "board.svg"))
     if readme:
         write(page.encode(), readme)
 
 
-def plot(rows: Sequence[dict]) -> str:
-    """Draws KID against seconds of training as an SVG: a line for each run.
+def plot(rows: Sequence[dict]) -> bytes:
+    """Draw KID against seconds of training: a line for each run, a colour per model.
 
     Args:
-        rows: Of a board; those with a "curve", [[seconds, KID], ...].
+        rows: Rows of a board with a "curve", [[seconds, KID], ...].
+
+    Returns:
+        SVG file; the same bytes for the same rows.
+
+    Raises:
+        UserError: If matplotlib is not installed.
     """
-    width, height, left, below = 640, 400, 60, 40
-    points = [point for row in rows for point in row["curve"]]
-    most = max([s for s, _ in points], default=0.0) or 1.0
-    high = max([k for _, k in points], default=1.0)
-    low = min([k for _, k in points] + [0.0])
-    colours = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
-
-    def place(seconds, kid):
-        x = left + (width - left - 110) * seconds / most
-        y = height - below - (height - below - 20) * (kid - low) / (high - low or 1.0)
-        return f"{x:.1f},{y:.1f}"
-
+    try:
+        from matplotlib import style
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError(
+            "the board's plot needs matplotlib, which is not installed here: "
+            "pip install matplotlib"
+        ) from None
     names = sorted({row["model"] for row in rows})
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<polyline points="{place(0, high)} {place(0, low)} {place(most, low)}" '
-        'fill="none" stroke="black"/>',
-    ]
-    for value in (low, (low + high) / 2, high):
-        x, y = place(0, value).split(",")
-        lines.append(
-            f'<text x="{float(x) - 6}" y="{float(y) + 4}" '
-            f'text-anchor="end">{value:.3g}</text>'
+    # Identifiers by content, text as text: deterministic, and small.
+    options = {"svg.hashsalt": "board", "svg.fonttype": "none", "font.size": 10}
+    with style.context(["default", options]):
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        axes = figure.add_subplot(
+            xlabel="seconds of training", ylabel="KID (lower is better)"
         )
-    for value in (0, most / 2, most):
-        x, y = place(value, low).split(",")
-        lines.append(
-            f'<text x="{x}" y="{float(y) + 16}" '
-            f'text-anchor="middle">{value:.0f} s</text>'
-        )
-    lines.append('<text x="8" y="14">KID</text>')
-    for i, name in enumerate(names):
-        colour = colours[i % len(colours)]
-        for row in rows:
-            if row["model"] == name and row["curve"]:
-                line = " ".join(place(*point) for point in row["curve"])
-                lines.append(
-                    f'<polyline points="{line}" fill="none" stroke="{colour}"/>'
+        for number, name in enumerate(names):
+            label = name
+            for row in rows:
+                if row["model"] != name:
+                    continue
+                axes.plot(
+                    *np.reshape(row["curve"], (-1, 2)).T,
+                    color=f"C{number % 10}",
+                    label=label,
+                    linewidth=1.2,
+                    marker="o",
+                    markersize=3,
+                    gid=f"{name}_{row['seed']}",
                 )
-        y = 30 + 18 * i
-        lines.append(f'<text x="{width - 100}" y="{y}" fill="{colour}">{name}</text>')
-    return "\n".join([*lines, "</svg>"]) + "\n"
+                label = None  # one entry of the legend for each model
+        axes.set_xlim(left=0)
+        lowest = min((kid for row in rows for _, kid in row["curve"]), default=0)
+        axes.set_ylim(bottom=min(0, lowest))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside right upper", frameon=False)
+        file = io.BytesIO()
+        figure.savefig(file, format="svg", metadata={"Creator": None, "Date": None})
+    return file.getvalue()
 
 
 def _plain(contest: Contest) -> dict:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -41,20 +43,48 @@ def test_table_is_sorted_and_says_mean_and_deviation():
     assert second.startswith("| `worse` | 2 | 9 ± 1.41 | 0.500 ± 0.000 |")
 
 
+def points_of(svg, run):
+    """The points of a run's line, in the units of the page."""
+    space = "{http://www.w3.org/2000/svg}"
+    [group] = [g for g in svg.iter(f"{space}g") if g.get("id") == run]
+    numbers = re.findall(r"[ML] ([\d.]+) ([\d.]+)", group.find(f"{space}path").get("d"))
+    return [(float(x), float(y)) for x, y in numbers]
+
+
 def test_plot_is_an_svg_with_a_line_for_each_run():
     svg = ElementTree.fromstring(quality.plot(ROWS))
-    space = "{http://www.w3.org/2000/svg}"
-    axes, *lines = svg.findall(f"{space}polyline")
-    assert len(lines) == 3
-    texts = [text.text for text in svg.findall(f"{space}text")]
-    assert {"better", "worse", "KID", "60 s", "20"} <= set(texts)
-    # lower KID is lower on the page, later is further right
-    (x0, y0), (x1, y1) = (
-        map(float, point.split(",")) for point in lines[0].get("points").split()
-    )
-    assert x1 > x0 and y1 > y0
-    for curve in ([], [[0.0, 2.0], [0.0, 1.0]]):
+    texts = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"better", "worse", "KID (lower is better)", "seconds of training"} <= texts
+    lines = {run: points_of(svg, run) for run in ("worse_0", "worse_1", "better_0")}
+    for (x0, y0), (x1, y1) in lines.values():
+        # lower KID is lower on the page, later is further right
+        assert x1 > x0 and y1 > y0
+    # KID 16 -> 8, 20 -> 10 and 4 -> 2: one scale for all
+    falls = [lines[run][1][1] - lines[run][0][1] for run in lines]
+    assert falls[1] / falls[0] == pytest.approx(10 / 8, rel=1e-4)
+    assert falls[2] / falls[0] == pytest.approx(2 / 8, rel=1e-4)
+    for curve in ([], [[0.0, 2.0], [0.0, 1.0]], [[5.0, -0.1]]):
         ElementTree.fromstring(quality.plot([row("one", 0, 1.0) | {"curve": curve}]))
+
+
+def test_same_rows_are_the_same_plot(tmp_path):
+    program = (
+        "import json, sys, matplotlib\n"
+        "from keras_gans.benchmarks import quality\n"
+        "matplotlib.rcParams['font.size'] = 20\n"  # a user's own style
+        "sys.stdout.buffer.write(quality.plot(json.loads(sys.argv[1])))\n"
+    )
+    command = [sys.executable, "-c", program, json.dumps(ROWS)]
+    assert subprocess.check_output(command) == quality.plot(ROWS)
+
+
+def test_missing_matplotlib_is_one_line(tmp_path, capsys, monkeypatch):
+    make_board(tmp_path / "board")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    args = ["report", f"--out={tmp_path / 'board'}", f"--docs={tmp_path / 'docs'}"]
+    assert benchmark.main(args) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "pip install matplotlib" in line and not (tmp_path / "docs").exists()
 
 
 def test_report_writes_docs_and_the_page_between_its_marks(tmp_path, capsys):
