@@ -15,8 +15,8 @@ from keras_gans.evaluation.features.network import FeatureNetwork
 from keras_gans.evaluation.metrics.class_score import ClassScore
 from keras_gans.evaluation.metrics.matching import best_matching
 from keras_gans.evaluation.metrics.ssim import ms_ssim, num_scales
-from keras_gans.evaluation.progress import Progress
 from keras_gans.evaluation.streams import DataPictures, SampledPictures
+from keras_gans.terminal.progress import ProgressBar
 
 PAIRS = 1000  # compared by MS-SSIM, over all classes together
 
@@ -60,18 +60,17 @@ def look(
         counts = np.zeros((network.num_classes, network.num_classes), int)
     groups = len(pictures.class_names) if by_class else 1
     pairs = _Pairs(groups) if num_scales(pictures.image_shape[0]) else None
-    progress = Progress(pictures.title, pictures.num)
-    for chunk, labels in pictures.chunks():
-        features, probabilities = network(chunk)
-        found[seen : seen + len(chunk)] = features
-        seen += len(chunk)
-        score.add(probabilities)
-        if counts is not None:
-            np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
-        if pairs:
-            pairs.add(chunk, labels if by_class else np.zeros(len(chunk), int))
-        progress.show(seen)
-    progress.end(seen)
+    with ProgressBar(pictures.num, "images", pictures.title) as progress:
+        for chunk, labels in pictures.chunks():
+            features, probabilities = network(chunk)
+            found[seen : seen + len(chunk)] = features
+            seen += len(chunk)
+            score.add(probabilities)
+            if counts is not None:
+                np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
+            if pairs:
+                pairs.add(chunk, labels if by_class else np.zeros(len(chunk), int))
+            progress.update(seen)
     if not seen:
         return Seen(found[:0], (0.0, 0.0), None, None)
     accuracy = None

@@ -23,13 +23,13 @@ from keras_gans import data
 from keras_gans.data import images, sources
 from keras_gans.device.sampler import BaseSampler, to_float, to_uint8
 from keras_gans.errors import UserError
-from keras_gans.evaluation import progress as progress_lib
 from keras_gans.evaluation import streams
 from keras_gans.evaluation.features.network import FeatureNetwork
 from keras_gans.evaluation.metrics.kid import kid
 from keras_gans.evaluation.metrics.ssim import ssim
 from keras_gans.evaluation.options import EvaluationOptions
 from keras_gans.recipes.old_names import read_tables
+from keras_gans.terminal.progress import ProgressBar
 
 CHUNK = 32  # pictures made at once
 SHOWN = 16  # pictures of the sheet
@@ -254,32 +254,31 @@ def measure(
     compared = {name: Comparison() for name in ("samples", "copies", "mean")}
     seen: dict[str, list] = {"real": [], "samples": [], "copies": []}
     shown: list[np.ndarray] = []
-    progress = progress_lib.Progress(reference.title, reference.num)
     done, last = 0, reference.num - 1
     wanted = np.linspace(0, last, min(SHOWN, reference.num)).astype(int)
-    for real, given in reference.stream:
-        made = to_uint8(sampler.run({"condition": given}))
-        copy = enlarged(given, made.shape[1:])
-        real = to_uint8(real)
-        pictures = {"samples": made}
-        if copy is not None:
-            pictures["copies"] = to_uint8(copy)
-        if reference.paired:
-            constant = {}
-            if mean is not None:
-                constant["mean"] = to_uint8(np.broadcast_to(mean, real.shape))
-            for name, values in (pictures | constant).items():
-                compared[name].add(real, values)
-        if network is not None:
-            for name, values in (pictures | {"real": real}).items():
-                seen[name].append(network(values)[0])
-        some = [i - done for i in wanted if done <= i < done + len(real)]
-        columns = [to_uint8(given), made] + [real] * reference.paired
-        columns = [images.beside(column, made.shape[1]) for column in columns]
-        shown.extend(np.stack(columns, axis=1)[some])
-        done += len(real)
-        progress.show(done)
-    progress.end(done)
+    with ProgressBar(reference.num, "images", reference.title) as progress:
+        for real, given in reference.stream:
+            made = to_uint8(sampler.run({"condition": given}))
+            copy = enlarged(given, made.shape[1:])
+            real = to_uint8(real)
+            pictures = {"samples": made}
+            if copy is not None:
+                pictures["copies"] = to_uint8(copy)
+            if reference.paired:
+                constant = {}
+                if mean is not None:
+                    constant["mean"] = to_uint8(np.broadcast_to(mean, real.shape))
+                for name, values in (pictures | constant).items():
+                    compared[name].add(real, values)
+            if network is not None:
+                for name, values in (pictures | {"real": real}).items():
+                    seen[name].append(network(values)[0])
+            some = [i - done for i in wanted if done <= i < done + len(real)]
+            columns = [to_uint8(given), made] + [real] * reference.paired
+            columns = [images.beside(column, made.shape[1]) for column in columns]
+            shown.extend(np.stack(columns, axis=1)[some])
+            done += len(real)
+            progress.update(done)
     height, found = made.shape[1], {"num": done}
     for name in compared:
         if compared[name].num:

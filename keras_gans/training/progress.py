@@ -1,69 +1,54 @@
-"""Progress line of a run."""
+"""Progress bar of a run."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-import time
+import functools
 from typing import Any
 
+from keras_gans.terminal.progress import ProgressBar
 from keras_gans.training.step_callback import StepCallback
 
 Tensor = Any
 
 
 class Progress(StepCallback):
-    """A progress bar with the losses and the time left.
+    """Progress bar with the losses, the rate and the time left.
+
+    Between two updates, a second apart, nothing is read from the device.
 
     Args:
-        steps: Steps of the whole run.
+        steps: Number of steps of the whole run.
     """
 
-    EVERY = 1.0  # seconds between two updates; longer where it is no terminal
-
     def __init__(self, steps: int):
-        """Shows nothing yet."""
+        """Show nothing yet."""
         super().__init__()
         self._steps = steps
-        self._terminal = sys.stdout.isatty()
-        self._every = self.EVERY if self._terminal else 20 * self.EVERY
+        self._bar: ProgressBar | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Starts the clock."""
+        """Say what the run waits for until its first step is done."""
         super().on_train_begin()
-        self._first, self._shown = self.step, time.monotonic()
-        self._start = None
+        waiting = "compiling the first step"
+        self._bar = ProgressBar(self._steps, "steps", done=self.step, waiting=waiting)
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
-        """Shows a line, now and then."""
-        now = time.monotonic()
-        if self._start is None:  # the first step traces: leave it out of the rate
-            self._start, self._first = now, step
-            return
-        if now - self._shown >= self._every or step == self._steps:
-            self._shown = now
-            self._show(step, logs, now - self._start)
+        """Update the bar, if an update is due."""
+        self._bar.update(step, functools.partial(_describe, logs))
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Ends the line."""
-        if self._terminal:
-            print(flush=True)
+        """Close the bar."""
+        self.close()
 
-    def _show(self, step: int, logs: dict[str, Tensor], seconds: float) -> None:
-        done = int(24 * step / self._steps)
-        rate = (step - self._first) / seconds
-        left = int((self._steps - step) / rate)
-        values = "  ".join(
-            f"{k} {float(v[-1]):.3f}"
-            for k, v in logs.items()
-            if not k.endswith("gradient_norm")
-        )
-        line = (
-            f"{step}/{self._steps} [{'#' * done}{'.' * (24 - done)}] "
-            f"{left // 60}:{left % 60:02d} left, {rate:.1f} steps/s  {values}"
-        )
-        if self._terminal:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r{line[:width]:<{width}}", end="", flush=True)
-        else:
-            print(line, flush=True)
+    def close(self) -> None:
+        """Leave a clean terminal, also where no `on_train_end` comes."""
+        if self._bar:
+            self._bar.close()
+
+
+def _describe(logs: dict[str, Tensor]) -> str:
+    return "  ".join(
+        f"{name} {float(values[-1]):.3f}"
+        for name, values in logs.items()
+        if not name.endswith("gradient_norm")
+    )

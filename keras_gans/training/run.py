@@ -97,6 +97,8 @@ def run(
             examples,
             team,
         )
+        for callback in watching:
+            stack.callback(callback.close)
         _fit(model, source, watching, config, team)
         team.agree(True)  # nobody leaves before the chief has written its checkpoint
         return _report(model, workdir, watching)

@@ -46,3 +46,9 @@ class StepCallback(keras.callbacks.Callback):
             logs: What each said, float32 [steps].
         """
         raise NotImplementedError
+
+    def close(self) -> None:
+        """Release what the callback holds, however training ends.
+
+        Called after `on_train_end`, which does not come after an exception.
+        """

@@ -275,20 +275,20 @@ def test_real_pictures_are_looked_at_once(tmp_path, capsys, monkeypatch):
     write_pictures(tmp_path / "made", pictures[:30])
     write_pictures(tmp_path / "real", pictures[30:])
     first = evaluate_folder(tmp_path, "first")
-    assert "folder:real: 70 in" in capsys.readouterr().out
+    assert "folder:real: 70/70, in" in capsys.readouterr().out
     again = evaluate_folder(tmp_path, "again")
     out = capsys.readouterr().out
-    assert "folder:real: 70 looked at before" in out and "samples: 30 in" in out
+    assert "folder:real: 70 looked at before" in out and "samples: 30/30, in" in out
     for key in ("samples", "real", "skipped"):
         assert again[key] == first[key]
     evaluate_folder(tmp_path, "anew", "--nocache")
-    assert "folder:real: 70 in" in capsys.readouterr().out
+    assert "folder:real: 70/70, in" in capsys.readouterr().out
     # another network, or another file of the same name
     evaluate_folder(tmp_path, "other", "--features=classifier:fashion")
-    assert "folder:real: 70 in" in capsys.readouterr().out
+    assert "folder:real: 70/70, in" in capsys.readouterr().out
     write_pictures(tmp_path / "real", 255 - pictures[30:31])
     changed = evaluate_folder(tmp_path, "changed")
-    assert "folder:real: 70 in" in capsys.readouterr().out
+    assert "folder:real: 70/70, in" in capsys.readouterr().out
     assert changed["samples"]["kid"] != first["samples"]["kid"]
     # a file that is cut off is no reason to fail; what is too much goes, oldest first
     folder = tmp_path / "caches" / "keras_gans" / "features"
