@@ -26,10 +26,9 @@ def test_each_diagnosis_is_made_of_the_run_that_is_broken_so(recorded):
         assert name in recorded[f"broken_{name.replace(' ', '_')}"]
 
 
-def test_nothing_is_said_of_ten_healthy_runs(recorded):
+def test_nothing_is_said_of_healthy_runs(recorded):
     healthy = {k: v for k, v in recorded.items() if k.startswith("healthy_")}
-    assert len(healthy) == 10
-    assert not any(healthy.values()), healthy
+    assert healthy and not any(healthy.values()), healthy
 
 
 def test_page_of_the_docs_is_made_of_these_logs(recorded):

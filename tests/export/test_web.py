@@ -197,7 +197,7 @@ def test_keyboard_reaches_every_control_and_each_has_a_name(visit):
         """() => Array.from(document.querySelectorAll("input, select, button"),
         (e) => [e.id, (e.labels?.[0]?.innerText || e.textContent).trim()])"""
     )
-    assert len(names) > 12 and all(name for _, name in names), names
+    assert names and all(name for _, name in names), names
     page.evaluate("document.activeElement.blur()")
     reached = set()
     for _ in range(len(names) + 5):
