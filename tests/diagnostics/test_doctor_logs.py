@@ -9,6 +9,8 @@ from harness import ROOT
 from keras_gans.benchmarks import doctor
 from keras_gans.diagnostics import rules
 
+pytestmark = pytest.mark.jax  # and under TensorFlow
+
 LOGS = pathlib.Path(__file__).parent / "doctor_logs"
 
 

@@ -30,6 +30,8 @@ from jax import numpy as jnp  # noqa: E402
 from keras_gans import backend as backend_lib
 from keras_gans.sampling import load
 
+pytestmark = pytest.mark.jax
+
 STEPS = three_steps.__file__
 PLAIN = {
     **three_steps.PLAIN,

@@ -7,6 +7,8 @@ import pytest
 from keras_gans.errors import UserError
 from keras_gans.recipes import build, config
 
+pytestmark = pytest.mark.jax  # and under TensorFlow
+
 
 @pytest.mark.parametrize(
     "override, message",

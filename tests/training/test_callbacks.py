@@ -10,6 +10,8 @@ from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.training import callbacks, progress
 from keras_gans.training import grids as grids_lib
 
+pytestmark = pytest.mark.jax  # and under TensorFlow
+
 
 def model():
     """As much of a model as a callback reads."""
