@@ -75,12 +75,9 @@ def test_misspelt_model_is_said_before_a_backend_is_loaded(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
     assert (done.returncode, done.stdout) == (2, "\n")
-    assert (
-        done.stderr
-        == "train: no model 'cgn'; did you mean 'cgan'? Known: {}\n".format(
-            ", ".join(sorted(p.stem for p in (ROOT / "zoo_configs").glob("*.toml")))
-        )
-    )
+    known = ", ".join(sorted(p.stem for p in (ROOT / "zoo_configs").glob("*.toml")))
+    line = f"train: no model 'cgn'; did you mean 'cgan'? Known: {known}\n"
+    assert done.stderr == line
     assert not list(tmp_path.iterdir())
 
 
