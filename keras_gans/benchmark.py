@@ -68,7 +68,7 @@ from keras_gans.benchmarks import quality as board
 from keras_gans.benchmarks import throughput as speed
 from keras_gans.benchmarks.models import machine, models, read_input, steps_per_second
 from keras_gans.cli.run import run_command
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, did_you_mean
 from keras_gans.recipes.config import load_config
 
 KINDS = (
@@ -134,46 +134,49 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    # The kind of benchmark is the one word that is not a flag.
-    kind = next((word for word in argv if word in KINDS), None)
+    return run_command(
+        "benchmark", __doc__, define_flags, _main, argv, takes_words=True
+    )
 
-    def body(values: flags.FlagValues) -> None:
-        if kind is None:
-            raise UserError(f"say which benchmark: one of {', '.join(KINDS)}")
-        if kind != "throughput" and (values.precision or values.torch):
-            raise UserError("--precision and --torch: of throughput alone")
-        if kind == "gpu":
-            gpu(values)
-            return
-        if kind == "report":
-            board.report(values.out, values.docs, values.readme)
-            print(f"wrote {os.path.join(values.docs, 'board.md')}")
-            return
-        if kind == "quality":
-            quality(values)
-            return
-        if kind == "exports":
-            exports(values)
-            return
-        if kind == "doctor":
-            doctor(values)
-            return
-        if kind == "watermark":
-            watermark(values)
-            return
-        if kind == "throughput":
-            throughput(values)
-            return
-        configs = [load_config(name, values.set) for name in values.model]
-        steps = values.steps or configs[0].train.checkpoint_every
-        if kind == "input":
-            read_input(configs, values.data_dir, values.rounds, steps)
-        else:
-            models(configs, values.data_dir, values.rounds, steps)
 
-    rest = [word for word in argv if word != kind]
-    return run_command("benchmark", __doc__, define_flags, body, rest)
+def _main(values: flags.FlagValues, words: list[str]) -> None:
+    if not words:
+        raise UserError(f"say which benchmark: one of {', '.join(KINDS)}")
+    kind = words[0]
+    if kind not in KINDS:
+        raise UserError(f"no benchmark '{kind}'{did_you_mean(kind, KINDS)}")
+    if len(words) > 1:
+        raise UserError(f"expected one benchmark, got {' '.join(words)}")
+    if kind != "throughput" and (values.precision or values.torch):
+        raise UserError("--precision and --torch: of throughput alone")
+    if kind == "gpu":
+        gpu(values)
+        return
+    if kind == "report":
+        board.report(values.out, values.docs, values.readme)
+        print(f"wrote {os.path.join(values.docs, 'board.md')}")
+        return
+    if kind == "quality":
+        quality(values)
+        return
+    if kind == "exports":
+        exports(values)
+        return
+    if kind == "doctor":
+        doctor(values)
+        return
+    if kind == "watermark":
+        watermark(values)
+        return
+    if kind == "throughput":
+        throughput(values)
+        return
+    configs = [load_config(name, values.set) for name in values.model]
+    steps = values.steps or configs[0].train.checkpoint_every
+    if kind == "input":
+        read_input(configs, values.data_dir, values.rounds, steps)
+    else:
+        models(configs, values.data_dir, values.rounds, steps)
 
 
 def throughput(values: flags.FlagValues) -> None:

@@ -12,6 +12,8 @@ import json
 import os
 import sys
 
+from absl import flags
+
 from keras_gans.cli.run import run_command
 from keras_gans.device.sampler import ABOUT_KEY, MARK, XMP_KEY
 from keras_gans.errors import UserError
@@ -50,17 +52,16 @@ def read(path: str) -> dict:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
-    files = [word for word in argv if not word.startswith("-")]
-    rest = [word for word in argv if word.startswith("-")]
+    return run_command(
+        "provenance", __doc__, lambda values: None, _main, argv, takes_words=True
+    )
 
-    def body(values: object) -> None:
-        if not files:
-            raise UserError("say which picture: provenance samples.png")
-        for path in files:
-            print(json.dumps({"file": path, **read(path)}))
 
-    return run_command("provenance", __doc__, lambda values: None, body, rest)
+def _main(values: flags.FlagValues, files: list[str]) -> None:
+    if not files:
+        raise UserError("say which picture: provenance samples.png")
+    for path in files:
+        print(json.dumps({"file": path, **read(path)}))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ trains on pictures inside the package and leaves, in runs/cgan: sample grids, me
 checkpoints, a SavedModel and a .tflite file. Ctrl-C ends with a checkpoint; the same
 command goes on from there. Your own pictures:
 
-    python -m keras_gans.train --model=dcgan --set=data.dataset=folder:/my/pictures \
-        --set=data.image_size=64 --workdir=runs/mine
+    python -m keras_gans.train --model=dcgan --data=folder:/my/pictures \
+        --image_size=64 --workdir=runs/mine
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import os
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -28,16 +27,39 @@ from keras_gans.export import EXPORTS
 from keras_gans.recipes.config import load_config, zoo_names
 from keras_gans.storage.workdir import Workdir
 
-if TYPE_CHECKING:
-    pass
-
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+# Flags of the recipe's most used keys.
+SHORT = {
+    "data": "data.dataset",
+    "steps": "train.steps",
+    "image_size": "data.image_size",
+    "batch_size": "data.batch_size",
+    "seed": "train.seed",
+    "init_from": "train.init_from",
+}
 
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
     text, flag = flags.DEFINE_string, {"flag_values": values}
     text("model", None, "Recipe: a name of the zoo, or a .toml file.", **flag)
+    text(
+        "data",
+        None,
+        "What to train on: the name of a set in the package, folder:/my/images, "
+        "tfds:NAME and others; short for --set=data.dataset=...",
+        **flag,
+    )
+    whole = flags.DEFINE_integer
+    whole("steps", None, "Training steps: --set=train.steps=...", **flag)
+    whole(
+        "image_size",
+        None,
+        "Side of the images in pixels: --set=data.image_size=...",
+        **flag,
+    )
+    whole("batch_size", None, "Images in a batch: --set=data.batch_size=...", **flag)
+    whole("seed", None, "Seed of the run: --set=train.seed=...", **flag)
     text("workdir", None, "The run's folder; runs/<model> if not given.", **flag)
     flags.DEFINE_multi_string(
         "set",
@@ -45,17 +67,13 @@ def define_flags(values: flags.FlagValues) -> None:
         "Changes one key of the recipe, as train.steps=100; may be given many times.",
         **flag,
     )
-    text("data_dir", None, "Where TensorFlow Datasets keeps its sets.", **flag)
-    flags.DEFINE_integer(
-        "seed", None, "The run's seed: the same as --set=train.seed=<seed>.", **flag
-    )
     text(
         "init_from",
         None,
-        "A run's workdir, whose networks to begin with: the same as "
-        "--set=train.init_from=<workdir>.",
+        "A run's workdir, whose networks to begin with: --set=train.init_from=...",
         **flag,
     )
+    text("data_dir", None, "Where TensorFlow Datasets keeps its sets.", **flag)
     flags.DEFINE_list(
         "export",
         list(EXPORTS),
@@ -98,14 +116,7 @@ def _main(values: flags.FlagValues) -> int:
             raise UserError(f"--export={name}: expected any of {choices}, or none")
     if values.resume and values.overwrite:
         raise UserError("--resume and --overwrite: expected one of them")
-    overrides = list(values.set)
-    if values.seed is not None:
-        overrides.append(f"train.seed={values.seed}")
-    if values.init_from is not None:
-        overrides.append(
-            f"train.init_from={json.dumps(values.init_from, ensure_ascii=False)}"
-        )
-    config = load_config(values.model, overrides, values.smoke)
+    config = load_config(values.model, _overrides(values), values.smoke)
     if values.dry_run:
         print(config.to_toml(), end="")
         return 0
@@ -124,6 +135,24 @@ def _main(values: flags.FlagValues) -> int:
         without = "".join(f" without {flag}" for flag, was in used.items() if was)
         print(f"The same command{without} goes on from there", flush=True)
     return status
+
+
+def _overrides(values: flags.FlagValues) -> list[str]:
+    """Write the short flags as words of --set, after those."""
+    overrides = list(values.set)
+    for name, key in SHORT.items():
+        value = values[name].value
+        if value is None:
+            continue
+        written = json.dumps(value, ensure_ascii=False)
+        for word in values.set:
+            other, _, text = word.partition("=")
+            if other == key and text not in (written, str(value)):
+                raise UserError(
+                    f"--{name}={value} and --set={word}: expected one of them"
+                )
+        overrides.append(f"{key}={written}")
+    return overrides
 
 
 def _export(workdir: Workdir, exports: list[str]) -> int:

@@ -87,22 +87,19 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
-    paths, rest = [], []
-    for word in argv:
-        value = rest and rest[-1] in ("--key", "--size")  # the word behind it
-        (rest if value or word.startswith("-") else paths).append(word)
+    return run_command(
+        "watermark", __doc__, define_flags, _main, argv, takes_words=True
+    )
 
-    def body(values: flags.FlagValues) -> None:
-        if not paths:
-            raise UserError("say which picture: watermark picture.png --key=my-product")
-        if values.key is None:
-            raise UserError("say which key: --key=my-product, as --watermark was given")
-        if values.size is not None and values.size < LEAST:
-            raise UserError(f"--size={values.size}: expected {LEAST} or more")
-        _look(_files(paths), values.key, values.size)
 
-    return run_command("watermark", __doc__, define_flags, body, rest)
+def _main(values: flags.FlagValues, paths: list[str]) -> None:
+    if not paths:
+        raise UserError("say which picture: watermark picture.png --key=my-product")
+    if values.key is None:
+        raise UserError("say which key: --key=my-product, as --watermark was given")
+    if values.size is not None and values.size < LEAST:
+        raise UserError(f"--size={values.size}: expected {LEAST} or more")
+    _look(_files(paths), values.key, values.size)
 
 
 def _files(paths: Sequence[str]) -> list[str]:

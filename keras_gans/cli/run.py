@@ -1,7 +1,8 @@
-"""What every `python -m keras_gans.<command>` shares: flags, help, errors."""
+"""Flags, help, errors and exit status of every command."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 
@@ -15,17 +16,23 @@ def run_command(
     name: str,
     doc: str,
     define_flags: Callable[[flags.FlagValues], None],
-    body: Callable[[flags.FlagValues], int | None],
+    body: Callable[..., int | None],
     argv: list[str] | None = None,
+    takes_words: bool = False,
 ) -> int:
-    """Runs one `python -m keras_gans.<name>` and returns its exit status.
+    """Run one command and return its exit status.
+
+    Flags are `--flag=value` or `--flag value`, with "-" or "_" between the words of a
+    flag's name.
 
     Args:
-        name: The command's module, for messages.
-        doc: Its help, shown above the flags.
+        name: Name of the command, for messages.
+        doc: Help text, shown above the flags.
         define_flags: Defines the command's flags in the given `FlagValues`.
-        body: The command; gets the parsed flags.
-        argv: The words after the command; `sys.argv[1:]` if not given.
+        body: Function of the parsed flags, and of the list of words that are no flags
+            if the command takes such words.
+        argv: Words after the command; `sys.argv[1:]` if not given.
+        takes_words: Whether the command takes words that are no flags.
 
     Returns:
         0 (or what `body` returned), 2 for a user's mistake, which is printed in one
@@ -33,23 +40,24 @@ def run_command(
     """
     argv = sys.argv[1:] if argv is None else argv
     values = flags.FlagValues()
+    values.set_gnu_getopt(takes_words)  # flags may follow such words
     define_flags(values)
     if "--help" in argv or "-h" in argv:
         print(_help(doc, values))
         return 0
     try:
         try:
-            extra = values([name, *argv])[1:]
+            words = values([name, *_with_underscores(argv, values)])[1:]
         except flags.UnrecognizedFlagError as error:
             known = values.flag_values_dict()
             hint = did_you_mean(error.flagname, known)
             raise UserError(f"no flag --{error.flagname}{hint}") from None
-        except flags.Error as error:
+        except (flags.Error, ValueError) as error:
             raise UserError(str(error).replace("\n", " ")) from None
-        if extra:
-            raise UserError(
-                f"expected only --flag=value words, got {extra[0]!r} (see --help)"
-            )
+        if takes_words:
+            return body(values, words) or 0
+        if words:
+            raise UserError(f"expected only flags, got {words[0]!r} (see --help)")
         return body(values) or 0
     except (UserError, SamplerError) as error:
         print(f"{name}: {error}", file=sys.stderr)
@@ -62,9 +70,29 @@ def run_command(
         return 130
 
 
+def _with_underscores(argv: list[str], values: flags.FlagValues) -> list[str]:
+    """Write names of flags as they are defined; values stay as they are."""
+    written, words = [], iter(argv)
+    for word in words:
+        if word == "--":
+            return [*written, word, *words]
+        if not word.startswith("--"):
+            written.append(word)
+            continue
+        name, equals, value = word[2:].partition("=")
+        name = name.replace("-", "_")
+        negated = name.removeprefix("no_")  # --no-resume
+        if name not in values and negated in values and values[negated].boolean:
+            name = f"no{negated}"
+        written.append(f"--{name}{equals}{value}")
+        if name in values and not equals and not values[name].boolean:
+            written.extend(itertools.islice(words, 1))  # the flag's value
+    return written
+
+
 def _help(doc: str, values: flags.FlagValues) -> str:
     lines = [doc.strip(), "", "Flags:"]
-    for key in sorted(values):
+    for key in values:  # in the order of their definition: common ones first
         flag = values[key]
         default = "" if flag.default in (None, [], "") else f" (default: {flag.value})"
         lines += [f"  --{key}", f"      {flag.help}{default}"]
