@@ -1,0 +1,81 @@
+"""The `keras-gans` program: one command of the package, by its name."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import pkgutil
+import sys
+
+import keras_gans
+from keras_gans.errors import did_you_mean
+
+# Commands that are packages, run by their `__main__`.
+PACKAGES = ("export",)
+
+
+def commands() -> dict[str, str]:
+    """Find the commands without importing them.
+
+    Returns:
+        {name: first line of the command's docstring}, sorted. A command is a module in
+        the package's root that defines `main`, or one of `PACKAGES`.
+    """
+    found = {}
+    modules = pkgutil.iter_modules(keras_gans.__path__)
+    names = {m.name for m in modules if not m.ispkg and not m.name.startswith("_")}
+    for name in sorted(names.union(PACKAGES)):
+        spec = importlib.util.find_spec(_module(name))
+        tree = ast.parse(spec.loader.get_source(spec.name))
+        functions = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+        if "main" in functions:
+            found[name] = ast.get_docstring(tree).splitlines()[0]
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command that the first word names.
+
+    Args:
+        argv: Name of a command and its flags; `sys.argv[1:]` if not given.
+
+    Returns:
+        The command's exit status; 2 if there is no such command.
+    """
+    name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in ("--help", "-h"):
+        print(_help())
+        return 0
+    if name == "--version":
+        print(f"keras-gans {keras_gans.__version__}")
+        return 0
+    known = commands()
+    if name not in known:
+        hint = did_you_mean(name, known)
+        print(f"keras-gans: no command '{name}'{hint}", file=sys.stderr)
+        return 2
+    return importlib.import_module(_module(name)).main(rest)
+
+
+def _module(name: str) -> str:
+    return f"keras_gans.{name}" + ".__main__" * (name in PACKAGES)
+
+
+def _help() -> str:
+    known = commands()
+    width = max(map(len, known)) + 2
+    return "\n".join(
+        [
+            "GANs for TensorFlow and Keras 3, from images to a phone.",
+            "",
+            "    keras-gans train --model cgan",
+            "",
+            "Commands:",
+            *(f"  {name:{width}}{line}" for name, line in known.items()),
+            "",
+            "keras-gans COMMAND --help explains a command and its flags; "
+            "keras-gans --version",
+            "prints the version. python -m keras_gans.COMMAND is the same command.",
+        ]
+    )
