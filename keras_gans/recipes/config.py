@@ -19,19 +19,27 @@ of a network has its name, that of an optimizer is `[<player>_optimizer]`.
 
 An option that no code reads cannot be written down. `[smoke.<table>]` holds what
 shrinks the recipe for tests; `--smoke` lays it over the rest.
+
+Modules of a user are found beside the recipe's file, in the current folder, or where
+Python finds them. `import_from = ["folder"]` lists more folders, relative to the file;
+a run's config.toml has the folders that its modules came from.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
+import importlib.machinery
 import importlib.resources
 import inspect
 import json
 import os
+import sys
 import tomllib
+import traceback
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from keras_gans.backend import import_backend
@@ -70,6 +78,8 @@ class Config:
             {"g": {...}}.
         hparams: The variant's `Hparams`.
         train: Length of the run and its outputs.
+        import_from: Folders that its modules were imported from, unless Python finds
+            them anyway; no part of the recipe itself.
     """
 
     name: str
@@ -80,6 +90,7 @@ class Config:
     optimizers: dict[str, dict[str, Any]]
     hparams: Any
     train: TrainOptions
+    import_from: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values; None (a default left open) is left out."""
@@ -93,10 +104,16 @@ class Config:
             plain[table] = {k: v for k, v in plain[table].items() if v is not None}
         return plain
 
-    def to_toml(self) -> str:
-        """The recipe as TOML that `load_config` reads back."""
+    def to_toml(self, with_folders: bool = False) -> str:
+        """Write the recipe as TOML that `load_config` reads back.
+
+        Args:
+            with_folders: Whether to write `import_from`, folders of this machine.
+        """
         plain = self.to_dict()
         lines = [f"{word} = {_toml(plain.pop(word))}" for word in WORDS]
+        if with_folders and self.import_from:
+            lines.append(f"import_from = {_toml(self.import_from)}")
         for table, values in plain.items():
             lines += ["", f"[{table}]"]
             lines += [f"{k} = {_toml(v)}" for k, v in values.items()]
@@ -159,9 +176,10 @@ def load_config(
         raise UserError(f"{file}: {error}") from None
     shrink = raw.pop("smoke", {})
     raw.setdefault("name", name)
-    tables = _tables(file, raw, overrides)
+    folders = _folders(file, model, raw.pop("import_from", []))
+    tables = _tables(file, raw, overrides, folders)
     for key in raw.keys() - {*WORDS, *tables}:
-        known = ("model", "networks", "smoke", *tables)
+        known = ("model", "networks", "import_from", "smoke", *tables)
         raise UserError(f"{file}: no key '{key}'{did_you_mean(key, known)}")
     for key in WORDS:
         if not isinstance(raw.get(key), str):
@@ -191,11 +209,25 @@ def load_config(
                 )
             value = {**schedule, inner: value}
         raw[table][key] = value
-    return _resolve(file, raw)
+    return _resolve(file, raw, folders)
+
+
+def _folders(file: str, model: str, import_from: Any) -> list[str]:
+    """List the folders in which a recipe's modules are looked for before others."""
+    if not isinstance(import_from, list) or not all(
+        isinstance(folder, str) for folder in import_from
+    ):
+        raise UserError(f"{file}: import_from: expected a list of folders")
+    folders = [os.getcwd()]
+    if model.endswith(".toml"):
+        beside = os.path.dirname(os.path.abspath(model))
+        folders = [*import_from, beside, *folders]
+        folders = [os.path.join(beside, os.path.expanduser(f)) for f in folders]
+    return list(dict.fromkeys(map(os.path.normpath, folders)))
 
 
 def _tables(
-    file: str, raw: dict[str, Any], overrides: Sequence[str]
+    file: str, raw: dict[str, Any], overrides: Sequence[str], folders: Sequence[str]
 ) -> tuple[str, ...]:
     """Return the tables that a recipe may have: those of a GAN, or its variant's own.
 
@@ -205,7 +237,7 @@ def _tables(
     if named <= {*WORDS, *TABLES} or not isinstance(raw.get("model"), str):
         return TABLES
     import_backend()
-    return tables_of(find_class(file, raw["model"]))
+    return tables_of(find_class(file, raw["model"], folders))
 
 
 def tables_of(variant: type) -> tuple[str, ...]:
@@ -231,19 +263,19 @@ def _parse_override(word: str, tables: Sequence[str]) -> tuple[str, str, Any]:
         return table, key, text
 
 
-def _resolve(file: str, raw: dict[str, Any]) -> Config:
+def _resolve(file: str, raw: dict[str, Any], folders: list[str]) -> Config:
     # The data and train tables first: they need neither TensorFlow nor Keras.
     data = bind(f"{file} [data]", raw["data"], DataOptions)
     train = bind(f"{file} [train]", raw["train"], TrainOptions)
     import_backend()
-    variant = find_class(file, raw["model"])
+    variant = find_class(file, raw["model"], folders)
     tables = tables_of(variant)
     for table in [name for name in raw if raw[name] and name not in {*WORDS, *tables}]:
         raise UserError(
             f"{file}: no table '{table}' in a recipe of {raw['model']}"
             f"{did_you_mean(table, tables)}"
         )
-    networks, keywords = _import(file, raw["networks"]), {}
+    networks, keywords = _import(file, raw["networks"], folders), {}
     for table in variant.networks:
         function = getattr(networks, table, None)
         if not callable(function):
@@ -271,27 +303,95 @@ def _resolve(file: str, raw: dict[str, Any]) -> Config:
         optimizers=optimizers,
         hparams=options,
         train=TrainOptions(**train),
+        import_from=tuple(
+            folder
+            for folder in folders
+            if _finds(folder, raw["model"]) or _finds(folder, raw["networks"])
+        ),
     )
 
 
-def find_class(file: str, path: str) -> type:
-    """Imports "module:Class"."""
+def find_class(file: str, path: str, folders: Sequence[str] = ()) -> type:
+    """Imports "module:Class"; looks in the folders first."""
     module, colon, name = path.partition(":")
     if not colon:
         raise UserError(f"{file}: model: expected 'module:Class', got '{path}'")
-    found = getattr(_import(file, module), name, None)
+    found = getattr(_import(file, module, folders), name, None)
     if not inspect.isclass(found) or not hasattr(found, "Hparams"):
         raise UserError(f"{file}: model: no class '{name}' of a GAN in {module}")
     return found
 
 
-def _import(file: str, module: str) -> types.ModuleType:
+def _import(file: str, module: str, folders: Sequence[str]) -> types.ModuleType:
+    """Import a module of the package, or a user's, which may be in the folders."""
+    own = module.partition(".")[0] == "keras_gans"
     try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name and not module.startswith(error.name):
+        with _importable(() if own else folders):
+            imported = importlib.import_module(module)
+    except UserError:
+        raise
+    except Exception as error:
+        # The module itself, or a package above it, is missing; not what it imports.
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(
+            f"{error.name}."
+        ):
+            places = "" if own else f" in {', '.join(folders)}, and none is installed"
+            advice = "" if own else "; add its folder to PYTHONPATH"
+            raise UserError(f"{file}: no module '{module}'{places}{advice}") from None
+        if own:
             raise
-        raise UserError(f"{file}: no module '{module}'") from None
+        raise UserError(
+            f"{file}: module '{module}' cannot be imported: {_told(error, folders)}"
+        ) from error
+    _check_not_another(file, module, folders)
+    return imported
+
+
+@contextlib.contextmanager
+def _importable(folders: Sequence[str]) -> Iterator[None]:
+    sys.path[:0] = folders
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        for folder in folders:
+            with contextlib.suppress(ValueError):  # the module has changed it, too
+                sys.path.remove(folder)
+
+
+def _finds(folder: str, path: str) -> importlib.machinery.ModuleSpec | None:
+    """Look for a module's topmost package in a folder."""
+    top = path.partition(":")[0].partition(".")[0]
+    if top == "keras_gans":
+        return None
+    return importlib.machinery.PathFinder.find_spec(top, [folder])
+
+
+def _check_not_another(file: str, module: str, folders: Sequence[str]) -> None:
+    """Check that a module is not one of the same name that came from elsewhere."""
+    spec = next(filter(None, (_finds(folder, module) for folder in folders)), None)
+    imported = getattr(sys.modules[module.partition(".")[0]], "__file__", None)
+    if not (spec and spec.origin and imported):
+        return
+    if os.path.realpath(spec.origin) == os.path.realpath(imported):
+        return
+    raise UserError(
+        f"{file}: module '{spec.name}' is {spec.origin}, but {imported} is imported "
+        "already by that name; start another process, or rename one of them"
+    )
+
+
+def _told(error: Exception, folders: Sequence[str]) -> str:
+    """Write an error in one line, with the place in the user's files."""
+    line = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if os.path.dirname(frame.filename) in folders
+    ]
+    if isinstance(error, SyntaxError) or not frames:  # a SyntaxError says where it is
+        return line
+    return f"{line} ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})"
 
 
 def _toml(value: Any) -> str:

@@ -107,6 +107,7 @@ class Workdir:
             )
         with contextlib.suppress(UserError):  # with the defaults of newer keys
             old = config_lib.load_config(self.join("config.toml")).to_dict()
+        old.pop("import_from", None)  # as `Config.to_dict` does
         changed = config_lib.differences(old, config.to_dict())
         longer = config.train.steps > old.get("train", {}).get("steps", 0)
         only_steps = all(line.startswith("train.steps:") for line in changed)
@@ -183,7 +184,7 @@ class Workdir:
         """
         try:
             self._write("info.json", json.dumps(dataclasses.asdict(info), indent=1))
-            self._write("config.toml", config.to_toml())
+            self._write("config.toml", config.to_toml(with_folders=True))
         except OSError as error:
             raise UserError(f"--workdir={self.path}: {error.strerror}") from None
 
