@@ -1,0 +1,89 @@
+"""MyGAN: the discriminator says by how much a real image is realer than a fake one.
+
+A relativistic least-squares GAN (Jolicoeur-Martineau 2018, arXiv 1807.00734): for pairs
+of a real image x and a generated image G(z), D minimises (D(x) - D(G(z)) - m)^2 and
+G minimises (D(G(z)) - D(x) - m)^2, with the margin m = 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+from keras import layers, ops
+
+import keras_gans
+from keras_gans.networks import interface
+
+
+@dataclasses.dataclass(frozen=True)
+class MyGANHparams(keras_gans.Hparams):
+    """The `[hparams]` table of the recipe, beside the options of every GAN.
+
+    Attributes:
+        margin: Difference of the logits that a loss asks for.
+        conditional: Whether the networks take the class of an image.
+    """
+
+    margin: float = 1.0
+    conditional: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        self.check("margin", "above 0", self.margin > 0)
+
+
+def pair_loss(higher, lower, margin):
+    """Return a loss that is 0 where one logit is above the other by the margin."""
+    return ops.square(higher - lower - margin)
+
+
+class MyGAN(keras_gans.BaseGAN):
+    """Least squares on pairs of a real image and a generated one."""
+
+    Hparams = MyGANHparams
+    neutral_logit = None  # a logit means something only beside another one
+
+    def logits(self, batch):
+        """Score the images of a batch, and as many generated ones."""
+        return self.score(batch["images"], batch), self.score(self.fakes(batch), batch)
+
+    def d_losses(self, batch):
+        """Return what the discriminator minimises: named terms, one value an image."""
+        real_logits, fake_logits = self.logits(batch)
+        self.log_scores(real_logits, fake_logits)
+        return {"pairs": pair_loss(real_logits, fake_logits, self.hparams.margin)}
+
+    def g_losses(self, batch):
+        """Return what the generator minimises."""
+        real_logits, fake_logits = self.logits(batch)
+        return {"pairs": pair_loss(fake_logits, real_logits, self.hparams.margin)}
+
+
+def generator(image_shape, num_classes: int = 0, latent_dim: int = 64, width: int = 32):
+    """Build the generator: latents, and labels if there are classes, to images."""
+    height, across, channels = image_shape
+    if height % 4 or across % 4:
+        raise keras_gans.UserError(
+            f"[data] image_size: expected a multiple of 4, got {height}x{across}"
+        )
+    inputs, x = interface.latent_inputs(latent_dim, num_classes, embedding_dim=32)
+    x = layers.Dense(height // 4 * (across // 4) * 2 * width, use_bias=False)(x)
+    x = layers.Reshape((height // 4, across // 4, 2 * width))(x)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Conv2DTranspose(width, 4, 2, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Conv2DTranspose(channels, 4, 2, padding="same")(x)
+    return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x))
+
+
+def discriminator(image_shape, num_classes: int = 0, width: int = 32):
+    """Build the discriminator: images, and labels if there are classes, to logits."""
+    inputs, labels = interface.image_inputs(image_shape, num_classes)
+    x = inputs["images"]
+    for filters in (width, 2 * width):
+        x = layers.LeakyReLU(0.2)(layers.Conv2D(filters, 4, 2, padding="same")(x))
+    x = layers.Flatten()(x)
+    logits = interface.projection_logits(x, labels, num_classes)
+    return keras.Model(inputs, logits)
