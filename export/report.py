@@ -10,7 +10,7 @@ import tempfile
 
 import numpy as np
 
-from keras_gans.device.sampler import BaseSampler
+from keras_gans.device.sampler import BaseSampler, SampleOptions
 from keras_gans.sampling import load
 
 NUM = 64  # pictures that are compared
@@ -53,7 +53,8 @@ def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
         sources = sampler.examples(NUM_FROM_PICTURES, exported.info.get("tile"))
         batches = [{"condition": one[None]} for one in sources]
     else:
-        latents, labels = sampler.latents(range(NUM), seed=1), sampler.labels(NUM, None)
+        latents = sampler.latents(range(NUM), SampleOptions(seed=1))
+        labels = sampler.labels(NUM, None)
         parts = np.split(np.arange(NUM), range(sampler.at_once, NUM, sampler.at_once))
         batches = [
             sampler.inputs(latents[part], None if labels is None else labels[part])

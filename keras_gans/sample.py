@@ -26,6 +26,7 @@ on where it was broken off, and --only=0:50 leaves the other shards to another m
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import sys
@@ -35,7 +36,7 @@ from absl import flags
 from keras_gans.cli.flags import define_checkpoint
 from keras_gans.cli.run import run_command
 from keras_gans.device import sampler as sampler_lib
-from keras_gans.device.sampler import BaseSampler
+from keras_gans.device.sampler import BaseSampler, SampleOptions
 from keras_gans.errors import UserError
 from keras_gans.sampling import shards
 from keras_gans.sampling.load import load
@@ -159,7 +160,7 @@ def _main(values: flags.FlagValues) -> None:
             if values[name].present:
                 raise UserError(f"--{name} is for --shards=; expected that beside it")
     try:
-        shift = [float(word) for word in values.shift]
+        shift = [float(word) for word in values.shift] or [0.0]
     except ValueError:
         shift = [math.nan]
     if len(shift) > 2 or not all(map(math.isfinite, shift)):
@@ -174,54 +175,49 @@ def _main(values: flags.FlagValues) -> None:
     truncation = sampler_lib.parse_truncation(values.truncation)
     mix = sampler_lib.parse_mix(values.mix)
     sampler = load(values.source, values.checkpoint)
-    label = sampler.label(values.label)
-    if any(walks):
-        if values.shards is not None:
+    options = SampleOptions(
+        seed=values.seed,
+        labels=sampler.label(values.label),
+        truncation=truncation,
+        shift=shift[0],
+        threshold=values.threshold,
+        codes={k: ends[0] for k, ends in codes.items()},
+        noise=values.noise,
+        mix=mix,
+    )
+    if values.shards is not None:
+        if any(walks):
             raise UserError("--shards: expected no walk beside it")
-        pictures = walk(
-            sampler,
-            values.num,
-            seed=values.seed,
-            label=label,
-            interpolate=values.interpolate,
-            shift=shift,
-            codes=codes,
-            truncation=truncation,
-            threshold=values.threshold,
-            noise=values.noise,
-            mix=mix,
-            rows=values.out.endswith(".png"),
+        _write_shards(sampler, values, options)
+        return
+    if any(walks):
+        last = dataclasses.replace(
+            options,
+            seed=values.seed if values.interpolate is None else values.interpolate,
+            shift=shift[-1],
+            codes={k: ends[-1] for k, ends in codes.items()},
         )
+        labels, classes = [options.labels], sampler.info["num_classes"]
+        if options.labels is None and classes:
+            every = any(walks[2:]) and values.out.endswith(".png")
+            labels = range(classes) if every else [0]
+        samples = walk(sampler, options, last, values.num, labels)
     else:
-        options = {
-            "truncation": truncation,
-            "shift": sum(shift),
-            "threshold": values.threshold,
-            "codes": {k: value for k, [value] in codes.items()},
-            "noise": values.noise,
-            "mix": mix,
-        }
-        if values.shards is not None:
-            _bulk(sampler, values, label, options)
-            return
-        pictures = sampler.sample(values.num, label, values.seed, **options)
-    about = sampler_lib.describe(sampler.info, seed=values.seed, label=label)
+        samples = sampler.draw(values.num, options)
+    about = sampler_lib.describe(sampler.info, seed=values.seed, label=options.labels)
     columns = values.num if any(walks[2:]) else None
-    sampler_lib.save(pictures, values.out, columns, about)
+    sampler_lib.save(samples, values.out, columns, about)
     print(f"wrote {values.out}")
 
 
-def _bulk(
-    sampler: BaseSampler, values: flags.FlagValues, label: int | None, options: dict
+def _write_shards(
+    sampler: BaseSampler, values: flags.FlagValues, options: SampleOptions
 ) -> None:
-    """Writes shards; options are keywords of `BaseSampler.make`."""
-    order = shards.Order(
-        values.num, values.shards, values.seed, label, options, values.format
-    )
+    plan = shards.ShardPlan(values.num, values.shards, options, values.format)
     if not values["out"].present:
         raise UserError("--shards: say which folder they go to: --out=FOLDER")
     only = shards.parse_only(values.only, values.shards)
-    shards.run(sampler, order, os.path.expanduser(values.out), only)
+    shards.run(sampler, plan, os.path.expanduser(values.out), only)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import hashlib
 import io
 import json
@@ -47,6 +48,58 @@ class SamplerError(ValueError):
     """The source, or what was asked of it, is wrong; the message says how."""
 
 
+@dataclasses.dataclass(frozen=True)
+class SampleOptions:
+    """Options of samples that a generator makes from noise.
+
+    Sample `i` is a function of the generator, these options and `i` alone.
+
+    Attributes:
+        seed: Seed of the latents, from 0 to 2**64 - 1.
+        labels: One class for all samples, or a class for each; in turn if None. Only
+            for a generator that takes labels.
+        truncation: Scale of the latents, or of the styles of a generator with styles
+            (StyleGAN2), towards their mean, from 0 to 1. Less variety for fewer bad
+            samples; 1 leaves them as they are. Styles also take a number a layer.
+        shift: Number added to every component of every latent.
+        threshold: Bound of normal latents, 0.1 or more; values beyond it are drawn
+            again (BigGAN's truncation trick).
+        codes: Continuous codes to set, {number: value}, for a generator that has
+            codes (InfoGAN); the other codes stay as they are drawn.
+        noise: Strength of the noise of a generator with styles, from 0 to 1.
+        mix: (seed, layer): from this layer on, counted from 0, styles are those of
+            the same samples of another seed. Only for a generator with styles.
+    """
+
+    seed: int = 0
+    labels: int | Sequence[int] | None = None
+    truncation: float | Sequence[float] = 1.0
+    shift: float = 0.0
+    threshold: float | None = None
+    codes: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    noise: float = 1.0
+    mix: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges that are the same for every generator.
+
+        Raises:
+            SamplerError: For a value out of range.
+        """
+        if not 0 <= self.seed < 2**64:
+            raise SamplerError(f"seed: expected 0 to 2**64 - 1, got {self.seed}")
+        truncation = np.asarray(self.truncation, np.float32)
+        if not ((truncation >= 0) & (truncation <= 1)).all():
+            raise SamplerError(f"truncation: expected 0 to 1, got {self.truncation}")
+        if not math.isfinite(self.shift):
+            raise SamplerError(f"shift: expected a finite number, got {self.shift}")
+        for number, value in self.codes.items():
+            if not math.isfinite(value):
+                raise SamplerError(f"code {number}: expected a finite number")
+        if not 0 <= self.noise <= 1:
+            raise SamplerError(f"noise: expected 0 to 1, got {self.noise}")
+
+
 def draw_latents(
     seed: int,
     indices: Sequence[int],
@@ -68,15 +121,13 @@ def draw_latents(
         float32 [len(indices), dim].
 
     Raises:
-        SamplerError: for a seed or a threshold out of range.
+        SamplerError: For a threshold out of range.
     """
     if threshold is not None and (distribution != "normal" or not threshold >= 0.1):
         raise SamplerError(
             f"threshold: expected 0.1 or more, and a generator from normal latents; "
             f"got {threshold}, and {distribution} ones"
         )
-    if not 0 <= seed < 2**64:
-        raise SamplerError(f"seed: expected 0 to 2**64 - 1, got {seed}")
     latents = np.empty((len(indices), dim), np.float32)
     for row, index in zip(latents, indices, strict=True):
         # Philox is a counter-based generator: each key has a stream of its own.
@@ -529,33 +580,33 @@ class BaseSampler:
         self,
         latents: np.ndarray,
         labels: np.ndarray | None = None,
-        options: Mapping[str, np.ndarray] | None = None,
+        extra: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Makes pictures from latents.
 
         Args:
             latents: float32 [num, latent_dim].
             labels: int32 [num] in 0..num_classes-1; None if it takes no label.
-            options: Those of `info["inputs"]` that are not to have their default, each
-                float [num, ...] or of fewer axes, the same for all pictures.
+            extra: Values in place of the defaults of `info["inputs"]`, by name; each
+                float [num, ...], or with fewer axes, the same for all samples.
 
         Returns:
             float32 [num, height, width, channels] in [-1, 1].
         """
-        return self.run(self.inputs(latents, labels, options))
+        return self.run(self.inputs(latents, labels, extra))
 
     def inputs(
         self,
         latents: np.ndarray,
         labels: np.ndarray | None = None,
-        options: Mapping[str, np.ndarray] | None = None,
+        extra: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, np.ndarray]:
         """Completes what `generate` takes to all inputs of the generator, by name."""
         inputs = {"latents": latents}
         if labels is not None:
             inputs["labels"] = labels
         for name, spec in self.info.get("inputs", {}).items():
-            value = (options or {}).get(name, spec["default"])
+            value = (extra or {}).get(name, spec["default"])
             shape = (len(latents), *spec["shape"])
             inputs[name] = np.broadcast_to(np.asarray(value, np.float32), shape)
         return inputs
@@ -666,193 +717,184 @@ class BaseSampler:
         noise: float = 1.0,
         mix: tuple[int, int] | None = None,
     ) -> np.ndarray:
-        """Draws pictures; the i-th depends on (seed, i, label) alone.
+        """Draw samples; the options of `SampleOptions` as keywords.
 
         Args:
-            num: How many.
-            labels: One class for all, or one for each; in turn if not given. Only for
-                a generator that takes labels.
-            seed: A whole number from 0 up.
-            truncation: In [0, 1]; latents are scaled towards their mean, 0. Less
-                variety for fewer bad pictures; 1 leaves them as they are. For a
-                generator with styles (StyleGAN2) these are, and there may be a number
-                for each of its layers.
-            shift: Added to every component of every latent.
-            threshold: 0.1 or more; values of normal latents beyond it are drawn again.
-                As truncation: less variety for fewer bad pictures.
-            codes: {number: value} of continuous codes to set, for a generator that has
-                some (InfoGAN); the others stay as they are drawn.
-            noise: Strength of the noise of a generator with styles; 0 turns it off.
-            mix: (seed, layer): from this layer on, counted from 0, styles are those of
-                the same pictures of another seed. For a generator with styles.
+            num: Number of samples.
+            labels: See `SampleOptions`, as for all that follow.
+            seed: Seed of the latents.
+            truncation: Scale of the latents or styles.
+            shift: Number added to the latents.
+            threshold: Bound of the latents.
+            codes: Continuous codes to set.
+            noise: Strength of the noise of a generator with styles.
+            mix: Seed of other styles, and the first layer that takes them.
 
         Returns:
             uint8 [num, height, width, channels].
 
         Raises:
-            SamplerError: for a number, label, seed, truncation, threshold or code out
-                of range.
+            SamplerError: For an option out of range, or one that the generator lacks.
+        """
+        options = SampleOptions(
+            seed=seed,
+            labels=labels,
+            truncation=truncation,
+            shift=shift,
+            threshold=threshold,
+            codes=codes or {},
+            noise=noise,
+            mix=mix,
+        )
+        return self.draw(num, options)
+
+    def draw(self, num: int, options: SampleOptions) -> np.ndarray:
+        """Draw samples 0 to num - 1.
+
+        Args:
+            num: Number of samples.
+            options: Options of all samples.
+
+        Returns:
+            uint8 [num, height, width, channels].
+
+        Raises:
+            SamplerError: For an option out of range, or one that the generator lacks.
         """
         if num < 1:
             raise SamplerError(f"num: expected at least 1, got {num}")
-        classes = self.labels(num, labels)
-        how = seed, truncation, shift, threshold, codes, noise, mix
-        pictures = []
-        for start in range(0, num, self.at_once):
-            chosen = range(start, min(start + self.at_once, num))
-            some = None if classes is None else classes[start : chosen.stop]
-            pictures.append(self.make(chosen, some, *how))
-        return np.concatenate(pictures)
+        self.labels(num, options.labels)
+        size = self.at_once
+        parts = (range(i, min(i + size, num)) for i in range(0, num, size))
+        return np.concatenate([self.make(part, options) for part in parts])
 
-    def make(
-        self,
-        numbers: Sequence[int],
-        labels: int | Sequence[int] | None = None,
-        seed: int = 0,
-        truncation: float | Sequence[float] = 1.0,
-        shift: float = 0.0,
-        threshold: float | None = None,
-        codes: Mapping[int, float] | None = None,
-        noise: float = 1.0,
-        mix: tuple[int, int] | None = None,
-    ) -> np.ndarray:
-        """Draws some of the pictures of `sample`, all at once.
+    def make(self, numbers: Sequence[int], options: SampleOptions) -> np.ndarray:
+        """Make the samples of some numbers, all at once.
 
         Args:
-            numbers: Which ones, from 0 up.
-            labels: One class for all, or one for each; if not given, in turn.
-            seed: This and the others as of `sample`.
-            truncation: See there.
-            shift: See there.
-            threshold: See there.
-            codes: See there.
-            noise: See there.
-            mix: See there.
+            numbers: Numbers of the samples, from 0 up.
+            options: Options of all samples.
 
         Returns:
             uint8 [len(numbers), height, width, channels].
 
         Raises:
-            SamplerError: as `sample`.
+            SamplerError: For an option out of range, or one that the generator lacks.
         """
-        if not math.isfinite(shift):
-            raise SamplerError(f"shift: expected a finite number, got {shift}")
-        self.check_takes(pictures=False)
+        latents = self.latents(numbers, options)
+        labels = options.labels
         if labels is None and self.info["num_classes"]:
             labels = np.asarray(numbers) % self.info["num_classes"]
-        classes = self.labels(len(numbers), labels)
-        latents = self.latents(numbers, seed, truncation, threshold)
-        latents = self.set_codes(latents + np.float32(shift), codes or {})
-        options = self.options(numbers, truncation, noise, mix, threshold, shift)
-        return to_uint8(self.generate(latents, classes, options))
+        elif np.ndim(labels):
+            labels = np.asarray(labels)[np.asarray(numbers)]
+        labels = self.labels(len(numbers), labels)
+        extra = self.extra_inputs(numbers, options)
+        return to_uint8(self.generate(latents, labels, extra))
 
-    def latents(
-        self,
-        indices: Sequence[int],
-        seed: int = 0,
-        truncation: float | Sequence[float] = 1.0,
-        threshold: float | None = None,
-    ) -> np.ndarray:
-        """Draws this generator's latents: float32 [len(indices), latent_dim]."""
-        self.check_takes(pictures=False)
-        scale = self._truncation(truncation)
-        dim, distribution = self.info["latent_dim"], self.info["latents"]
-        drawn = draw_latents(seed, indices, dim, distribution, threshold)
-        # Where there are styles, these are truncated: see `options`.
-        return drawn if self._layers() else drawn * scale
-
-    def options(
-        self,
-        indices: Sequence[int],
-        truncation: float | Sequence[float] = 1.0,
-        noise: float = 1.0,
-        mix: tuple[int, int] | None = None,
-        threshold: float | None = None,
-        shift: float | np.ndarray = 0.0,
-    ) -> dict[str, np.ndarray]:
-        """What `generate` takes beside latents and labels.
-
-        Args:
-            indices: The pictures' numbers.
-            truncation: This and the others as of `sample`.
-            noise: See there.
-            mix: See there.
-            threshold: See there.
-            shift: See there; or one for each picture, float [num, 1].
-
-        Returns:
-            The options of a generator with styles; {} for others.
+    def check(self, options: SampleOptions) -> None:
+        """Check options against what the generator has, but for labels.
 
         Raises:
-            SamplerError: for a value out of range, or one that the generator lacks.
+            SamplerError: For an option out of range, or one that the generator lacks.
         """
-        layers, scale = self._layers(), self._truncation(truncation)
+        self.check_takes(pictures=False)
+        name, layers = self.info["name"], self._layers()
+        shape = np.shape(options.truncation)
+        if shape and (not layers or shape != (layers,)):
+            raise SamplerError(
+                "truncation: expected one number"
+                + (f", or {layers}" if layers else "")
+                + f", got {len(options.truncation)}"
+            )
+        known = self.info.get("num_codes", 0)
+        for number in options.codes:
+            if not 0 <= number < known:
+                codes = f"codes 0 to {known - 1}" if known else "no codes"
+                raise SamplerError(f"code {number}: {name} has {codes}")
+        if not layers and (options.noise != 1 or options.mix):
+            raise SamplerError(
+                f"{name} has no styles, and no noise to change or layers to mix"
+            )
+        if options.noise != 1 and "noise" not in self.info["inputs"]:
+            raise SamplerError(f"{name} was trained without noise")
+        if options.mix and not 0 <= options.mix[1] < layers:
+            raise SamplerError(
+                f"mix: expected layer 0 to {layers - 1}, got {options.mix[1]}"
+            )
+
+    def latents(
+        self, numbers: Sequence[int], options: SampleOptions | None = None
+    ) -> np.ndarray:
+        """Draw the latents of some samples: float32 [len(numbers), latent_dim].
+
+        Args:
+            numbers: Numbers of the samples, from 0 up.
+            options: Options of all samples; the defaults if not given.
+
+        Raises:
+            SamplerError: For an option out of range, or one that the generator lacks.
+        """
+        options = options or SampleOptions()
+        self.check(options)
+        dim, distribution = self.info["latent_dim"], self.info["latents"]
+        latents = draw_latents(
+            options.seed, numbers, dim, distribution, options.threshold
+        )
+        if not self._layers():  # or else styles are truncated: see `extra_inputs`
+            latents = latents * np.asarray(options.truncation, np.float32)
+        return self.set_codes(latents + np.float32(options.shift), options.codes)
+
+    def extra_inputs(
+        self, numbers: Sequence[int], options: SampleOptions | None = None
+    ) -> dict[str, np.ndarray]:
+        """Collect the inputs of a generator with styles beside latents and labels.
+
+        Args:
+            numbers: Numbers of the samples, from 0 up.
+            options: Options of all samples; the defaults if not given.
+
+        Returns:
+            Values for `generate`, by name; {} for a generator without styles.
+
+        Raises:
+            SamplerError: For an option out of range, or one that the generator lacks.
+        """
+        options = options or SampleOptions()
+        self.check(options)
+        layers = self._layers()
         if not layers:
-            if noise != 1 or mix:
-                raise SamplerError(
-                    f"{self.info['name']} has no styles, and no noise to change or "
-                    "layers to mix"
-                )
             return {}
-        if not 0 <= noise <= 1:
-            raise SamplerError(f"noise: expected 0 to 1, got {noise}")
-        options = {"truncation": scale}
+        extra = {"truncation": np.asarray(options.truncation, np.float32)}
         if "noise" in self.info["inputs"]:
-            options["noise"] = np.float32(noise)
-        elif noise != 1:
-            raise SamplerError(f"{self.info['name']} was trained without noise")
-        if mix:
-            seed, layer = mix
-            if not 0 <= layer < layers:
-                raise SamplerError(
-                    f"mix: expected layer 0 to {layers - 1}, got {layer}"
-                )
-            others = self.latents(indices, seed, 1.0, threshold)
-            options["mixed_latents"] = others + np.float32(shift)
-            options["mix"] = (np.arange(layers) >= layer).astype(np.float32)
-        return options
+            extra["noise"] = np.float32(options.noise)
+        if options.mix:
+            seed, layer = options.mix
+            mixed = SampleOptions(
+                seed, shift=options.shift, threshold=options.threshold
+            )
+            extra["mixed_latents"] = self.latents(numbers, mixed)
+            extra["mix"] = (np.arange(layers) >= layer).astype(np.float32)
+        return extra
 
     def _layers(self) -> int:
         """How many styles a picture has; 0 for a generator without."""
         found = self.info.get("inputs", {}).get("truncation")
         return found["shape"][0] if found else 0
 
-    def _truncation(self, values: float | Sequence[float]) -> np.ndarray:
-        """Checks truncation: float32 [], or [layers]."""
-        result, layers = np.asarray(values, np.float32), self._layers()
-        if result.shape not in ((), (layers,)) or (layers == 0 and result.shape):
-            raise SamplerError(
-                "truncation: expected one number"
-                + (f", or {layers}" if layers else "")
-                + f", got {len(result)}"
-            )
-        if not ((result >= 0) & (result <= 1)).all():
-            raise SamplerError(f"truncation: expected 0 to 1, got {values}")
-        return result
-
     def set_codes(
         self, latents: np.ndarray, codes: Mapping[int, float | np.ndarray]
     ) -> np.ndarray:
-        """Sets continuous codes, which are the last of the latents.
+        """Set continuous codes, which are the last of the latents.
 
         Args:
             latents: float32 [num, latent_dim]; changed in place.
-            codes: {number: value, or float [num]}.
+            codes: {number: value, or float [num]} of codes that the generator has.
 
         Returns:
             The latents.
-
-        Raises:
-            SamplerError: for a code that the generator does not have.
         """
-        known = self.info.get("num_codes", 0)
         for number, value in codes.items():
-            if not 0 <= number < known:
-                what = f"codes 0 to {known - 1}" if known else "no codes"
-                raise SamplerError(f"code {number}: {self.info['name']} has {what}")
-            if not np.isfinite(value).all():
-                raise SamplerError(f"code {number}: expected a finite number")
-            latents[:, number - known] = value
+            latents[:, number - self.info["num_codes"]] = value
         return latents
 
     def label(self, word: str | None) -> int | None:
@@ -1183,17 +1225,17 @@ def main(argv: list[str] | None = None) -> int:
         codes = {k: value for k, (value,) in codes.items()}
         sampler = Sampler(args.path, args.threads)
         label = sampler.label(args.label)
-        pictures = sampler.sample(
-            args.num,
-            label,
-            args.seed,
-            parse_truncation(args.truncation.split(",")),
-            args.shift,
-            args.threshold,
-            codes,
-            args.noise,
-            parse_mix(args.mix),
+        options = SampleOptions(
+            seed=args.seed,
+            labels=label,
+            truncation=parse_truncation(args.truncation.split(",")),
+            shift=args.shift,
+            threshold=args.threshold,
+            codes=codes,
+            noise=args.noise,
+            mix=parse_mix(args.mix),
         )
+        pictures = sampler.draw(args.num, options)
         about = describe(sampler.info, seed=args.seed, label=label)
         save(pictures, args.out, about=about)
     except SamplerError as error:

@@ -54,8 +54,8 @@ class Vitals:
         self._latents = None
         self._classes = np.zeros(len(real), int)
         if "condition_shape" not in sampler.info:
-            self._latents = sampler.latents(numbers, seed=0)
-            self._options = sampler.options(numbers)
+            self._latents = sampler.latents(numbers)
+            self._extra = sampler.extra_inputs(numbers)
         if sampler.info.get("num_classes") and not sampler.info["num_codes"]:
             self._classes = np.asarray(self._labels)
         whole = np.zeros(len(real), int)
@@ -90,7 +90,7 @@ class Vitals:
             labels = np.arange(len(self._latents)) % self._sampler.info["num_classes"]
         elif self._sampler.info["num_classes"]:
             labels = self._labels
-        return self._sampler.generate(self._latents, labels, self._options)
+        return self._sampler.generate(self._latents, labels, self._extra)
 
 
 def _mean_distance(pictures: np.ndarray, classes: np.ndarray) -> float:

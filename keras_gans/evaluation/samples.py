@@ -76,7 +76,7 @@ def open_samples(
     if sampler is not None:
         if tuple(sampler.info["image_shape"][:2]) == (1, 1):
             raise UserError(f"{options.source} draws points, not pictures")
-        sampler.latents([0], options.seed)  # checks the seed
+        sampler.check(sampler_lib.SampleOptions(options.seed))
         return SampledPictures(sampler, options.num, options.seed)
     side = common_side(options.source)
     source = data.open_source(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_gans.device.sampler import BaseSampler
+from keras_gans.device.sampler import BaseSampler, SampleOptions
 
 CHUNK = 256  # real pictures looked at at once; a generator makes `at_once`
 
@@ -73,7 +73,7 @@ class SampledPictures:
 
     def __init__(self, sampler: BaseSampler, num: int, seed: int):
         """Makes none yet."""
-        self._sampler, self._seed, self.num = sampler, seed, num
+        self._sampler, self._options, self.num = sampler, SampleOptions(seed), num
         self.title = "samples"
         self.image_shape = tuple(sampler.info["image_shape"])
         self.class_names = tuple(map(str, sampler.info["class_names"]))
@@ -93,4 +93,4 @@ class SampledPictures:
         classes, labels = self._sampler.info["num_classes"], None
         if classes:
             labels = np.asarray(numbers, np.int32) % classes
-        return self._sampler.make(numbers, labels, self._seed), labels
+        return self._sampler.make(numbers, self._options), labels

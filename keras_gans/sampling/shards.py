@@ -20,7 +20,7 @@ from typing import Any
 
 from keras_gans.backend import find_tensorflow
 from keras_gans.device import sampler as sampler_lib
-from keras_gans.device.sampler import BaseSampler
+from keras_gans.device.sampler import BaseSampler, SampleOptions
 from keras_gans.errors import UserError
 from keras_gans.recipes.config import differences
 
@@ -29,23 +29,19 @@ AHEAD = 2  # batches that wait for being encoded and written
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
-    """What is to be made.
+class ShardPlan:
+    """Plan of a set of shards.
 
     Attributes:
-        num: Pictures in all.
-        shards: Files in all; they differ by one picture at most.
-        seed: Of the latents.
-        label: The class of all; None for all classes in turn.
-        options: The other keywords of `BaseSampler.make`.
+        num: Number of samples in all.
+        shards: Number of files; their sizes differ by one sample at most.
+        options: Options of all samples; one class for all, or all classes in turn.
         format: One of `WRITERS`.
     """
 
     num: int
     shards: int
-    seed: int = 0
-    label: int | None = None
-    options: dict = dataclasses.field(default_factory=dict)
+    options: SampleOptions = SampleOptions()
     format: str = "tfrecord"
 
     def __post_init__(self) -> None:
@@ -69,14 +65,26 @@ class Order:
         """A shard's file name."""
         return f"samples-{shard:05d}-of-{self.shards:05d}.{self.format}"
 
+    def manifest(self) -> dict:
+        """Return what the folder's `shards.json` holds of this plan."""
+        options = dataclasses.asdict(self.options)
+        return {
+            "num": self.num,
+            "shards": self.shards,
+            "seed": options.pop("seed"),
+            "label": options.pop("labels"),
+            "options": options,
+            "format": self.format,
+        }
 
-def run(sampler: BaseSampler, order: Order, out: str, only: range) -> None:
+
+def run(sampler: BaseSampler, plan: ShardPlan, out: str, only: range) -> None:
     """Makes shards; those that are there stay as they are.
 
     Args:
         sampler: The generator, from noise.
-        order: What to make.
-        out: A folder, which may hold shards of the same order.
+        plan: Plan of the shards.
+        out: A folder, which may hold shards of the same plan.
         only: Which shards.
 
     Raises:
@@ -86,31 +94,30 @@ def run(sampler: BaseSampler, order: Order, out: str, only: range) -> None:
     sampler.check_takes(pictures=False)
     if sampler.info["image_shape"][-1] not in (1, 3):
         raise UserError(f"{sampler.info['name']} makes points; --shards is of pictures")
-    how = {"labels": order.label, "seed": order.seed, **order.options}
-    sampler.make([0], **how)  # what is wrong with the order, before a file is made
-    _begin(sampler, order, out)
+    sampler.make([0], plan.options)  # a mistake shows before a file is made
+    _begin(sampler, plan, out)
     there = 0
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for shard in only:
-            path = os.path.join(out, order.name(shard))
+            path = os.path.join(out, plan.name(shard))
             if os.path.isfile(path):
                 there += 1
                 continue
-            start, numbers = time.monotonic(), order.numbers(shard)
-            encoded = _encoded(sampler, order, numbers, how, pool)
-            _write_shard(path, order.format, encoded)
+            start, numbers = time.monotonic(), plan.numbers(shard)
+            encoded = _encoded(sampler, plan, numbers, pool)
+            _write_shard(path, plan.format, encoded)
             rate = len(numbers) / (time.monotonic() - start)
             print(f"{path}: {len(numbers)} pictures, {rate:.0f}/s", flush=True)
     made = len(only) - there
     were = f" ({there} were there)" if there else ""
-    print(f"made {made} of {order.shards} shards{were}", flush=True)
+    print(f"made {made} of {plan.shards} shards{were}", flush=True)
 
 
-def _begin(sampler: BaseSampler, order: Order, out: str) -> None:
+def _begin(sampler: BaseSampler, plan: ShardPlan, out: str) -> None:
     """Makes the folder and says in it what its shards are, or checks that."""
     about = sampler_lib.describe(sampler.info)
     export = {key: sampler.info.get(key) for key in ("quantization", "watermark")}
-    manifest = {**about, **export, **dataclasses.asdict(order)}
+    manifest = {**about, **export, **plan.manifest()}
     manifest = json.loads(json.dumps(manifest))  # as it is read back
     path = os.path.join(out, MANIFEST)
     if os.path.isfile(path):
@@ -147,17 +154,17 @@ def _read(path: str) -> dict:
 
 
 def _encoded(
-    sampler: BaseSampler, order: Order, numbers: range, how: dict, pool: Any
+    sampler: BaseSampler, plan: ShardPlan, numbers: range, pool: Any
 ) -> Iterator[tuple[int, int | None, bytes]]:
     """Yields (number, label, PNG) in order; encodes while the next batch is made."""
     waiting: list[list] = []
-    classes = sampler.info["num_classes"]
-    about = sampler_lib.describe(sampler.info, seed=order.seed)
+    classes, only_label = sampler.info["num_classes"], plan.options.labels
+    about = sampler_lib.describe(sampler.info, seed=plan.options.seed)
 
     def label_of(number):
         if not classes:
             return None
-        return number % classes if order.label is None else order.label
+        return number % classes if only_label is None else only_label
 
     def encode(number, picture):
         label = label_of(number)
@@ -166,7 +173,7 @@ def _encoded(
 
     for i in range(0, len(numbers), sampler.at_once):
         batch = numbers[i : i + sampler.at_once]
-        pictures = sampler.make(batch, **how)
+        pictures = sampler.make(batch, plan.options)
         waiting.append(
             [pool.submit(encode, *pair) for pair in zip(batch, pictures, strict=True)]
         )

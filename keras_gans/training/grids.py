@@ -98,7 +98,7 @@ class ScatterPlot(SampleGrid):
 
     def _sheet(self, step: int) -> np.ndarray:
         modes, stddev = self._mixture.modes, self._mixture.stddev
-        latents = self._sampler.latents(range(self.NUM), seed=0)
+        latents = self._sampler.latents(range(self.NUM))
         points = self._sampler.generate(latents, None)
         found = modes_covered(points.reshape(-1, 2), modes, stddev)
         self._recorder.line(step, found)

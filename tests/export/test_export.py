@@ -133,6 +133,23 @@ def test_threshold_draws_again_what_lies_beyond_it():
             draw(3, range(2), 5, law, threshold)
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"seed": -1}, "seed: expected 0 to"),
+        ({"seed": 2**64}, "seed: expected 0 to"),
+        ({"truncation": [0.5, 1.5]}, "truncation: expected 0 to 1"),
+        ({"truncation": np.nan}, "truncation: expected 0 to 1"),
+        ({"shift": np.inf}, "shift: expected a finite number"),
+        ({"codes": {1: np.nan}}, "code 1: expected a finite number"),
+        ({"noise": 1.5}, "noise: expected 0 to 1"),
+    ],
+)
+def test_options_out_of_range_are_said_before_a_generator_is_asked(options, message):
+    with pytest.raises(sampler_lib.SamplerError, match=message):
+        sampler_lib.SampleOptions(**options)
+
+
 def test_codes_of_infogan_are_set_and_swept(smoke_run, tmp_path, capsys):
     workdir = smoke_run("infogan")
     sampler = load.load(str(workdir / "export" / "generator.tflite"))
@@ -316,7 +333,7 @@ def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys)
     assert err == "" and "| generator_int8.tflite |" in out
     rows = {r["file"]: r for r in json.loads((run / "export/report.json").read_text())}
     sampler = load.load(str(run))
-    latents = sampler.latents(range(64), seed=1)
+    latents = sampler.latents(range(64), sampler_lib.SampleOptions(seed=1))
     labels = sampler.labels(64, None)
     expected = sampler.generate(latents, labels)
     # Errors are relative to what the untrained stylegan2 makes before it is cut off.

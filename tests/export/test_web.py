@@ -118,7 +118,7 @@ def settled(page):
 def test_same_latents_give_the_same_picture_as_python(name, visit):
     run, page, said = visit(name)
     sampler = load.load(str(run / "export" / "generator.tflite"))
-    latents = sampler.latents(range(3), seed=5)
+    latents = sampler.latents(range(3), sampler_lib.SampleOptions(seed=5))
     labels = sampler.labels(3, None)
     expected = sampler.generate(latents, labels)
     for i in range(3):

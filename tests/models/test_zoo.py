@@ -13,6 +13,7 @@ import tensorflow as tf
 from harness import ROOT, smoke_model, variables_of
 
 from keras_gans import engine, zoo
+from keras_gans.device.sampler import SampleOptions
 from keras_gans.models.esrgan import ESRGAN
 from keras_gans.models.rsgan import RSGAN
 from keras_gans.models.sngan import SNGAN
@@ -169,7 +170,7 @@ def test_exports_agree_with_keras_on_random_latents(zoo_name, smoke_run):
         shape = 16, *keras_sampler.info["condition_shape"]
         inputs = {"condition": rng.uniform(-1, 1, shape).astype(np.float32)}
     else:
-        latents = keras_sampler.latents(range(64), seed=11)
+        latents = keras_sampler.latents(range(64), SampleOptions(seed=11))
         inputs = keras_sampler.inputs(latents, keras_sampler.labels(64, None))
     expected = keras_sampler.run(inputs)
     assert np.isfinite(expected).all() and np.abs(expected).max() <= 1

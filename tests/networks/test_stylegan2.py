@@ -10,7 +10,7 @@ from PIL import Image
 from keras_gans import engine, sample
 from keras_gans.core import penalties
 from keras_gans.device import sampler as sampler_lib
-from keras_gans.device.sampler import SamplerError
+from keras_gans.device.sampler import SampleOptions, SamplerError
 from keras_gans.networks import stylegan2
 from keras_gans.recipes import config
 from keras_gans.sampling import keras_sampler as building
@@ -150,7 +150,7 @@ def test_styles_are_mixed_from_a_layer_on():
 
 
 def sampled(sampler, **options):
-    latents = sampler.latents(range(3), seed=1)
+    latents = sampler.latents(range(3), SampleOptions(seed=1))
     return sampler.generate(latents, sampler.labels(3, [0, 1, 2]), options)
 
 
@@ -176,7 +176,7 @@ def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run)
     for source in ("", "export/saved_model", "export/generator.tflite"):
         sampler = load.load(str(workdir / source))
         labels = sampler.labels(3, [0, 1, 2])
-        other = sampler.latents(range(3), seed=2)
+        other = sampler.latents(range(3), SampleOptions(seed=2))
         count = sampler.info["inputs"]["mix"]["shape"][0]
         plain = sampled(sampler)
         swapped = sampled(sampler, mixed_latents=other, mix=1.0)

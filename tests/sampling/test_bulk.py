@@ -91,13 +91,33 @@ def test_any_machine_makes_the_same_shard(form, source, tmp_path, capsys):
 
 
 def test_shards_differ_by_a_picture_at_most():
-    order = shards.Order(num=1_000_003, shards=7)
-    parts = [order.numbers(i) for i in range(7)]
+    plan = shards.ShardPlan(num=1_000_003, shards=7)
+    parts = [plan.numbers(i) for i in range(7)]
     assert [n for part in parts for n in (part[0], part[-1] + 1)][1:-1] == [
         n for part in parts[1:] for n in (part[0], part[0])
     ]
     assert (parts[0][0], parts[-1][-1]) == (0, 1_000_002)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_manifest_is_what_earlier_versions_wrote():
+    """A folder begun by an earlier version can be completed."""
+    options = sampler_lib.SampleOptions(7, 4, truncation=0.7, codes={0: 0.5})
+    assert shards.ShardPlan(12, 4, options, "tar").manifest() == {
+        "num": 12,
+        "shards": 4,
+        "seed": 7,
+        "label": 4,
+        "options": {
+            "truncation": 0.7,
+            "shift": 0.0,
+            "threshold": None,
+            "codes": {0: 0.5},
+            "noise": 1.0,
+            "mix": None,
+        },
+        "format": "tar",
+    }
 
 
 def test_a_broken_shard_leaves_no_file(source, tmp_path, monkeypatch):
@@ -140,11 +160,11 @@ def test_a_disk_that_cannot_be_written_is_one_line(form, source, tmp_path, monke
 
 
 def test_marked_and_plain_pictures_are_not_mixed(source, tmp_path):
-    sampler, order = load.load(source), shards.Order(num=4, shards=2)
-    shards.run(sampler, order, str(tmp_path / "many"), range(1))
+    sampler, plan = load.load(source), shards.ShardPlan(num=4, shards=2)
+    shards.run(sampler, plan, str(tmp_path / "many"), range(1))
     sampler.info = sampler.info | {"watermark": True}
     with pytest.raises(UserError, match="watermark: nothing -> true"):
-        shards.run(sampler, order, str(tmp_path / "many"), range(1, 2))
+        shards.run(sampler, plan, str(tmp_path / "many"), range(1, 2))
 
 
 def test_only_a_few_pictures_wait_to_be_written(source):
@@ -157,8 +177,8 @@ def test_only_a_few_pictures_wait_to_be_written(source):
             made.append(number)
             return type("Done", (), {"result": lambda self: number})()
 
-    order = shards.Order(num=2000, shards=1)
-    encoded = shards._encoded(sampler, order, order.numbers(0), {"seed": 0}, Pool())
+    plan = shards.ShardPlan(num=2000, shards=1)
+    encoded = shards._encoded(sampler, plan, plan.numbers(0), Pool())
     for number, got in enumerate(encoded):
         assert got == number
         assert len(made) <= number + (shards.AHEAD + 1) * sampler.at_once + 1
@@ -216,11 +236,11 @@ def test_folders_of_something_else_are_refused(source, tmp_path, capsys):
 
 
 def test_points_and_pictures_from_pictures_have_no_shards(tmp_path):
-    order = shards.Order(num=4, shards=1)
+    plan = shards.ShardPlan(num=4, shards=1)
     points = type("Points", (sampler_lib.BaseSampler,), {})()
     points.info = {"name": "ring", "image_shape": [1, 1, 2]}
     with pytest.raises(UserError, match="makes points"):
-        shards.run(points, order, str(tmp_path / "many"), range(1))
+        shards.run(points, plan, str(tmp_path / "many"), range(1))
     points.info["condition_shape"] = [8, 8, 3]
     with pytest.raises(sampler_lib.SamplerError, match="from pictures"):
-        shards.run(points, order, str(tmp_path / "many"), range(1))
+        shards.run(points, plan, str(tmp_path / "many"), range(1))

@@ -328,7 +328,7 @@ for i, png in enumerate(signatures["png"](files=files)["png"].numpy()):
 
 @ONE_RUN
 def test_sampler_translates_alone_without_tensorflow(smoke_run, tmp_path):
-    shutil.copy(ROOT / "export" / "sampler.py", tmp_path)
+    shutil.copy(ROOT / "keras_gans" / "device" / "sampler.py", tmp_path)
     tflite = smoke_run("pix2pix") / "export" / "generator.tflite"
     shutil.copy(tflite, tmp_path)
     (tmp_path / "given").mkdir()
