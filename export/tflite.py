@@ -154,6 +154,7 @@ def convert(
     import tensorflow as tf
 
     from keras_gans.backend import no_stderr
+    from keras_gans.engine import keras_private
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
         saved_model_path, signature_keys=["generate"]
@@ -161,9 +162,7 @@ def convert(
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if quantization != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        # A scale for each output of a dense layer is more than the weights of a first
-        # layer, which has few inputs and thousands of outputs.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+        keras_private.share_dense_scales(converter)
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if quantization == "int8":

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_gans.engine import keras_private
 from keras_gans.engine.tensorflow import CompiledStep
 
 TIMES = 4  # products in a measurement of a device's peak
@@ -94,7 +95,8 @@ def _operations(graph: Any):
         todo += [*op.control_inputs, *(x.op for x in op.inputs)]
         yield op
         if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            yield from _operations(graph._get_function(op.get_attr("f").name).graph)
+            name = op.get_attr("f").name
+            yield from _operations(keras_private.function_graph(graph, name))
 
 
 def _flop(op: Any) -> float:

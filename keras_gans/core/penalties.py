@@ -14,6 +14,7 @@ from keras import Model, Variable, layers, ops
 
 from keras_gans import engine
 from keras_gans.core.hparams import Hparams
+from keras_gans.engine.keras_private import flatten_layers
 from keras_gans.errors import UserError
 
 Tensor = Any
@@ -233,7 +234,7 @@ def check_network(discriminator: Model) -> None:
     Raises:
         UserError: if it has batch normalisation, which mixes the images of a batch.
     """
-    for layer in discriminator._flatten_layers():
+    for layer in flatten_layers(discriminator):
         if isinstance(layer, layers.BatchNormalization):
             raise UserError(
                 "a gradient penalty is for each picture, and batch normalisation in "

@@ -22,7 +22,7 @@ import keras
 from jax import numpy as jnp
 from keras import ops
 
-from keras_gans.engine import kernels, tracing
+from keras_gans.engine import keras_private, kernels, tracing
 
 NAME = "JAX"
 Logs = dict[str, jax.Array]
@@ -198,11 +198,8 @@ def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -
     return jax.lax.cond(due, partial(alone, fn), partial(alone, otherwise))
 
 
-class Model(keras.Model):
-    """A model whose `train_step(batch)` reads and assigns variables, for `fit`.
-
-    `_get_jax_state` and the pair (state, iterator) are those of Keras 3.15's own `fit`.
-    """
+class Model(keras_private.StateInVariables, keras.Model):
+    """A model whose `train_step(batch)` reads and assigns variables, for `fit`."""
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes what `fit` calls for each batch."""
@@ -214,12 +211,6 @@ class Model(keras.Model):
                 return {k: v[0] for k, v in logs.items()}, state
 
             self.train_function = one
-
-    def _get_jax_state(self, optimizer_variables: bool = False, **kinds: bool) -> tuple:
-        """Nothing in training, where variables hold their values between two calls."""
-        if optimizer_variables:
-            return (), (), (), ()
-        return super()._get_jax_state(**kinds)
 
 
 def all_variables(model: keras.Model) -> list[keras.Variable]:

@@ -1,9 +1,15 @@
 """Private names of Keras and TensorFlow, each with the reason for its use.
 
-`tests/engine/test_compiled.py` fails with a clear message when one of them is gone.
+No other file of the package uses such a name. `tests/test_keras_private.py` holds that,
+and fails with a clear message when a name is gone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
 
 
 def is_compiling() -> bool:
@@ -16,3 +22,98 @@ def is_compiling() -> bool:
     from tensorflow.python.ops import control_flow_util
 
     return control_flow_util.GraphOrParentsInXlaContext(ops.get_default_graph())
+
+
+class NoSymbolicBuild:
+    """Mixin of a TensorFlow model that is built before `fit`.
+
+    Keras's `fit` would trace the model once more on symbolic inputs, and would sum the
+    batch sizes of several hosts for that. No public option turns this off.
+    """
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing; the model is built."""
+
+
+class StateInVariables:
+    """Mixin of a JAX model whose variables hold their values between two steps.
+
+    Keras's `fit` would take the values out of the variables for the whole of an epoch.
+    Callbacks could not read them then, and the engine's steps assign them themselves.
+    The pair (state, iterator) of `make_train_function` goes with this name.
+    """
+
+    def _get_jax_state(self, optimizer_variables: bool = False, **kinds: bool) -> tuple:
+        """Return nothing in training, and Keras's own state elsewhere."""
+        if optimizer_variables:
+            return (), (), (), ()
+        return super()._get_jax_state(**kinds)
+
+
+def sum_no_gradients(optimizer: keras.optimizers.Optimizer) -> None:
+    """Keep an optimizer from summing gradients over TensorFlow's replicas.
+
+    The engine sums them first: Keras would sum after it clips, and after it looks for
+    overflows. No public option turns the sum off.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner._all_reduce_sum_gradients = list
+
+
+def flatten_layers(network: keras.Layer) -> list[keras.Layer]:
+    """Return a network and all layers in it, at any depth.
+
+    The public `Model.layers` holds direct members alone, and a layer that consists of
+    other layers has no public list of them.
+    """
+    return network._flatten_layers()
+
+
+def calls_in_order(network: keras.Model) -> list[Any]:
+    """Return the nodes of a functional model, each after those that it depends on.
+
+    A node is one call of an operation. Keras has no public list of the calls.
+    """
+    by_depth = network._nodes_by_depth
+    return [
+        node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]
+    ]
+
+
+def replace_forward(network: keras.Model, forward: Callable) -> None:
+    """Replace the function that runs the calls of a functional model.
+
+    Subclassing would do too, but networks are functions that return a plain
+    `keras.Model`, and hold others.
+
+    Args:
+        network: Functional model.
+        forward: Function of (inputs, operation_fn) that returns the outputs, in the
+            structure of `network.output`. `operation_fn` adds the call's context, as
+            `training`, to an operation.
+    """
+    network._run_through_graph = forward
+
+
+def function_graph(graph: Any, name: str) -> Any:
+    """Return the body of a function that a TensorFlow graph calls.
+
+    The public graph definition names the function, without the shapes in its body.
+
+    Args:
+        graph: Graph that holds the call.
+        name: Name of the function.
+    """
+    return graph._get_function(name).graph
+
+
+def share_dense_scales(converter: Any) -> None:
+    """Let LiteRT's converter quantize a dense layer with one scale for all outputs.
+
+    A scale for each output is more than the weights of a first layer, which has few
+    inputs and thousands of outputs. The converter has no public option for this.
+
+    Args:
+        converter: `tf.lite.TFLiteConverter`.
+    """
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True

@@ -17,6 +17,7 @@ import keras
 from keras import layers, tree
 
 from keras_gans import engine
+from keras_gans.engine import keras_private
 
 Tensor = Any
 
@@ -36,15 +37,14 @@ def remat(network: keras.Model) -> None:
             remat(layer)
     segments = _segments(network)
 
-    # Keras's own runs all nodes in turn; inputs and outputs are the same.
     def run(inputs: Any, operation_fn: Callable = lambda op: op) -> Any:
         tensors = dict(zip(map(id, network.inputs), tree.flatten(inputs), strict=True))
         for segment in segments:
             segment(tensors, operation_fn)
         outputs = [tensors[id(x)] for x in network.outputs]
-        return tree.pack_sequence_as(network._outputs_struct, outputs)
+        return tree.pack_sequence_as(network.output, outputs)
 
-    network._run_through_graph = run
+    keras_private.replace_forward(network, run)
 
 
 class _Segment:
@@ -91,10 +91,7 @@ class _Segment:
 
 
 def _segments(network: keras.Model) -> list[_Segment]:
-    by_depth = network._nodes_by_depth
-    nodes = [
-        node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]
-    ]
+    nodes = keras_private.calls_in_order(network)
     nodes = [node for node in nodes if node.operation and not node.is_input]
     size = math.ceil(math.sqrt(len(nodes)))
     groups = []

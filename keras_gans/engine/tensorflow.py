@@ -12,18 +12,14 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gans.engine import faults, kernels, tracing
-from keras_gans.engine.keras_private import is_compiling
+from keras_gans.engine import faults, keras_private, kernels, tracing
 
 NAME = "TensorFlow"
 set_random_seed = keras.utils.set_random_seed
 
 
-class Model(keras.Model):
+class Model(keras_private.NoSymbolicBuild, keras.Model):
     """A Keras model with a `train_step` of its own, built before `fit`."""
-
-    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: it is built, and Keras would sum a batch over several hosts."""
 
     def make_train_function(self, force: bool = False) -> None:
         """Make what `fit` calls for each batch."""
@@ -56,9 +52,7 @@ def apply(
     if num_replicas() > 1:
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        # Keras's optimizers sum after they clip, and after they look for overflows.
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        inner._all_reduce_sum_gradients = list
+        keras_private.sum_no_gradients(optimizer)
     optimizer.apply(gradients, variables)
     return tf.linalg.global_norm(gradients)
 
@@ -389,7 +383,9 @@ def conv(x: tf.Tensor, kernel: tf.Tensor, groups: int) -> tf.Tensor:
     Some CPUs lack TensorFlow's gradients of it: there they are those of a convolution
     for each group.
     """
-    native = groups == 1 or is_compiling() or has_grouped_gradients(x.dtype)
+    native = (
+        groups == 1 or keras_private.is_compiling() or has_grouped_gradients(x.dtype)
+    )
     return (_conv if native else _group_by_group)(x, kernel)
 
 
@@ -449,7 +445,7 @@ def double(x: tf.Tensor, interpolation: str) -> tf.Tensor:
 
 def synchronize(model: keras.Model) -> None:
     """Gives batch normalisation the statistics of all devices."""
-    for layer in model._flatten_layers():
+    for layer in keras_private.flatten_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
 
@@ -470,7 +466,7 @@ def device_name() -> str:
 
 def current_kernels() -> kernels.Kernels:
     """The computations to choose in what is traced, or run eagerly, right now."""
-    return kernels.choose("tensorflow", device_kind(), is_compiling())
+    return kernels.choose("tensorflow", device_kind(), keras_private.is_compiling())
 
 
 def machine() -> str:

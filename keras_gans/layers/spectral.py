@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import Model, initializers, layers, ops
+from keras import Model, Variable, initializers, layers, ops
+
+from keras_gans.engine.keras_private import flatten_layers
 
 Tensor = Any
 
@@ -25,16 +27,18 @@ class SpectralNormalization:
         """Makes the kernel, and the singular vectors that the iteration improves."""
         super().build(input_shape)
         rows, columns = self._matrix().shape
-        for name, size in (("u", columns), ("v", rows)):
-            weight = self.add_weight(
-                (size,),
-                initializers.RandomNormal(),
-                trainable=False,
-                aggregation="only_first_replica",
-                name=name,
-            )
-            setattr(self, f"_{name}", weight)
+        self._u = self._add_vector("u", columns)
+        self._v = self._add_vector("v", rows)
         self.iterate()
+
+    def _add_vector(self, name: str, size: int) -> Variable:
+        return self.add_weight(
+            (size,),
+            initializers.RandomNormal(),
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
 
     def iterate(self) -> None:
         """One step of the power iteration: v = W u, u = W' v, both of length 1."""
@@ -52,7 +56,7 @@ class SpectralNormalization:
         return ops.cast(kernel, self.compute_dtype)
 
     def _weight(self):
-        return self._kernel
+        return self.kernel
 
     def _matrix(self):
         kernel = ops.cast(self._weight().value, "float32")
@@ -91,11 +95,11 @@ class SNEmbedding(SpectralNormalization, layers.Embedding):
         return ops.take(self.normalized_kernel(), inputs, axis=0)
 
     def _weight(self):
-        return self._embeddings
+        return self.embeddings
 
 
 def power_iteration(network: Model) -> None:
     """Takes one step of the power iteration in each layer that has one and learns."""
-    for layer in network._flatten_layers():
+    for layer in flatten_layers(network):
         if isinstance(layer, SpectralNormalization) and layer.trainable:
             layer.iterate()

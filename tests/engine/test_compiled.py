@@ -15,7 +15,7 @@ from keras import ops
 from three_steps import NO_DROPOUT, PLAIN
 
 from keras_gans import engine, strategies, train
-from keras_gans.engine import devices, faults, keras_private, kernels
+from keras_gans.engine import devices, faults, kernels
 from keras_gans.engine import tensorflow as engine_tensorflow
 from keras_gans.engine.tensorflow import CompiledStep
 from keras_gans.layers import convolution, resampling
@@ -322,22 +322,6 @@ def test_error_that_hides_another_names_the_first():
 )  # fmt: skip
 def test_operation_is_named(text, operation):
     assert f"({operation}" in faults.describe_compilation(text)
-
-
-def test_names_that_are_not_public_are_there():
-    seen = []
-
-    @tf.function(jit_compile=True)
-    def compiled(x):
-        seen.append(keras_private.is_compiling())
-        return tf.cond(x > 0, lambda: seen.append(keras_private.is_compiling()) or x,
-                       lambda: x)  # fmt: skip
-
-    compiled(tf.constant(1.0))
-    reason = "TensorFlow no longer says that XLA compiles: see engine/keras_private.py"
-    assert seen == [True, True], reason
-    assert not keras_private.is_compiling(), reason
-    assert not tf.function(keras_private.is_compiling)(), reason
 
 
 @pytest.mark.parametrize(
