@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# First words of the lines of TensorFlow's messages that trace the user's code.
+TRACE = "Graph execution error", "Detected at node", 'File "'
+
 
 class UserError(ValueError):
     """A mistake in what the user gave: one line says what, and what to do."""
@@ -12,6 +15,19 @@ class UserError(ValueError):
 
 class WorkerLost(RuntimeError):
     """Another worker of a run has died or cannot be reached; one line says so."""
+
+
+def message_lines(error: BaseException) -> list[str]:
+    """Return the lines of an error's message that say what is wrong.
+
+    TensorFlow puts a trace of the user's code around them, whose paths may hold any
+    word. Empty lines are left out as well.
+
+    Args:
+        error: Error of any backend.
+    """
+    lines = (line.strip() for line in str(error).splitlines())
+    return [line for line in lines if line and not line.startswith(TRACE)]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ from typing import Any
 
 from keras_gans.backend import BACKENDS
 from keras_gans.device.sampler import peak_mib
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, message_lines
 
 MAIN_SECONDS = 60  # of training, in the first row
 ROW_SECONDS = 3.0  # of steps, once they are compiled
@@ -47,8 +47,6 @@ MODELS = {
 TORCH_WAYS = "eager", "compiled", "bfloat16", "bfloat16+all"
 SOFTWARE = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 LEAST_SECONDS = 5  # no row is begun with less
-# Of TensorFlow's messages: lines that come before the one that says what is wrong.
-ENVELOPE = "Graph execution error", "Detected at node", "File "
 MARK = "row: "  # of the lines that a process hands over
 TITLES = "row", "software", "precision", "figure", "images/s", "ready, s", "memory, MiB"
 
@@ -289,9 +287,8 @@ def work() -> None:
             print(MARK + json.dumps(row), flush=True)
     except Exception as error:
         traceback.print_exc()
-        lines = (line.strip() for line in str(error).splitlines())
-        told = [line for line in lines if line and not line.startswith(ENVELOPE)]
-        sys.exit(f"{type(error).__name__}: {told[0] if told else ''}")
+        first = next(iter(message_lines(error)), "")
+        sys.exit(f"{type(error).__name__}: {first}")
 
 
 def _keras_row(precision: str, **numbers: Any) -> dict:

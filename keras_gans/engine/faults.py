@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from keras_gans.errors import message_lines
+
 MEMORY = re.compile(r"RESOURCE_EXHAUSTED|OOM when allocating|Out of memory")
 CUDNN = re.compile(r"DNN library|CUDNN_STATUS|cudnn", re.IGNORECASE)
-# Of TensorFlow's messages: the traced user's code, whose paths may hold any word.
-TRACE = re.compile(r"^(Graph execution error|Detected at node|\s*File \"|\s*$)")
 # Where XLA names the operation that it cannot compile.
 OPERATIONS = (
     re.compile(r"unsupported operations.*? on \S+?: (\w+)", re.DOTALL),
@@ -30,12 +30,11 @@ def find(error: BaseException) -> tuple[Literal["memory", "cudnn"], str] | None:
     """
     if not isinstance(error, RuntimeError) and not hasattr(error, "error_code"):
         return None  # both backends' own errors have one of the two
-    for line in str(error).splitlines():
-        if not TRACE.match(line):
-            if MEMORY.search(line):
-                return "memory", line.strip()
-            if CUDNN.search(line):
-                return "cudnn", line.strip()
+    for line in message_lines(error):
+        if MEMORY.search(line):
+            return "memory", line
+        if CUDNN.search(line):
+            return "cudnn", line
     return find(error.__context__) if error.__context__ else None
 
 

@@ -18,6 +18,7 @@ from keras_gans import engine, strategies, train
 from keras_gans.engine import devices, faults, kernels
 from keras_gans.engine import tensorflow as engine_tensorflow
 from keras_gans.engine.tensorflow import CompiledStep
+from keras_gans.errors import message_lines
 from keras_gans.layers import convolution, resampling
 from keras_gans.layers.any_size import Double
 from keras_gans.models.rsgan import RSGAN
@@ -268,6 +269,18 @@ def test_gpu_without_cudnn_is_one_line(error):
     reason = re.search(r"used here \((.*?)\);", line)[1]
     assert re.search("DNN library|CUDNN_STATUS", reason)
     assert "\n" not in line
+
+
+def test_trace_of_the_users_code_says_nothing_of_the_error():
+    text = """Graph execution error:
+
+Detected at node cudnn/Out of memory defined at (most recent call last):
+  File "/home/cudnn/OOM when allocating.py", line 1, in <module>
+  what went wrong
+and where"""
+    error = RuntimeError(text)
+    assert message_lines(error) == ["what went wrong", "and where"]
+    assert faults.find(error) is None
 
 
 def test_memory_of_a_compiled_step_is_told_likewise(monkeypatch):
