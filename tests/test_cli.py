@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from absl import flags
-from conftest import ROOT
+from harness import ROOT
 
 import keras_gans
 from keras_gans import benchmark, train

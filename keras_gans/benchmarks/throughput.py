@@ -274,7 +274,7 @@ def bare_loop(loop: Any, source: Any) -> Callable[[int], float]:
     from keras_gans import engine
 
     batches = list(map(engine.to_device, itertools.islice(source.stream(0), 16)))
-    size = len(batches[0][0])
+    size = len(batches[0]["images"])
 
     def run(steps: int) -> float:
         start = time.perf_counter()

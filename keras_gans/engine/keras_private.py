@@ -1,6 +1,6 @@
 """Private names of Keras and TensorFlow, each with the reason for its use.
 
-No other file of the package uses such a name. `tests/test_keras_private.py` holds that,
+No other file of the package uses such a name. `tests/engine/test_keras_private.py` holds that,
 and fails with a clear message when a name is gone.
 """
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
+from harness import ROOT
 from keras import layers
 
 import keras_gans
