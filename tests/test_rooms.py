@@ -44,6 +44,7 @@ def modules():
         )
         for name, folder in folders().items()
         for path in folder.rglob("*.py")
+        if path.with_name("__init__.py").exists()  # not the files that `new` copies
     }
 
 

@@ -7,8 +7,8 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from importlib import metadata
 
-import keras_gans
 from keras_gans.errors import did_you_mean
 
 # Commands that are packages, run by their `__main__`.
@@ -23,8 +23,9 @@ def commands() -> dict[str, str]:
         the package's root that defines `main`, or one of `PACKAGES`.
     """
     found = {}
-    modules = pkgutil.iter_modules(keras_gans.__path__)
-    names = {m.name for m in modules if not m.ispkg and not m.name.startswith("_")}
+    root = importlib.util.find_spec("keras_gans")
+    modules = pkgutil.iter_modules(root.submodule_search_locations)
+    names = {module.name for module in modules if not module.ispkg}
     for name in sorted(names.union(PACKAGES)):
         spec = importlib.util.find_spec(_module(name))
         tree = ast.parse(spec.loader.get_source(spec.name))
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         print(_help())
         return 0
     if name == "--version":
-        print(f"keras-gans {keras_gans.__version__}")
+        print(f"keras-gans {metadata.version('keras_gans')}")
         return 0
     known = commands()
     if name not in known:

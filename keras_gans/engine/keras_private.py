@@ -1,7 +1,7 @@
 """Private names of Keras and TensorFlow, each with the reason for its use.
 
-No other file of the package uses such a name. `tests/engine/test_keras_private.py` holds that,
-and fails with a clear message when a name is gone.
+No other file of the package uses such a name. `tests/engine/test_keras_private.py`
+holds that, and fails with a clear message when a name is gone.
 """
 
 from __future__ import annotations

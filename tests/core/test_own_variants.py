@@ -18,12 +18,6 @@ from keras_gans.storage import checkpoint
 FOLDER = pathlib.Path(__file__).parent / "own_variants"
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch):
-    """The user's modules, from wherever a run or a recipe names them."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-
-
 def rows_of(workdir):
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
