@@ -21,6 +21,7 @@ COMMANDS = [
     "sample",
     "evaluate",
     "doctor",
+    "new",
     "zoo",
     "benchmark",
     "export.saved_model",
