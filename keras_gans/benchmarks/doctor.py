@@ -6,7 +6,8 @@ import os
 
 from keras_gans.cli.child import run_command
 from keras_gans.device.sampler import write
-from keras_gans.diagnostics import rules as diagnosis
+from keras_gans.diagnostics import log as log_lib
+from keras_gans.diagnostics import rules
 from keras_gans.diagnostics.log import read_log
 from keras_gans.errors import UserError
 from keras_gans.storage.workdir import Workdir
@@ -91,14 +92,14 @@ def _done(workdir: str) -> list[str]:
         return file.read().splitlines()
 
 
-def findings(path: str) -> dict[str, diagnosis.Finding]:
+def findings(path: str) -> dict[str, rules.Finding]:
     """What the doctor finds in a metrics.jsonl: {name: finding}."""
-    watch = diagnosis.Watch()
+    watch = rules.Watch()
     watch.catch_up(read_log(path))
     return watch.findings
 
 
-def table(found: dict[str, dict[str, diagnosis.Finding]]) -> str:
+def table(found: dict[str, dict[str, rules.Finding]]) -> str:
     """Findings as a Markdown table: the step of the first sight of each.
 
     Args:
@@ -106,15 +107,15 @@ def table(found: dict[str, dict[str, diagnosis.Finding]]) -> str:
     """
     heads = [_title(folder) for folder in found]
     lines = [f"| found | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-    for name in diagnosis.DIAGNOSES:
+    for name in rules.DIAGNOSES:
         cells = [str(f[name].step) if name in f else "" for f in found.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def page(found: dict[str, dict[str, diagnosis.Finding]], machine: str) -> str:
+def page(found: dict[str, dict[str, rules.Finding]], machine: str) -> str:
     """The page of the docs; arguments as of `table`, of all runs, and `write_page`."""
-    d = diagnosis
+    d, log = rules, log_lib
     whens = {
         "not finite": "a value is infinite or no number; the first is named, in the "
         "order in which they are computed",
@@ -132,7 +133,7 @@ def page(found: dict[str, dict[str, diagnosis.Finding]], machine: str) -> str:
         f"{d.SWING}: the root of the squares of the median `score_spread` and of half "
         "the median change from line to line",
     }
-    rules = "\n".join(f"| {name} | {whens[name]} |" for name in d.DIAGNOSES)
+    rows = "\n".join(f"| {name} | {whens[name]} |" for name in d.DIAGNOSES)
     commands = "\n".join(
         f"| {_title(folder)} | `--model={model} "
         f"{' '.join(f'--set={word}' for word in words)}` |"
@@ -146,13 +147,13 @@ def page(found: dict[str, dict[str, diagnosis.Finding]], machine: str) -> str:
 
 Training watches itself, and says in one line what goes wrong, at which step, and what
 to do. `python -m keras_gans.doctor --workdir=runs/dcgan` reads the log of a run that is
-over, or still at work. What is judged are the last {d.RECENT} steps (or the last
-{d.LEAST} lines of the log, if they are more), of those after step {d.SETTLED}; values
+over, or still at work. What is judged are the last {log.RECENT} steps (or the last
+{log.LEAST} lines of the log, if they are more), of those after step {log.SETTLED}; values
 that are not finite stop a run at once.
 
 | found | when |
 |---|---|
-{rules}
+{rows}
 
 `diversity` is the mean distance (root mean square of pixels) between two of 16 to 64
 pictures of the averaged generator, always of the same latents, of one class where it

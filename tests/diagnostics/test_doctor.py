@@ -126,15 +126,15 @@ class Sampler:
         self.pictures = pictures
         self.info = {"num_classes": 0, "num_codes": 0} | info
 
-    def latents(self, numbers, seed):
+    def latents(self, numbers):
         """Any."""
         return np.zeros((len(numbers), 2))
 
-    def options(self, numbers):
+    def extra_inputs(self, numbers):
         """None."""
         return {}
 
-    def generate(self, latents, labels, options):
+    def generate(self, latents, labels, extra):
         """Always the same."""
         self.asked = labels
         return self.pictures

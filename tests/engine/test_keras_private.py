@@ -184,7 +184,7 @@ def test_layers_are_found_at_any_depth():
 
 def test_calls_of_a_network_come_in_order():
     network = functional()
-    reason = gone("_nodes_by_depth", "train.recompute cannot cut a network")
+    reason = gone("_nodes_by_depth", "train.remat cannot cut a network")
     assert hasattr(network, "_nodes_by_depth"), reason
     nodes = keras_private.calls_in_order(network)
     kinds = [type(node.operation).__name__ for node in nodes]
@@ -197,7 +197,7 @@ def test_calls_of_a_network_come_in_order():
 
 def test_the_forward_pass_can_be_replaced():
     network = functional()
-    reason = gone("_run_through_graph", "train.recompute has no effect")
+    reason = gone("_run_through_graph", "train.remat has no effect")
     assert hasattr(network, "_run_through_graph"), reason
     keras_private.replace_forward(network, lambda inputs, operation_fn: {"y": "ours"})
     assert network(np.zeros((1, 3), "float32")) == {"y": "ours"}, reason

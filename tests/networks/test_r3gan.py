@@ -96,14 +96,14 @@ def test_larger_sizes_have_the_papers_widths_and_train(name):
     small, large = config.load_config("r3gan"), config.load_config(name)
     assert (small.model, small.networks) == (large.model, large.networks)
     for table in ("generator", "discriminator"):
-        assert getattr(small, table).keys() == getattr(large, table).keys()
+        assert small.keywords[table].keys() == large.keywords[table].keys()
     side, _, width, most, group, *_ = PRESETS[1 if name == "r3gan_m" else 3]
-    shape = large.generator["width"], large.generator["max_width"]
-    assert (*shape, large.generator["group_size"]) == (width, most, group)
+    keywords = large.keywords["generator"]
+    shape = keywords["width"], keywords["max_width"]
+    assert (*shape, keywords["group_size"]) == (width, most, group)
     assert large.data.image_size in (0, side)
     smoke, other = (config.load_config(n, smoke=True) for n in (name, "r3gan"))
-    assert smoke.generator == other.generator
-    assert smoke.discriminator == other.discriminator
+    assert smoke.keywords == other.keywords
     model, source = smoke_model(name, ["data.batch_size=4"])
     logs = model.train_step(next(iter(source.stream(0))))
     assert all(np.isfinite(value) for value in logs.values())

@@ -236,7 +236,7 @@ def test_shares_are_the_rows_of_a_batch(dataset, options, pictures):
 
 def test_calls_end_where_something_is_due(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(strategies.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pacing.time, "monotonic", lambda: now[0])
     options = TrainOptions(100, log_every=25, grid_every=40, checkpoint_every=33)
     in_step = list(pacing.sizes(3, 100, options, paced=False))
     assert in_step == [10, 10, 2, 8, 7, 10, 10, 6, 9, 5, 10, 9, 1]
