@@ -5,6 +5,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 
 from keras_gans import data, engine, strategies
 from keras_gans.recipes import build, config
@@ -17,6 +18,27 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 # Larger sizes of a recipe, of the same networks and variant: see test_r3gan.py.
 SIZES = {"r3gan_m": "r3gan", "r3gan_l": "r3gan"}
 ZOO = [name for name in config.zoo_names() if name not in SIZES]
+
+# Recipes that differ in kind. The first tier trains these, the second all of the zoo.
+KINDS = {
+    "cgan": "The usual two players, on images of classes.",
+    "infogan": "Codes for labels, and a head of the discriminator that reads them.",
+    "wgan_gp": "Several critic steps; a gradient of a gradient; no labels.",
+    "stylegan2": "Styles, noise and truncation; terms of every so many steps.",
+    "fastgan": "A discriminator with decoders; fakes of two sizes.",
+    "rsgan_ring": "Points in place of images; a loss of pairs of logits.",
+    "pix2pix": "Images from images, by pairs; a U-Net; images of any size.",
+    "cyclegan": "Two players that hold two networks each; pools of earlier fakes.",
+}
+
+
+def in_tiers(names, first=KINDS):
+    """Parameters of a test: names that are not in `first` are of the second tier."""
+    assert set(first) <= set(names), set(first) - set(names)
+    return [
+        pytest.param(name, marks=[] if name in first else pytest.mark.slow)
+        for name in names
+    ]
 
 
 def variables_of(model):

@@ -64,6 +64,13 @@ def test_wheel_holds_all_and_nothing_at_top_level(tmp_path):
     assert any(name.endswith("LICENSE") for name in names)
 
 
+def test_folders_of_tests_mirror_the_package():
+    rooms = {path.parent.name for path in (ROOT / "keras_gans").glob("*/__init__.py")}
+    tests = ROOT / "tests"
+    folders = {path.parent for path in tests.rglob("test_*.py")} - {tests}
+    assert folders <= {tests / room for room in rooms | {"commands", "export"}}
+
+
 def test_every_dependency_has_its_reason():
     parser = configparser.RawConfigParser(comment_prefixes=("%",))
     parser.read(ROOT / "setup.cfg")

@@ -323,7 +323,7 @@ def test_label_is_a_number_or_a_name(smoke_run):
 def test_exports_can_be_made_later(smoke_run, tmp_path, capsys):
     from keras_gans.export import saved_model, tflite
 
-    workdir = smoke_run("dcgan")
+    workdir = smoke_run("gan")
     exported = workdir / "export" / "generator.tflite"
     old = load.load(exported).sample(4, seed=0)
     exported.unlink()

@@ -32,11 +32,12 @@ RATES = {
     "fastgan": 1e-4,
 }
 ADA = "hparams.augment=ada", "hparams.ada_images=64"
-QUICK = "cgan", "dcgan_64"
 LAZY = "rsgan_ring", ["hparams.r1_weight=1.0", "hparams.r1_every=2"]
 CASES = [(name, PLAIN.get(name, [])) for name in zoo_names()]
+# The first tier's: lazy terms, an augmentation with a state, a batch in parts.
+ALL_AT_ONCE = [*NO_DROPOUT, *ADA, "hparams.r1_every=2", "train.accumulate=2"]
 CASES += [
-    ("cgan", [*NO_DROPOUT, *ADA, "hparams.r1_every=2", "train.accumulate=2"]),
+    ("cgan", ALL_AT_ONCE),
     ("lsgan", [*NO_DROPOUT, "hparams.augment=color,translation,cutout"]),
     ("sagan", ["hparams.r1_weight=1.0", "hparams.r1_every=2", "hparams.d_steps=1"]),
     ("stylegan2", ["hparams.path_weight=2.0", "hparams.path_every=3"]),
@@ -69,7 +70,7 @@ def steps_of(name, overrides, jit_compile, start=None, steps=3):
 @pytest.mark.parametrize(
     "name, overrides",
     [
-        pytest.param(*case, marks=[] if case[0] in QUICK else pytest.mark.xla)
+        pytest.param(*case, marks=[] if case[1] is ALL_AT_ONCE else pytest.mark.xla)
         for case in CASES
     ],
 )

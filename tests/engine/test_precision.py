@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import ZOO, smoke_model
+from harness import ZOO, in_tiers, smoke_model
 
 from keras_gans import engine, train
 from keras_gans.engine import precision as precision_lib
 from keras_gans.recipes import build, config
 from keras_gans.sampling import keras_sampler
 
-QUICK = "cgan", "wgan_gp", "pix2pix"
+QUICK = "cgan", "wgan_gp"
 
 
 def steps_of(model, source, num):
@@ -22,9 +22,7 @@ def steps_of(model, source, num):
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in ZOO]
-)
+@pytest.mark.parametrize("name", in_tiers(ZOO, QUICK))
 def test_every_model_trains_in_16_bits(name, precision):
     model, source = smoke_model(name, [f"train.precision={precision}"])
     before = [w.numpy() for w in model.trainable_weights]

@@ -401,7 +401,7 @@ def test_bad_input_is_one_line(smoke_run, tmp_path, capsys, monkeypatch):
         ([run, "--out=file"], "--out names another folder"),
         ([run, "--num=x"], "num"),
         ([run, "--feature=inception_v3"], "did you mean 'features'"),
-        ([f"--source={smoke_run('wgan_gp_ring')}"], "'ring' holds points"),
+        ([f"--source={smoke_run('rsgan_ring')}"], "'ring' holds points"),
     ):
         assert message in fails(capsys, *args), args
     assert not list(tmp_path.glob("evaluation/*"))

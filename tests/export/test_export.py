@@ -294,7 +294,7 @@ def test_drawn_latents_have_their_law(smoke_run, tmp_path):
 def test_points_are_exported_without_png(smoke_run):
     import tensorflow as tf
 
-    path = smoke_run("sngan_ring") / "export" / "saved_model"
+    path = smoke_run("rsgan_ring") / "export" / "saved_model"
     signatures = tf.saved_model.load(str(path)).signatures
     assert set(signatures) == {"generate", "serving_default", "sample"}
 

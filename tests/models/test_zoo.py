@@ -189,18 +189,18 @@ def test_tflite_has_built_in_operations_only(zoo_name, smoke_run):
     assert names and not [n for n in names if n.startswith("Flex") or n == "CUSTOM"]
 
 
-def test_recipe_is_complete_and_reads_back(zoo_name, tmp_path):
-    recipe = config.load_config(zoo_name)
-    path = tmp_path / f"{zoo_name}.toml"
+def test_recipe_is_complete_and_reads_back(recipe_name, tmp_path):
+    recipe = config.load_config(recipe_name)
+    path = tmp_path / f"{recipe_name}.toml"
     path.write_text(recipe.to_toml())
     assert config.load_config(str(path)) == recipe
     # what the file says beyond the defaults is all there is to say
-    raw = tomllib.loads((ROOT / "zoo_configs" / f"{zoo_name}.toml").read_text())
+    raw = tomllib.loads((ROOT / "zoo_configs" / f"{recipe_name}.toml").read_text())
     assert set(raw) <= {"model", "networks", "smoke", *config.TABLES}
 
 
-def test_module_says_idea_paper_and_differences(zoo_name):
-    recipe = config.load_config(zoo_name)
+def test_module_says_idea_paper_and_differences(recipe_name):
+    recipe = config.load_config(recipe_name)
     module, _, name = recipe.model.partition(":")
     path = pathlib.Path(importlib.util.find_spec(module).origin)
     text = path.read_text()
@@ -209,8 +209,8 @@ def test_module_says_idea_paper_and_differences(zoo_name):
     assert "\nPaper: " in doc and "\nDifferences from the paper:" in doc
     # the naming rule: wgan_gp -> WGANGP; a recipe may add a suffix
     assert name.lower() == path.stem.replace("_", "")
-    assert zoo_name == path.stem or zoo_name.startswith(f"{path.stem}_")
-    [entry] = [e for e in zoo.entries() if e.name == zoo_name]
+    assert recipe_name == path.stem or recipe_name.startswith(f"{path.stem}_")
+    [entry] = [e for e in zoo.entries() if e.name == recipe_name]
     assert entry.idea and entry.paper
 
 

@@ -282,7 +282,9 @@ def test_every_variable_is_kept(tmp_path):
 @pytest.mark.parametrize(
     "name, changes",
     [
-        ("sngan_ring", ["d_steps=3", "r1_weight=0.1"]),
+        pytest.param(
+            "sngan_ring", ["d_steps=3", "r1_weight=0.1"], marks=pytest.mark.slow
+        ),
         ("gan", ["d_steps=2", "r1_weight=0.1", "augment=ada", "ada_images=200"]),
         pytest.param("stylegan2", [], marks=pytest.mark.slow),
         pytest.param(
