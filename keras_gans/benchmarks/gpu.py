@@ -239,7 +239,7 @@ def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
     if group.kind == "shape":  # nothing is computed: the GPU is left alone
         environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     words = json.dumps({**asked, **dataclasses.asdict(group)})
-    program = "from keras_gans import gpu_table; gpu_table.work()"
+    program = "from keras_gans.benchmarks import gpu; gpu.work()"
     late = threading.Event()
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(

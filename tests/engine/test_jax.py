@@ -190,7 +190,8 @@ def test_resume_is_exact(name, tmp_path):
     assert train.main([*args, f"--workdir={whole}"]) == 0
     stop = (
         "import os, signal, sys\n"
-        "from keras_gans import callbacks, train\n"
+        "from keras_gans import train\n"
+        "from keras_gans.training import callbacks\n"
         "class Stops(callbacks.Checkpointer):\n"
         "    def on_step(self, step, logs):\n"
         "        super().on_step(step, logs)\n"
