@@ -21,8 +21,8 @@ class GroupedConv2D(layers.Conv2D):
         return self.activation(x + self.bias if self.use_bias else x)
 
 
-class PictureConv2D(layers.Conv2D):
-    """A convolution of stride 2 over pictures, quick on a CPU in training too.
+class FoldedConv2D(layers.Conv2D):
+    """A convolution of stride 2 over images, fast to train on a CPU.
 
     CPUs are slow at the gradient of a strided convolution for inputs of 1 or 3
     channels. Here two by two pixels become one of four times the channels, and the
@@ -47,10 +47,10 @@ class PictureConv2D(layers.Conv2D):
         return self.activation(x + self.bias if self.use_bias else x)
 
 
-class PictureConv2DTranspose(layers.Conv2DTranspose):
-    """A transposed convolution of stride 2 to pictures, quick on a CPU in training.
+class FoldedConv2DTranspose(layers.Conv2DTranspose):
+    """A transposed convolution of stride 2 to images, fast to train on a CPU.
 
-    As `PictureConv2D`, the other way round; at inference it is the usual one, so that
+    As `FoldedConv2D`, the other way round; at inference it is the usual one, so that
     exports hold one operation.
     """
 

@@ -14,7 +14,7 @@ import keras
 from keras import initializers, layers
 
 from keras_gans.errors import UserError, check_range
-from keras_gans.layers.convolution import PictureConv2D, PictureConv2DTranspose
+from keras_gans.layers.convolution import FoldedConv2D, FoldedConv2DTranspose
 from keras_gans.layers.sizes import map_sizes
 from keras_gans.networks.interface import (
     auxiliary_outputs,
@@ -71,7 +71,7 @@ def generator(
     x = activate(layers.Reshape((size, size, filters))(x))
     for level in reversed(range(doublings)):
         last = level == 0
-        x = (PictureConv2DTranspose if last else layers.Conv2DTranspose)(
+        x = (FoldedConv2DTranspose if last else layers.Conv2DTranspose)(
             image_shape[-1] if last else width * 2 ** (level - 1),
             kernel_size,
             strides=2,
@@ -137,7 +137,7 @@ def discriminator(
     x = inputs["images"]
     for level in range(depth or halvings):
         normalize = level > 0 and normalization == "batch"
-        x = (layers.Conv2D if level else PictureConv2D)(
+        x = (layers.Conv2D if level else FoldedConv2D)(
             width * 2**level,
             kernel_size,
             strides=2,

@@ -376,8 +376,8 @@ LACKING = ("fold_strides", True), ("repeat_pixels", False)
 @pytest.mark.parametrize(
     "choice, make",
     [
-        ("fold_strides", lambda: convolution.PictureConv2D(4, 5, 2, padding="same")),
-        ("fold_strides", lambda: convolution.PictureConv2DTranspose(3, 4, 2, "same")),
+        ("fold_strides", lambda: convolution.FoldedConv2D(4, 5, 2, padding="same")),
+        ("fold_strides", lambda: convolution.FoldedConv2DTranspose(3, 4, 2, "same")),
         (
             "split_groups",
             lambda: convolution.GroupedConv2D(9, 3, padding="same", groups=3),
