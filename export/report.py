@@ -84,11 +84,11 @@ def judge(path: str, num: int, data_dir: str | None) -> dict[str, float]:
     Raises:
         UserError: if it cannot be measured, with that command's own line.
     """
-    from keras_gans.cli.child import run_command
+    from keras_gans.cli.child import run_child
 
     with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
         command = ["evaluate", f"--source={path}", f"--num={num}", f"--out={folder}"]
-        run_command(command + ([f"--data_dir={data_dir}"] if data_dir else []))
+        run_child(command + ([f"--data_dir={data_dir}"] if data_dir else []))
         [name] = [name for name in os.listdir(folder) if name.endswith(".json")]
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             found = json.load(file)["samples"]

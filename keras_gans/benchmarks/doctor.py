@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from keras_gans.cli.child import run_command
+from keras_gans.cli.child import run_child
 from keras_gans.device.sampler import write
 from keras_gans.diagnostics import log as log_lib
 from keras_gans.diagnostics import rules
@@ -75,7 +75,7 @@ def run(out: str) -> None:
         if _done(workdir) == settings:
             continue
         where = [f"--workdir={workdir}", "--overwrite", "--export=none"]
-        status, _, said = run_command(["train", *where, *settings])
+        status, _, said = run_child(["train", *where, *settings])
         found = findings(Workdir(workdir).metrics)
         if status and "not finite" not in found:  # as after a traceback
             raise UserError(f"{folder}: {said}")

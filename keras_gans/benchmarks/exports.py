@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from keras_gans.cli.child import run_command
+from keras_gans.cli.child import run_child
 from keras_gans.device.sampler import write
 from keras_gans.errors import UserError
 from keras_gans.export.tflite import QUANTIZATIONS, file_name
@@ -34,13 +34,13 @@ def run(
         if os.path.isfile(_report(workdir)):
             continue
         settings = [f"--set={word}" for word in (*overrides, f"train.steps={steps}")]
-        status, _, said = run_command(
+        status, _, said = run_child(
             ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
             + ["--overwrite", *settings]
         )
         if status:  # its values were not finite
             raise UserError(f"{config.name}: {said}")
-        run_command(
+        run_child(
             ["export", f"--workdir={workdir}", f"--quantize={','.join(QUANTIZATIONS)}"]
         )
         print(f"exported {config.name}", flush=True)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_gans.backend import import_backend
-from keras_gans.cli.child import run_command
+from keras_gans.cli.child import run_child
 from keras_gans.device.sampler import write
 from keras_gans.errors import UserError
 from keras_gans.recipes.config import Config
@@ -327,7 +327,7 @@ def _run_one(
     ]
     command = ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
     command += ["--overwrite", *(f"--set={word}" for word in settings), *where]
-    status, peak, said = run_command(command)
+    status, peak, said = run_child(command)
     if status == 1:  # its values were not finite
         return {"failed": said}
     result = os.path.join(workdir, "evaluation")
@@ -335,7 +335,7 @@ def _run_one(
     command += [f"--out={result}", *where]
     if contest.reference:
         command.append(f"--reference={contest.reference}")
-    run_command(command)
+    run_child(command)
     [file] = [name for name in os.listdir(result) if name.endswith(".json")]
     with open(os.path.join(result, file), encoding="utf-8") as opened:
         found = json.load(opened)

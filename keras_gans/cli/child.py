@@ -11,8 +11,11 @@ from keras_gans.device.sampler import peak_mib
 from keras_gans.errors import UserError
 
 
-def run_command(words: list[str]) -> tuple[int, float, str]:
-    """Runs a command of this package.
+def run_child(words: list[str]) -> tuple[int, float, str]:
+    """Run a command of this package in a child process.
+
+    Args:
+        words: Name of the command, and its arguments.
 
     Returns:
         (exit status: 0, or 1 for values that were not finite; the most memory that it

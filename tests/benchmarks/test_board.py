@@ -233,4 +233,4 @@ def test_board_trains_and_measures(tmp_path, capsys):
 
 def test_failing_run_says_why(tmp_path):
     with pytest.raises(UserError, match=r"train --model=nothing: train: no model"):
-        child.run_command(["train", "--model=nothing"])
+        child.run_child(["train", "--model=nothing"])
