@@ -238,11 +238,10 @@ def training_callbacks(
         watching.append(HeldOut(source.held_out, options, recorder))
     watching.append(Doctor(Vitals(sampler, examples), options, recorder))
     if options.evaluate_every:
-        from keras_gans.training.kid_monitor import (
-            Evaluator,  # a command without it needs none
-        )
+        # The feature network is imported by runs that need it alone.
+        from keras_gans.training.kid_monitor import KIDMonitor
 
-        watching.append(Evaluator(sampler, workdir, options, source, recorder))
+        watching.append(KIDMonitor(sampler, workdir, options, source, recorder))
     return [*watching, Checkpointer(workdir, options, recorder), stop]
 
 

@@ -57,7 +57,7 @@ def check(source: Any) -> None:
         )
 
 
-class Evaluator(StepCallback):
+class KIDMonitor(StepCallback):
     """Logs KID and coverage of the averaged generator every so many steps.
 
     NUM samples (seed 0, all classes in turn) against as many real pictures: those held
