@@ -115,7 +115,8 @@ def table(found: dict[str, dict[str, rules.Finding]]) -> str:
 
 def page(found: dict[str, dict[str, rules.Finding]], machine: str) -> str:
     """The page of the docs; arguments as of `table`, of all runs, and `write_page`."""
-    d, log = rules, log_lib
+    d, recent, least = rules, log_lib.RECENT, log_lib.LEAST
+    settled = log_lib.SETTLED
     whens = {
         "not finite": "a value is infinite or no number; the first is named, in the "
         "order in which they are computed",
@@ -147,8 +148,8 @@ def page(found: dict[str, dict[str, rules.Finding]], machine: str) -> str:
 
 Training watches itself, and says in one line what goes wrong, at which step, and what
 to do. `python -m keras_gans.doctor --workdir=runs/dcgan` reads the log of a run that is
-over, or still at work. What is judged are the last {log.RECENT} steps (or the last
-{log.LEAST} lines of the log, if they are more), of those after step {log.SETTLED}; values
+over, or still at work. What is judged are the last {recent} steps (or the last
+{least} lines of the log, if they are more), of those after step {settled}; values
 that are not finite stop a run at once.
 
 | found | when |
