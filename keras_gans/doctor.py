@@ -46,13 +46,13 @@ def _main(values: flags.FlagValues) -> int:
     workdir = Workdir(values.workdir)
     workdir.read()
     log = read_log(workdir.metrics)
-    watch = rules.Watch()
-    watch.catch_up(log)
-    for finding in watch.findings.values():
+    diagnosis = rules.Diagnosis()
+    diagnosis.catch_up(log)
+    for finding in diagnosis.findings.values():
         print(finding)
-    if not watch.findings:
+    if not diagnosis.findings:
         print(f"nothing found: {len(log.rows)} lines, to step {log.step}")
-    return 1 if watch.findings else 0
+    return 1 if diagnosis.findings else 0
 
 
 if __name__ == "__main__":

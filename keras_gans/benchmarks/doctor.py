@@ -94,9 +94,9 @@ def _done(workdir: str) -> list[str]:
 
 def findings(path: str) -> dict[str, rules.Finding]:
     """What the doctor finds in a metrics.jsonl: {name: finding}."""
-    watch = rules.Watch()
-    watch.catch_up(read_log(path))
-    return watch.findings
+    diagnosis = rules.Diagnosis()
+    diagnosis.catch_up(read_log(path))
+    return diagnosis.findings
 
 
 def table(found: dict[str, dict[str, rules.Finding]]) -> str:

@@ -170,29 +170,29 @@ DIAGNOSES: dict[str, Callable[[Log], str | None]] = {
 }
 
 
-class Watch:
-    """Judges a log line by line, and tells each thing once.
+class Diagnosis:
+    """Findings of a log that grows line by line, each reported once.
 
     Attributes:
-        findings: {name: Finding} of all that was noticed.
+        findings: {name: Finding} of all findings so far.
     """
 
     def __init__(self):
-        """Begins with nothing."""
+        """Begin without findings."""
         self.findings: dict[str, Finding] = {}
 
-    def look(self, log: Log) -> list[Finding]:
-        """Judges a log up to its last line; returns what is new."""
+    def update(self, log: Log) -> list[Finding]:
+        """Apply the rules to a log up to its last line; return the new findings."""
         new = []
-        for name, judge in DIAGNOSES.items():
-            if name not in self.findings and (text := judge(log)):
+        for name, rule in DIAGNOSES.items():
+            if name not in self.findings and (text := rule(log)):
                 self.findings[name] = Finding(name, log.step, text)
                 new.append(self.findings[name])
         return new
 
     def catch_up(self, log: Log) -> None:
-        """Judges a log as if its lines were coming."""
+        """Apply the rules to each line of a log in turn."""
         part = Log()
         for row in log.rows:
             part.add(row)
-            self.look(part)
+            self.update(part)

@@ -35,7 +35,7 @@ def examples(source: Source) -> Batch:
     return found
 
 
-class Vitals:
+class SampleStatistics:
     """Looks at the same latents again and again, with whatever the generator is.
 
     Args:

@@ -18,7 +18,7 @@ from keras_gans.core.gan import BaseGAN
 from keras_gans.data.pipeline import Batch
 from keras_gans.data.source import Source
 from keras_gans.diagnostics import rules
-from keras_gans.diagnostics.sample_stats import Vitals
+from keras_gans.diagnostics.sample_stats import SampleStatistics
 from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.sampling.keras_sampler import KerasSampler
 from keras_gans.storage import checkpoint
@@ -88,34 +88,36 @@ class Doctor(StepCallback):
     `keras_gans.diagnostics.sample_stats`.
 
     Args:
-        vitals: Measures the generator.
+        statistics: Statistics of the generator's samples.
         options: `log_every`.
         recorder: Holds the log.
     """
 
-    def __init__(self, vitals: Vitals, options: TrainOptions, recorder: Recorder):
+    def __init__(
+        self, statistics: SampleStatistics, options: TrainOptions, recorder: Recorder
+    ):
         """Looks at nothing yet."""
         super().__init__()
-        self._vitals, self._options, self._recorder = vitals, options, recorder
+        self._statistics, self._options, self._recorder = statistics, options, recorder
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Takes over what was noticed before a resume."""
         super().on_train_begin()
-        self._watch = rules.Watch()
-        self._watch.catch_up(self._recorder.log)
+        self._diagnosis = rules.Diagnosis()
+        self._diagnosis.catch_up(self._recorder.log)
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Measures and judges, when a line of the log is due."""
         if step % self._options.log_every or not self._recorder.check():
             return
-        found = self._vitals.measure()
+        found = self._statistics.measure()
         bad = [name for name, value in found.items() if not math.isfinite(value)]
         if bad:  # the averaged generator's weights, or what it makes
             self._recorder.broken = step, bad
             self.model.stop_training = True
             return
         self._recorder.line(step, found)
-        for finding in self._watch.look(self._recorder.log):
+        for finding in self._diagnosis.update(self._recorder.log):
             print(f"doctor: {finding}", flush=True)
 
 
@@ -236,7 +238,7 @@ def training_callbacks(
     watching = [Progress(options.steps), recorder, grids]
     if source.held_out and isinstance(model, BaseGAN):
         watching.append(HeldOut(source.held_out, options, recorder))
-    watching.append(Doctor(Vitals(sampler, examples), options, recorder))
+    watching.append(Doctor(SampleStatistics(sampler, examples), options, recorder))
     if options.evaluate_every:
         # The feature network is imported by runs that need it alone.
         from keras_gans.training.kid_monitor import KIDMonitor

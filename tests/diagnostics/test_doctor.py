@@ -71,11 +71,11 @@ def made_up(changes, first=1000, every=50, last=2000):
 @pytest.mark.parametrize("every", [10, 50, 250])
 @pytest.mark.parametrize("changes, name", CASES)
 def test_rules(changes, name, every):
-    watch, log = rules.Watch(), log_lib.Log()
+    diagnosis, log = rules.Diagnosis(), log_lib.Log()
     said = []
     for row in made_up(changes, every=every):
         log.add(row)
-        said += watch.look(log)
+        said += diagnosis.update(log)
     assert [finding.name for finding in said] == ([name] if name else [])  # once
     if name:
         # as soon as all that is judged, 200 steps or 4 lines, is so (an average
@@ -95,21 +95,21 @@ def test_swings_from_line_to_line_are_oscillation_too():
 
 def test_generators_that_learn_to_vary_have_not_collapsed():
     """The first pictures are noise, which varies; then all are alike for a while."""
-    log, watch = log_lib.Log(), rules.Watch()
+    log, diagnosis = log_lib.Log(), rules.Diagnosis()
     for step in range(50, 2001, 50):
         diversity = 1.2 if step <= 100 else 0.05 + 0.8 * step / 2000
         log.add({"step": step} | HEALTHY | {"diversity": diversity})
-        assert not watch.look(log)
+        assert not diagnosis.update(log)
     log = log_lib.Log(made_up({"diversity": 0.1}, first=0))  # alike from the start
-    assert "collapse" in {f.name for f in rules.Watch().look(log)}
+    assert "collapse" in {f.name for f in rules.Diagnosis().update(log)}
 
 
 def test_nothing_is_judged_early_or_by_a_few_lines():
     early = made_up(SURE | {"diversity": 0.01}, first=0, last=log_lib.SETTLED)
-    assert not rules.Watch().look(log_lib.Log(early))
+    assert not rules.Diagnosis().update(log_lib.Log(early))
     few = list(made_up({"diversity": 0.01}, first=0, every=400, last=1600))
-    assert not rules.Watch().look(log_lib.Log(few[:3]))
-    assert rules.Watch().look(log_lib.Log(few))
+    assert not rules.Diagnosis().update(log_lib.Log(few[:3]))
+    assert rules.Diagnosis().update(log_lib.Log(few))
 
 
 def test_lines_of_one_step_belong_together():
@@ -119,7 +119,7 @@ def test_lines_of_one_step_belong_together():
 
 
 class Sampler:
-    """As much of a sampler as `Vitals` asks."""
+    """As much of a sampler as `SampleStatistics` asks."""
 
     def __init__(self, pictures, **info):
         """Keeps what to draw."""
@@ -142,7 +142,7 @@ class Sampler:
 
 def measure(real, fake, labels=None, **info):
     examples = {"images": real} | ({} if labels is None else {"labels": labels})
-    return sample_stats.Vitals(Sampler(fake, **info), examples).measure()
+    return sample_stats.SampleStatistics(Sampler(fake, **info), examples).measure()
 
 
 def test_vitals_are_what_they_say():
