@@ -1,8 +1,7 @@
-"""What two streams of pictures are compared by, in constant memory.
+"""Statistics of a stream of images, in constant memory.
 
-Pictures come in chunks, are looked at by a feature network and forgotten; what stays is
-float32 [num, dim] features, a few sums, and the numbers of the pictures that are worth
-a second look, which are then made again.
+Images come in chunks and are not kept. What stays is float32 [num, dim] features and a
+few sums; images that a report shows are made again, by their numbers.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ PAIRS = 1000  # compared by MS-SSIM, over all classes together
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
-    """What a stream of pictures left.
+class StreamStats:
+    """Statistics of a stream of images.
 
     Attributes:
         features: float32 [num, dim].
@@ -40,23 +39,23 @@ class Seen:
     ms_ssim: float | None
 
 
-def look(
+def collect(
     pictures: DataPictures | SampledPictures, network: FeatureNetwork, by_class: bool
-) -> Seen:
-    """Looks at a stream of pictures once, and shows how far it is.
+) -> StreamStats:
+    """Collect the statistics of a stream of images, and show the progress.
 
     Args:
-        pictures: The stream.
-        network: What looks at them.
-        by_class: Whether MS-SSIM takes pairs of one class, rather than any.
+        pictures: Stream of images.
+        network: Feature network.
+        by_class: Whether MS-SSIM takes pairs of one class, rather than any pairs.
 
     Returns:
-        What it left; of no pictures, should none be readable, no features.
+        Statistics of the images that could be read, which may be none.
     """
     found = np.empty((pictures.num, network.dim), np.float32)
     score, seen = ClassScore(pictures.num), 0
     counts = None
-    if judges(network, pictures):
+    if knows_classes(network, pictures):
         counts = np.zeros((network.num_classes, network.num_classes), int)
     groups = len(pictures.class_names) if by_class else 1
     pairs = _Pairs(groups) if num_scales(pictures.image_shape[0]) else None
@@ -72,25 +71,26 @@ def look(
                 pairs.add(chunk, labels if by_class else np.zeros(len(chunk), int))
             progress.update(seen)
     if not seen:
-        return Seen(found[:0], (0.0, 0.0), None, None)
+        return StreamStats(found[:0], (0.0, 0.0), None, None)
     accuracy = None
     if counts is not None:
         means = np.arange(len(counts))
         if pictures.codes:
             means = best_matching(counts)
         accuracy = float(counts[np.arange(len(counts)), means].sum() / seen)
-    return Seen(found[:seen], score.result(), accuracy, pairs.mean() if pairs else None)
+    return StreamStats(
+        found[:seen], score.result(), accuracy, pairs.mean() if pairs else None
+    )
 
 
-def judges(network: FeatureNetwork, pictures: DataPictures | SampledPictures) -> bool:
-    """Whether a network can say if pictures show the class that they are meant to.
+def knows_classes(
+    network: FeatureNetwork, pictures: DataPictures | SampledPictures
+) -> bool:
+    """Return whether a network classifies into the classes of a stream of images.
 
     Args:
-        network: The network.
-        pictures: The pictures; of codes, there have to be as many as classes.
-
-    Returns:
-        Whether their classes are the network's.
+        network: Feature network.
+        pictures: Stream of images; codes have to be as many as the network's classes.
     """
     if pictures.codes:
         return len(pictures.class_names) == len(network.class_names)

@@ -1,4 +1,4 @@
-"""Keeps what real pictures left, so that the next evaluation need not look again."""
+"""Disk cache of the statistics of real images."""
 
 from __future__ import annotations
 
@@ -8,47 +8,49 @@ import zipfile
 import numpy as np
 
 from keras_gans.data.folder import fingerprint
-from keras_gans.evaluation import collect
-from keras_gans.evaluation.collect import Seen
+from keras_gans.evaluation import collect as collect_lib
+from keras_gans.evaluation.collect import StreamStats
 from keras_gans.evaluation.features.network import RESIZER, FeatureNetwork
 from keras_gans.evaluation.streams import DataPictures
 from keras_gans.storage import caches
 
-FORMAT = 1  # raise it when `measuring.look` finds other things in the same pictures
+FORMAT = 1  # raise it when `collect.collect` returns other values of the same images
 MOST = 4 * 2**30  # bytes that are kept; what was used longest ago goes first
 
 
-def look(pictures: DataPictures, network: FeatureNetwork, by_class: bool) -> Seen:
-    """Looks at real pictures, or remembers what an earlier look has left.
+def collect(
+    pictures: DataPictures, network: FeatureNetwork, by_class: bool
+) -> StreamStats:
+    """Collect the statistics of real images, or read them from the cache.
 
     A set counts as the same while its files have the same names, sizes and times.
 
     Args:
-        pictures: The pictures.
-        network: What looks at them.
-        by_class: See `measuring.look`.
+        pictures: Stream of real images.
+        network: Feature network.
+        by_class: Whether MS-SSIM takes pairs of one class, rather than any pairs.
 
     Returns:
-        What `measuring.look` returns.
+        Statistics, as of `evaluation.collect.collect`.
     """
     words = FORMAT, pictures.identity(), pictures.image_shape, pictures.num
     words += pictures.class_names, network.identity(), RESIZER, by_class
     path = os.path.join(
         caches.folder("features"), f"{fingerprint(map(str, words))}.npz"
     )
-    seen = _read(path)
-    if seen is not None:
-        print(f"{pictures.title}: {len(seen.features)} looked at before", flush=True)
-        return seen
-    seen = collect.look(pictures, network, by_class)
+    stats = _read(path)
+    if stats is not None:
+        print(f"{pictures.title}: {len(stats.features)} looked at before", flush=True)
+        return stats
+    stats = collect_lib.collect(pictures, network, by_class)
     try:
-        _write(path, seen)
+        _write(path, stats)
     except OSError:
-        pass  # no room, or not ours to write to: the next one looks again
-    return seen
+        pass  # no room, or not ours to write to: the next evaluation collects again
+    return stats
 
 
-def _read(path: str) -> Seen | None:
+def _read(path: str) -> StreamStats | None:
     try:
         with np.load(path) as arrays:
             mean, deviation, accuracy, ms_ssim = map(float, arrays["numbers"])
@@ -57,16 +59,16 @@ def _read(path: str) -> Seen | None:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     accuracy, ms_ssim = (None if np.isnan(v) else v for v in (accuracy, ms_ssim))
-    return Seen(found, (mean, deviation), accuracy, ms_ssim)
+    return StreamStats(found, (mean, deviation), accuracy, ms_ssim)
 
 
-def _write(path: str, seen: Seen) -> None:
+def _write(path: str, stats: StreamStats) -> None:
     os.makedirs(caches.folder("features"), exist_ok=True)
-    optional = (np.nan if v is None else v for v in (seen.accuracy, seen.ms_ssim))
+    optional = (np.nan if v is None else v for v in (stats.accuracy, stats.ms_ssim))
     # Of this process alone: two may look at the same pictures.
     temporary = f"{path}.{os.getpid()}.tmp"
     with open(temporary, "wb") as file:
-        np.savez(file, features=seen.features, numbers=[*seen.score, *optional])
+        np.savez(file, features=stats.features, numbers=[*stats.score, *optional])
     os.replace(temporary, path)
     kept = sorted(
         os.scandir(caches.folder("features")),

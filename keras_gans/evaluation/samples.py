@@ -318,62 +318,61 @@ def measure(
     held_out = reference is not train
     sets = samples, reference, train
     by_class = all(pictures.class_names for pictures in sets)
-    of_real = feature_cache.look if options.cache else collect.look
-    seen_reference = _look(of_real, reference, network, by_class)
-    seen_train = seen_reference
+    collect_real = feature_cache.collect if options.cache else collect.collect
+    reference_stats = _collect(collect_real, reference, network, by_class)
+    train_stats = reference_stats
     if held_out:
-        seen_train = _look(of_real, train, network, by_class)
-    seen = _look(collect.look, samples, network, by_class)
+        train_stats = _collect(collect_real, train, network, by_class)
+    fake_stats = _collect(collect.collect, samples, network, by_class)
     real, skipped = {}, {}
     print("comparing", flush=True)
-    found = compare.compare(seen_reference.features, seen.features)
-    unseen = seen_reference.features if held_out else None
+    found = compare.compare(reference_stats.features, fake_stats.features)
+    unseen = reference_stats.features if held_out else None
     own, others, pairs = compare.memorisation(
-        seen.features, seen_train.features, unseen
+        fake_stats.features, train_stats.features, unseen
     )
     found |= own
     if held_out:
-        order = np.random.default_rng(2).permutation(len(seen_train.features))
-        some = seen_train.features[np.sort(order[: len(seen.features)])]
-        real = compare.compare(seen_reference.features, some) | others
+        order = np.random.default_rng(2).permutation(len(train_stats.features))
+        some = train_stats.features[np.sort(order[: len(fake_stats.features)])]
+        real = compare.compare(reference_stats.features, some) | others
     else:
         why = "there are no held-out pictures to compare with"
         skipped["suspicious"] = why
-    for result, it in ((found, seen), (real, seen_reference)):
-        mean, deviation = it.score
+    for result, stats in ((found, fake_stats), (real, reference_stats)):
+        mean, deviation = stats.score
         result["class_score"] = {"mean": mean, "standard_deviation": deviation}
         for key in ("accuracy", "ms_ssim"):
-            if getattr(it, key) is not None:
-                result[key] = getattr(it, key)
-    if seen.accuracy is None:
+            if getattr(stats, key) is not None:
+                result[key] = getattr(stats, key)
+    if fake_stats.accuracy is None:
         skipped["accuracy"] = (
             f"{network.name} does not know the source's classes"
             if samples.class_names
             else "the source takes no labels"
         )
-    if seen.ms_ssim is None:
+    if fake_stats.ms_ssim is None:
         skipped["ms_ssim"] = "the pictures are too small for its window of 11 pixels"
     label = os.path.basename(os.path.abspath(os.path.expanduser(options.source)))
     if sampler is not None:
         label = f"{sampler.info['name']} at step {sampler.info['step']}"
         if options.seed:
             label += f" with seed {options.seed}"
-    name = (
-        f"{label}, {network.name}, {RESIZER}, {reference.title}, {len(seen.features)}"
-    )
+    num = len(fake_stats.features)
+    name = f"{label}, {network.name}, {RESIZER}, {reference.title}, {num}"
     result = {
         "name": name,
         "source": options.source,
         "step": None if sampler is None else sampler.info["step"],
-        "num": len(seen.features),
+        "num": num,
         "seed": None if sampler is None else options.seed,
         "image_shape": list(samples.image_shape),
         "features": {"name": network.name, "dim": network.dim, "about": network.about},
         "resizer": RESIZER,
-        "dataset": {"name": train.title, "num": len(seen_train.features)},
+        "dataset": {"name": train.title, "num": len(train_stats.features)},
         "reference": {
             "name": reference.title,
-            "num": len(seen_reference.features),
+            "num": len(reference_stats.features),
             "held_out": held_out,
         },
         "samples": found,
@@ -397,15 +396,15 @@ def measure(
         print(*(f"  {k}: {v}" for k, v in result["cross_check"].items()), sep="\n")
 
 
-def _look(look, pictures, network, by_class: bool):
-    """Looks at pictures; a UserError if too few of them can be read."""
-    seen = look(pictures, network, by_class)
-    if len(seen.features) < LEAST:
+def _collect(function, pictures, network, by_class: bool):
+    """Collect statistics; raise a UserError if too few images can be read."""
+    stats = function(pictures, network, by_class)
+    if len(stats.features) < LEAST:
         raise UserError(
             f"{pictures.title}: expected at least {LEAST} pictures that can be read, "
-            f"found {len(seen.features)}"
+            f"found {len(stats.features)}"
         )
-    return seen
+    return stats
 
 
 def _write_sheet(samples, train, pairs: list[tuple[int, int]], path: str) -> None:

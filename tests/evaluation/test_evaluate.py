@@ -14,9 +14,9 @@ from PIL import Image, ImageFilter
 
 from keras_gans import data, evaluate, train
 from keras_gans.device import sampler as sampler_lib
-from keras_gans.evaluation import collect, feature_cache, features
+from keras_gans.evaluation import feature_cache, features
 from keras_gans.evaluation import compare as compare_lib
-from keras_gans.evaluation.collect import look
+from keras_gans.evaluation.collect import collect
 from keras_gans.evaluation.compare import compare
 from keras_gans.evaluation.metrics.prdc import prdc as prdc_of
 from keras_gans.evaluation.streams import DataPictures, SampledPictures
@@ -75,7 +75,7 @@ def blurred(pictures, radius):
     "spoil, amounts", [(noisy, (10, 25, 60)), (blurred, (0.6, 1.2, 2.5))]
 )
 def test_measures_rank_growing_noise_and_blur(spoil, amounts, fashion, monkeypatch):
-    monkeypatch.setattr(collect, "SUBSETS", 10)
+    monkeypatch.setattr(compare_lib, "SUBSETS", 10)
     network, pictures, found = fashion
     real = found[:800]
     rows = [compare(real, found[800:1600])]
@@ -160,7 +160,7 @@ def test_memory_does_not_grow_with_the_pictures():
 
     def peak(num):
         tracemalloc.start()
-        found = look(DataPictures(digits, "digits", num), network, by_class=False)
+        found = collect(DataPictures(digits, "digits", num), network, by_class=False)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most - found.features.nbytes
