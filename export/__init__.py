@@ -73,7 +73,7 @@ def export_workdir(
         print(f"exported {path}", flush=True)
 
     samplers = [sampler]
-    if sampler.model.takes_pictures and sampler.model.goes_back:
+    if sampler.model.is_translation and sampler.model.bidirectional:
         samplers.append(sampler.turned())
     for sampler in samplers:
         source = None

@@ -28,7 +28,7 @@ if path.endswith(".tflite"):
     found = sampler.Sampler(path, threads)
 else:
     found = sample.load(path)
-    if getattr(found, "model", None) and not found.model.takes_pictures:
+    if getattr(found, "model", None) and not found.model.is_translation:
         found.run = lambda inputs: found.model.predict(inputs, BATCH, verbose=0)
 print(json.dumps(sampler.speed(found)))
 """

@@ -61,7 +61,7 @@ def export(
 
     info = sampler.info
     archive = keras.export.ExportArchive()
-    if sampler.model.takes_pictures:
+    if sampler.model.is_translation:
         _add_from_pictures(archive, sampler, size)
     else:
         _add_from_noise(archive, sampler, num)

@@ -71,7 +71,7 @@ def check(
         UserError: for a size that the model does not take, or no pictures to fit int8
             to.
     """
-    if not sampler.model.takes_pictures:
+    if not sampler.model.is_translation:
         if size is None:
             return None
         raise UserError(

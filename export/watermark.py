@@ -34,7 +34,7 @@ def marked(sampler: KerasSampler, key: str) -> KerasSampler:
     from keras_gans.sampling.keras_sampler import KerasSampler
 
     name = sampler.info["name"]
-    if sampler.model.takes_pictures:
+    if sampler.model.is_translation:
         raise UserError(
             f"--watermark is for generators of pictures of one size; {name} makes "
             "pictures from pictures of any size, leave it away"

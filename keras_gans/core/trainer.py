@@ -63,7 +63,7 @@ class Trainer(engine.Model):
     Hparams = TrainerHparams
     networks: tuple[str, ...] = ("generator",)
     players: tuple[Player, ...] = (Player("g", ("generator",)),)
-    takes_pictures = False  # whether the generator makes images from images
+    is_translation = False  # whether the generator makes images from images
     sampling_defaults: dict[str, float] = {}  # of what else the generator takes
 
     def __init__(
@@ -204,7 +204,7 @@ class Trainer(engine.Model):
         if isinstance(data, tuple | list):
             parts = [part for part in data if part is not None]
             first = parts[0] if isinstance(parts[0], dict) else {"images": parts[0]}
-            second = "condition" if self.takes_pictures else "labels"
+            second = "condition" if self.is_translation else "labels"
             batch = first | dict(zip((second,), parts[1:], strict=False))
         else:
             batch = data if isinstance(data, dict) else {"images": data}

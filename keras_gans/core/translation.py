@@ -40,14 +40,14 @@ class TranslationGAN(gan.BaseGAN):
     A batch has "images" and "condition", the images that a translation starts from,
     both float [batch, height, width, channels]. The generator takes "condition". A
     discriminator that does not take it sees the images alone. Both factories take
-    `backward`, for networks from images to conditions; only a variant that `goes_back`
+    `backward`, for networks from images to conditions; only a `bidirectional` variant
     passes it.
     """
 
     Hparams = Hparams
-    takes_pictures = True
+    is_translation = True
     needs_pairs = True  # whether each condition has to be that of the image beside it
-    goes_back = False  # whether it makes conditions of images, too
+    bidirectional = False  # whether it makes conditions of images, too
 
     def __init__(self, *args: Any, **kwargs: Any):
         """Build the networks; see BaseGAN.
@@ -72,7 +72,7 @@ class TranslationGAN(gan.BaseGAN):
         """Return the averaged generator of one direction: {"condition"} to images.
 
         Args:
-            backward: Whether to make conditions of images; only if `goes_back`.
+            backward: Whether to make conditions of images; only if `bidirectional`.
         """
         return self.ema_generator
 

@@ -36,10 +36,10 @@ def open_source(
     """
     inner = dataclasses.replace(options, dataset=options.pictures, unpaired=False)
     source, held_out = _open(inner, data_dir), None
-    if options.source:
-        from keras_gans.data import sources
+    if options.derivation:
+        from keras_gans.data import conditions
 
-        shape = sources.derived_shape(options, source.info.image_shape)
+        shape = conditions.derived_shape(options, source.info.image_shape)
         source.info = dataclasses.replace(
             source.info, num_classes=0, class_names=(), condition_shape=shape
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from keras_gans.data import pipeline, sources
+from keras_gans.data import conditions, pipeline
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.data.pipeline import Batch
 from keras_gans.data.source import Source
@@ -65,5 +65,5 @@ class ArraySource(Source):
         """Yields each example once, in order: uint8 pictures and int32 labels."""
         for start in range(0, len(self.images), size):
             part = slice(start, start + size)
-            images = sources.centre(self.images[part], self.info, self.options)
+            images = conditions.centre(self.images[part], self.info, self.options)
             yield images, self.labels[part].astype(np.int32)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from keras_gans.data import images, pipeline, sources, survey
+from keras_gans.data import conditions, images, pipeline, survey
 from keras_gans.data.arrays import ArraySource
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.data.pipeline import Batch
@@ -80,7 +80,7 @@ def open_files(
         labels: int32 [num], their classes.
         info: What the set says of itself, if all can be read.
         options: How it is read.
-        read: From a path to uint8 of `sources.stored_shape`; OSError if it is corrupt.
+        read: From a path to uint8 of `stored_shape`; OSError if it is corrupt.
         notes: Sentences for the user.
 
     Returns:
@@ -93,7 +93,7 @@ def open_files(
         f"[data] dataset: none of the {len(paths)} pictures of {options.dataset} can "
         "be read"
     )
-    shape = sources.stored_shape(info, options)
+    shape = conditions.stored_shape(info, options)
     if len(paths) * int(np.prod(shape)) > options.cache_mib * 2**20:
         if all(_try(read, path) is None for path in paths):  # up to the first good one
             raise none
@@ -192,7 +192,7 @@ class FolderSource(Source):
                 if good:
                     labels = self.labels[start + np.array(good)]
                     pictures = np.stack([read[i] for i in good])
-                    yield sources.centre(pictures, self.info, self.options), labels
+                    yield conditions.centre(pictures, self.info, self.options), labels
 
     def _batch(self, pool, numbers):
         found = list(pool.map(self._one, numbers))

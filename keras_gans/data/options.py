@@ -7,7 +7,7 @@ from typing import Literal
 
 from keras_gans.errors import UserError
 
-# What pictures can be made from, that is made of each of them: see `sources.derive`.
+# What pictures can be made from, that is made of each of them: see `conditions.derive`.
 DERIVED = ("outline", "grey", "small2", "small4")
 
 
@@ -91,12 +91,12 @@ class DataOptions:
             raise UserError(
                 f"[data] label_maps: expected pairs:A,B, got '{self.dataset}'"
             )
-        if self.source and self.two_kinds:
+        if self.derivation and self.two_kinds:
             raise UserError(
                 f"[data] dataset: '{self.pictures}' has sources of its own; leave "
-                f"'{self.source}:' away"
+                f"'{self.derivation}:' away"
             )
-        if self.unpaired and not (self.source or self.two_kinds):
+        if self.unpaired and not (self.derivation or self.two_kinds):
             raise UserError(
                 f"[data] unpaired: '{self.dataset}' has no sources; expected pairs:A,B "
                 "or outline:..., grey:..., small2:..., small4:..."
@@ -107,7 +107,7 @@ class DataOptions:
             )
 
     @property
-    def source(self) -> str:
+    def derivation(self) -> str:
         """What each picture's source is made by, one of `DERIVED`; "" for others."""
         kind, colon, _ = self.dataset.partition(":")
         return kind if colon and kind in DERIVED else ""
@@ -121,7 +121,11 @@ class DataOptions:
     @property
     def pictures(self) -> str:
         """`dataset`, without what its sources are made by."""
-        return self.dataset[len(self.source) + 1 :] if self.source else self.dataset
+        return (
+            self.dataset[len(self.derivation) + 1 :]
+            if self.derivation
+            else self.dataset
+        )
 
     def stored_size(self, side: int) -> int:
         """The side in pixels that pictures of a side are kept at, to be cut."""

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gans.data import sources
+from keras_gans.data import conditions
 from keras_gans.data.options import DataInfo, DataOptions, Share
 
 Batch = dict[str, np.ndarray]
@@ -101,7 +101,7 @@ def prepare(
         images = _crop(images, less, starts[:, share.rows(size)])
     images = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
     if info.condition_shape:
-        images, condition = sources.split(images, info, options.source)
+        images, condition = conditions.split(images, info, options.derivation)
         return {"images": images, "condition": condition}
     if info.num_classes:
         return {"images": images, "labels": labels.astype(np.int32)}

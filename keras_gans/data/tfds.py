@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_gans.data import images, pipeline, sources
+from keras_gans.data import conditions, images, pipeline
 from keras_gans.data.arrays import ArraySource
 from keras_gans.data.folder import fingerprint_of_files
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
@@ -101,7 +101,7 @@ class TFDSSource(Source):
 
     def cached(self):
         """Reads the whole set into memory if it fits, else returns this source."""
-        shape = sources.stored_shape(self.info, self.options)
+        shape = conditions.stored_shape(self.info, self.options)
         room = self.options.cache_mib * 2**20 // int(np.prod(shape))
         if self.info.num_examples > room:
             return self
@@ -185,7 +185,7 @@ class TFDSSource(Source):
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields each example once, in order: uint8 pictures and int32 labels."""
         for pictures, labels in self._decoded(size):
-            pictures = sources.centre(pictures, self.info, self.options)
+            pictures = conditions.centre(pictures, self.info, self.options)
             yield pictures, labels.astype(np.int32)
 
     def _decoded(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -217,7 +217,7 @@ class TFDSSource(Source):
         picture = encoded
         if encoded.dtype == tf.string:
             picture = feature.decode_example(encoded)
-        shape = sources.stored_shape(self.info, self.options)
+        shape = conditions.stored_shape(self.info, self.options)
         if shape != feature.shape:
             [picture] = pipeline.numpy_function(
                 lambda p: (images.fit(p, shape[0], shape[2]),),

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_gans import data
-from keras_gans.data import images, sources
+from keras_gans.data import conditions, images
 from keras_gans.device.sampler import BaseSampler, to_float, to_uint8
 from keras_gans.errors import UserError
 from keras_gans.evaluation import streams
@@ -101,8 +101,8 @@ def open_reference(
             if own.two_kinds:
                 plain["direction"] = options.direction
                 plain["label_maps"] = options.label_maps and chosen.startswith("pairs:")
-            elif options.source and not own.source:
-                chosen = f"{options.source}:{chosen}"
+            elif options.derivation and not own.derivation:
+                chosen = f"{options.derivation}:{chosen}"
             wanted = dataclasses.replace(wanted, dataset=chosen, **plain)
         if wanted.pictures.startswith("tfds:"):
             wanted = dataclasses.replace(wanted, split=split or "test")
@@ -158,7 +158,7 @@ def _paired(source, num: int) -> Iterator:
     left = num
     for stored, _ in source.chunks(CHUNK):
         stored = to_float(stored[:left])
-        yield sources.split(stored, source.info, source.options.source)
+        yield conditions.split(stored, source.info, source.options.derivation)
         left -= len(stored)
         if left <= 0:
             return
@@ -193,14 +193,14 @@ def mean_picture(options: data.DataOptions, data_dir: str | None) -> np.ndarray 
     return to_float(total / num).astype(np.float32)
 
 
-def enlarged(source: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The source as a picture of a shape, or None if it has more channels."""
+def enlarged(condition: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The condition as an image of a shape, or None if it has more channels."""
     height, width, channels = shape
-    if source.shape[-1] > channels:
+    if condition.shape[-1] > channels:
         return None
-    if source.shape[1:3] != (height, width):
-        source = sources.resize(source, height, width)
-    return np.broadcast_to(source, (len(source), height, width, channels))
+    if condition.shape[1:3] != (height, width):
+        condition = conditions.resize(condition, height, width)
+    return np.broadcast_to(condition, (len(condition), height, width, channels))
 
 
 class Comparison:

@@ -52,7 +52,7 @@ class CycleGAN(translation.TranslationGAN):
     """Both directions at once; networks are pairs of "forward" and "backward"."""
 
     Hparams = Hparams
-    needs_pairs, goes_back, neutral_logit = False, True, 0.5
+    needs_pairs, bidirectional, neutral_logit = False, True, 0.5
 
     def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):
         """Builds two networks of each kind; see `translation.both_ways`."""

@@ -35,7 +35,7 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
     variant = config_lib.find_class(config.name, config.model)
     labels = variant.label_names(config.hparams, info.class_names)
     from_data = {"image_shape": info.image_shape, "num_classes": len(labels)}
-    if variant.takes_pictures:
+    if variant.is_translation:
         from_data = {
             "image_shape": info.image_shape,
             "condition_shape": info.condition_shape,
@@ -95,18 +95,18 @@ def _factory(
 
 
 def _check_sources(config: Config, variant: type[Trainer], info: DataInfo) -> None:
-    if variant.takes_pictures and not info.condition_shape:
+    if variant.is_translation and not info.condition_shape:
         raise UserError(
             f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
             "has no sources; expected pairs:A,B or unpaired:A,B, or outline:, grey:, "
             "small2: or small4: before it"
         )
-    if variant.takes_pictures and variant.needs_pairs and info.unpaired:
+    if variant.is_translation and variant.needs_pairs and info.unpaired:
         raise UserError(
             f"{config.name} needs to know which pictures belong together; expected "
             "pairs:A,B and data.unpaired=false, or --model=cyclegan or cut"
         )
-    if info.condition_shape and not variant.takes_pictures:
+    if info.condition_shape and not variant.is_translation:
         raise UserError(
             f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "
             "sources, as for pix2pix; expected a data set without"

@@ -71,7 +71,7 @@ def _read_sources(workdir: Workdir) -> np.ndarray | None:
 
 def generator_info(model: Trainer, config: Config, info: DataInfo) -> dict:
     """Describes a generator, for its exports: see `BaseSampler.info`."""
-    if model.takes_pictures:
+    if model.is_translation:
         takes = {"condition_shape": list(info.condition_shape)}
     else:
         takes = _noise_info(model, config, info)
@@ -135,7 +135,7 @@ class KerasSampler(BaseSampler):
         Raises:
             UserError: if the model has one direction alone.
         """
-        if not (self.model.takes_pictures and self.model.goes_back):
+        if not (self.model.is_translation and self.model.bidirectional):
             raise UserError(
                 f"--backward: {self.info['name']} makes pictures in one direction "
                 "alone; leave it away"
@@ -149,7 +149,7 @@ class KerasSampler(BaseSampler):
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Runs the averaged generator; see BaseSampler.run."""
-        if self.model.takes_pictures:
+        if self.model.is_translation:
             made = self.model.translate(inputs["condition"], self.backward)
         else:
             made = self.pictures(inputs)

@@ -132,7 +132,7 @@ class TranslationGrid(SampleGrid):
         columns = [self._source, made]
         if self._real is not None:
             columns.append(self._real)
-        elif self.model.goes_back:
+        elif self.model.bidirectional:
             again = self.model.translate(made, backward=True)
             columns.append(keras.ops.convert_to_numpy(again))
         shown = [images.beside(images.to_uint8(c), made.shape[1]) for c in columns]

@@ -14,8 +14,8 @@ from PIL import Image, ImageFilter
 
 from keras_gans import data, evaluate, train
 from keras_gans.device import sampler as sampler_lib
-from keras_gans.evaluation import feature_cache, features
 from keras_gans.evaluation import compare as compare_lib
+from keras_gans.evaluation import feature_cache, features
 from keras_gans.evaluation.collect import collect
 from keras_gans.evaluation.compare import compare
 from keras_gans.evaluation.metrics.prdc import prdc as prdc_of

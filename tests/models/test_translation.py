@@ -13,7 +13,7 @@ from PIL import Image
 from keras_gans import data, engine, evaluate, train
 from keras_gans.core import losses
 from keras_gans.core.image_pool import ImagePool
-from keras_gans.data import DataOptions, sources
+from keras_gans.data import DataOptions, conditions
 from keras_gans.engine import optimizers
 from keras_gans.errors import UserError
 from keras_gans.evaluation import translation
@@ -149,18 +149,18 @@ def test_cycle_gan_sets_of_tfds(direction, cache_mib, monkeypatch):
 def test_derived_sources():
     picture = np.full((1, 16, 16, 3), -1.0, np.float32)
     picture[:, :, 8:] = 1.0
-    outline = sources.derive(picture, "outline")
+    outline = conditions.derive(picture, "outline")
     assert outline.shape == (1, 16, 16, 1)
     np.testing.assert_array_equal(outline[0, :, 7:9], -1.0)
     np.testing.assert_array_equal(np.delete(outline, [7, 8], axis=2), 1.0)
     flat = np.full((1, 16, 16, 3), 0.25, np.float32)
-    small = sources.derive(flat, "small4")
+    small = conditions.derive(flat, "small4")
     assert small.shape == (1, 4, 4, 3)
     np.testing.assert_allclose(small, 0.25, atol=1 / 255)
     steps = (small + 1) * 127.5
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-4)  # 8 bits
     red = np.stack([np.ones((1, 4, 4)), -np.ones((1, 4, 4)), -np.ones((1, 4, 4))], -1)
-    grey = sources.derive(red.astype(np.float32), "grey")
+    grey = conditions.derive(red.astype(np.float32), "grey")
     np.testing.assert_allclose(grey, 2 * 0.299 - 1, atol=1 / 127)
 
 
@@ -169,13 +169,13 @@ def test_derived_and_unpaired(tmp_path):
     source = data.open_source(options)
     assert source.info.num_classes == 0 and source.info.num_examples == 4960
     made, given = first(source)
-    np.testing.assert_array_equal(sources.derive(made, "outline"), given)
+    np.testing.assert_array_equal(conditions.derive(made, "outline"), given)
     apart = data.open_source(dataclasses.replace(options, unpaired=True))
     made, given = first(apart)
-    own = sources.derive(made, "outline")
+    own = conditions.derive(made, "outline")
     assert (own != given).any(axis=(1, 2, 3)).mean() > 0.9
     made, given = first(apart.held_out)  # what is measured belongs together
-    np.testing.assert_array_equal(sources.derive(made, "outline"), given)
+    np.testing.assert_array_equal(conditions.derive(made, "outline"), given)
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason=f"no real data in {SHARED_DATA}")
@@ -483,7 +483,7 @@ def test_any_size_goes_through_a_generator(name):
     picture = rng.uniform(-1, 1, (1, 21, 34, channels)).astype("f")
     made = model({"condition": picture})
     assert made.shape == (1, scale * 21, scale * 34, source.info.image_shape[-1])
-    if model.goes_back:
+    if model.bidirectional:
         assert model.translate(made, backward=True).shape == picture.shape
 
 

@@ -165,7 +165,7 @@ def test_same_seed_gives_the_same_picture_from_each_source(zoo_name, smoke_run):
 def test_exports_agree_with_keras_on_random_latents(zoo_name, smoke_run):
     workdir = smoke_run(zoo_name)
     keras_sampler = load.load(str(workdir))
-    if keras_sampler.model.takes_pictures:
+    if keras_sampler.model.is_translation:
         rng = np.random.default_rng(11)
         shape = 16, *keras_sampler.info["condition_shape"]
         inputs = {"condition": rng.uniform(-1, 1, shape).astype(np.float32)}
@@ -251,7 +251,7 @@ def test_no_backend_in_variants_and_networks():
 def test_predict_and_variables_of_the_base_are_kerass(zoo_name):
     model, data = smoke_model(zoo_name)
     assert model.step.numpy() == 0
-    if model.takes_pictures:
+    if model.is_translation:
         rng = np.random.default_rng(0)
         shape = 3, *data.info.condition_shape
         inputs = {"condition": rng.uniform(-1, 1, shape).astype(np.float32)}
@@ -263,7 +263,7 @@ def test_predict_and_variables_of_the_base_are_kerass(zoo_name):
     for name, value in model.sampling_defaults.items():
         shape = model.generator.input[name].shape[1:]
         inputs[name] = np.full((3, *shape), value, np.float32)
-    network = model.translator() if model.takes_pictures else model.ema_generator
+    network = model.translator() if model.is_translation else model.ema_generator
     expected = np.clip(network(inputs), -1, 1)
     np.testing.assert_allclose(images, expected, atol=1e-5)
     assert len(variables_of(model)) > len(model.variables)  # and the optimizers'

@@ -488,7 +488,7 @@ def test_model_that_goes_back_is_exported_in_both_directions(
     smoke_run, tmp_path, monkeypatch, capsys
 ):
     """Pix2Pix, made to go back by its generator of the last step."""
-    monkeypatch.setattr(Pix2Pix, "goes_back", True)
+    monkeypatch.setattr(Pix2Pix, "bidirectional", True)
     monkeypatch.setattr(
         Pix2Pix,
         "translator",
@@ -534,7 +534,7 @@ def test_model_that_goes_back_is_exported_in_both_directions(
 
 @ONE_RUN
 def test_info_turns_with_the_direction(smoke_run, monkeypatch):
-    monkeypatch.setattr(Pix2Pix, "goes_back", True)
+    monkeypatch.setattr(Pix2Pix, "bidirectional", True)
     sampler = keras_sampler.load_workdir(str(smoke_run("pix2pix")))
     sampler.info["image_shape"] = [16, 16, 3]
     turned = sampler.turned()

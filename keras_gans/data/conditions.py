@@ -1,6 +1,6 @@
 """What pictures are made from: other pictures, that come with them or are derived.
 
-A stream of such sets holds (pictures, sources), both float32 [batch, height, width,
+A stream of such sets holds (images, conditions), both float32 [batch, height, width,
 channels] in [-1, 1]: what is to be made, and what it is made from.
 """
 
@@ -27,26 +27,26 @@ def derived_shape(options: DataOptions, shape: tuple[int, int, int]) -> tuple:
     height, width, channels = shape
     if height == 1:
         raise UserError(
-            f"[data] dataset: '{options.source}:' is made of pictures, and "
+            f"[data] dataset: '{options.derivation}:' is made of pictures, and "
             f"'{options.pictures}' has points"
         )
-    if options.source == "grey" and channels == 1:
+    if options.derivation == "grey" and channels == 1:
         raise UserError(
             f"[data] dataset: the pictures of {options.pictures} are grey already; "
             "'grey:' expects pictures in colour"
         )
-    times = SHRINKS.get(options.source, 1)
+    times = SHRINKS.get(options.derivation, 1)
     if height % times:
         raise UserError(
             f"[data] image_size: expected a multiple of {times}, to be made smaller by "
             f"it, got {height}"
         )
-    grey = options.source in ("grey", "outline")
+    grey = options.derivation in ("grey", "outline")
     return height // times, width // times, 1 if grey else channels
 
 
 def derive(pictures: np.ndarray, kind: str) -> np.ndarray:
-    """Makes sources of pictures.
+    """Make conditions of images.
 
     Args:
         pictures: float32 [batch, height, width, channels] in [-1, 1].
@@ -93,7 +93,7 @@ def _slope(grey: np.ndarray) -> np.ndarray:
 
 
 def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
-    """The shape of what a set keeps of each example, to make (picture, source) of it.
+    """The shape of what a set keeps of each example, to make (image, condition) of it.
 
     Args:
         info: What the set says of itself.
@@ -101,10 +101,10 @@ def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
 
     Returns:
         (height, width, channels), larger than `info.image_shape` by what is cut off;
-        with the channels of the source behind, unless it is derived.
+        with the channels of the condition behind, unless it is derived.
     """
     height, width, channels = info.image_shape
-    if info.condition_shape and not options.source:
+    if info.condition_shape and not options.derivation:
         channels += info.condition_shape[-1]
     return options.stored_size(height), options.stored_size(width), channels
 
@@ -126,20 +126,20 @@ def centre(stored: np.ndarray, info: DataInfo, options: DataOptions) -> np.ndarr
 
 
 def split(
-    stored: np.ndarray, info: DataInfo, source: str
+    stored: np.ndarray, info: DataInfo, derivation: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Makes (pictures, sources) of what a source stores.
+    """Make (images, conditions) of what a source stores.
 
     Args:
-        stored: float32 in [-1, 1]: pictures, with the channels of their sources behind
+        stored: float32 in [-1, 1]: images, with the channels of their conditions behind
             their own, unless these are derived.
         info: What the set says of itself.
-        source: `DataOptions.source`.
+        derivation: `DataOptions.derivation`.
 
     Returns:
         Both, float32.
     """
-    if source:
-        return stored, derive(stored, source)
+    if derivation:
+        return stored, derive(stored, derivation)
     channels = info.image_shape[-1]
     return stored[..., :channels], stored[..., channels:]
