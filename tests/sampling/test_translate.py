@@ -302,9 +302,9 @@ assert set(signatures) == {{"generate", "serving_default", "translate", "png"}}
 pictures = np.load("pictures.npy")
 made = signatures["translate"](pictures=tf.constant(pictures))["images"].numpy()
 assert made.dtype == np.uint8 and made.shape == pictures.shape
-source = tf.constant(pictures, tf.float32) / 127.5 - 1
+condition = tf.constant(pictures, tf.float32) / 127.5 - 1
 for name in ("generate", "serving_default"):
-    images = signatures[name](source=source)["images"].numpy()
+    images = signatures[name](condition=condition)["images"].numpy()
     np.testing.assert_array_equal(np.round((images + 1) * 127.5), made)
 np.save("made.npy", made)
 files = tf.stack([tf.io.read_file(name) for name in {list(map(str, files))!r}])
