@@ -32,13 +32,13 @@ KINDS = {
 }
 
 
-def in_tiers(names, first=KINDS):
-    """Parameters of a test: names that are not in `first` are of the second tier."""
-    assert set(first) <= set(names), set(first) - set(names)
-    return [
-        pytest.param(name, marks=[] if name in first else pytest.mark.slow)
-        for name in names
-    ]
+def in_tiers(names, first=KINDS, slow=()):
+    """Parameters of a test: those not in `first` are of the second tier, or slow."""
+    assert {*first, *slow} <= set(names), {*first, *slow} - set(names)
+    marks = {name: [pytest.mark.second] for name in names}
+    marks |= {name: [pytest.mark.slow] for name in slow}
+    marks |= {name: [] for name in first}
+    return [pytest.param(name, marks=marks[name]) for name in names]
 
 
 def variables_of(model):

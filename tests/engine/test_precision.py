@@ -14,6 +14,7 @@ from keras_gans.recipes import build, config
 from keras_gans.sampling import keras_sampler
 
 QUICK = "cgan", "wgan_gp"
+SLOW = [name for name in ZOO if name not in (*QUICK, "pix2pix")]
 
 
 def steps_of(model, source, num):
@@ -22,7 +23,7 @@ def steps_of(model, source, num):
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("name", in_tiers(ZOO, QUICK))
+@pytest.mark.parametrize("name", in_tiers(ZOO, QUICK, SLOW))
 def test_every_model_trains_in_16_bits(name, precision):
     model, source = smoke_model(name, [f"train.precision={precision}"])
     before = [w.numpy() for w in model.trainable_weights]

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from harness import DROPOUT, RATES, UNLIKE, ZOO, trained
+from harness import DROPOUT, RATES, UNLIKE, ZOO, in_tiers, trained
 
 from keras_gans import train
 
@@ -12,6 +12,8 @@ PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
 # lsgan has ADA here; wgan_gp_ring is wgan_gp with networks that take a second
 QUICK = "cgan", "lsgan", "pix2pix", "rsgan_ring", "wgan_gp_ring"
+LONG = "biggan", "sagan", "spade", "stylegan2", "sngan", "wgan_gp", "dcgan_64"
+LONG += "cut", "cyclegan", "esrgan", "r3gan", "wgan"
 
 
 # fastgan is left out: with its weights one rounding off, one device is as far from
@@ -20,12 +22,9 @@ QUICK = "cgan", "lsgan", "pix2pix", "rsgan_ring", "wgan_gp_ring"
     "name, overrides",
     [
         pytest.param(
-            name,
-            UNLIKE.get(name, []),
-            marks=[] if name in QUICK else pytest.mark.slow,
+            param.values[0], UNLIKE.get(param.values[0], []), marks=param.marks
         )
-        for name in ZOO
-        if name != "fastgan"
+        for param in in_tiers([n for n in ZOO if n != "fastgan"], QUICK, LONG)
     ]
     + [
         pytest.param(
@@ -84,6 +83,8 @@ def test_parts_of_a_batch_add_up(name, overrides, devices):
 
 def marks(name):
     found = [] if name == "cgan" else [pytest.mark.slow]
+    if name == "gan":
+        found = [pytest.mark.second]
     if name == "esrgan":  # so are two unbroken runs of it on one device
         last_bit = "its CPU kernels round differently from run to run"
         found.append(pytest.mark.xfail(reason=last_bit, strict=False))

@@ -283,7 +283,7 @@ def test_every_variable_is_kept(tmp_path):
     "name, changes",
     [
         pytest.param(
-            "sngan_ring", ["d_steps=3", "r1_weight=0.1"], marks=pytest.mark.slow
+            "sngan_ring", ["d_steps=3", "r1_weight=0.1"], marks=pytest.mark.second
         ),
         ("gan", ["d_steps=2", "r1_weight=0.1", "augment=ada", "ada_images=200"]),
         pytest.param("stylegan2", [], marks=pytest.mark.slow),
