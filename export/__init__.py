@@ -56,9 +56,9 @@ def export_workdir(
 
     sampler, written = load_workdir(workdir.path, checkpoint), []
     if watermark is not None:
-        from keras_gans.export import watermark as marking
+        from keras_gans.export.watermark import marked
 
-        sampler = marking.marked(sampler, watermark)
+        sampler = marked(sampler, watermark)
     if "web" in kinds:
         web.check(sampler.info, size)
     if {"tflite", "web"} & set(kinds):

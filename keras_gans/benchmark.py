@@ -63,9 +63,7 @@ import sys
 from absl import flags
 
 from keras_gans.backend import import_backend, import_tensorflow
-from keras_gans.benchmarks import gpu as gpu_table
-from keras_gans.benchmarks import quality as board
-from keras_gans.benchmarks import throughput as speed
+from keras_gans.benchmarks import gpu, quality, throughput
 from keras_gans.benchmarks.models import machine, models, read_input, steps_per_second
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError, did_you_mean
@@ -150,26 +148,26 @@ def _main(values: flags.FlagValues, words: list[str]) -> None:
     if kind != "throughput" and (values.precision or values.torch):
         raise UserError("--precision and --torch: of throughput alone")
     if kind == "gpu":
-        gpu(values)
+        _run_gpu(values)
         return
     if kind == "report":
-        board.report(values.out, values.docs, values.readme)
+        quality.report(values.out, values.docs, values.readme)
         print(f"wrote {os.path.join(values.docs, 'board.md')}")
         return
     if kind == "quality":
-        quality(values)
+        _run_quality(values)
         return
     if kind == "exports":
-        exports(values)
+        _run_exports(values)
         return
     if kind == "doctor":
-        doctor(values)
+        _run_doctor(values)
         return
     if kind == "watermark":
-        watermark(values)
+        _run_watermark(values)
         return
     if kind == "throughput":
-        throughput(values)
+        _run_throughput(values)
         return
     configs = [load_config(name, values.set) for name in values.model]
     steps = values.steps or configs[0].train.checkpoint_every
@@ -179,26 +177,26 @@ def _main(values: flags.FlagValues, words: list[str]) -> None:
         models(configs, values.data_dir, values.rounds, steps)
 
 
-def throughput(values: flags.FlagValues) -> None:
+def _run_throughput(values: flags.FlagValues) -> None:
     """Times training; the flags are those of the command."""
     changes = [values.set]
     if values.precision:
         changes = [[*values.set, f"train.precision={p}"] for p in values.precision]
     configs = [load_config(name, c) for name in values.model for c in changes]
-    speed.throughput(
+    throughput.throughput(
         configs, values.data_dir, values.rounds, values.steps, values.torch
     )
     print(machine())
 
 
-def gpu(values: flags.FlagValues) -> None:
+def _run_gpu(values: flags.FlagValues) -> None:
     """Time the zoo on a GPU; the flags are those of the command."""
     out = values.out if values["out"].present else os.path.join("runs", "gpu")
-    rows = gpu_table.run(values.seconds, out, values.smoke)
+    rows = gpu.run(values.seconds, out, values.smoke)
     print(f"kept in {os.path.join(out, 'rows.jsonl')}")
     if values.write:
         command = f"python -m keras_gans.benchmark gpu --seconds={values.seconds}"
-        text = gpu_table.page(rows, command, datetime.date.today().isoformat())
+        text = gpu.page(rows, command, datetime.date.today().isoformat())
         path = os.path.join(values.docs, "results", "gpu.md")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
@@ -206,9 +204,9 @@ def gpu(values: flags.FlagValues) -> None:
         print(f"wrote {path}")
 
 
-def quality(values: flags.FlagValues) -> None:
+def _run_quality(values: flags.FlagValues) -> None:
     """Makes a board of models and prints it; the flags are those of the command."""
-    contest = board.Contest(
+    contest = quality.Contest(
         values.dataset,
         values.budget,
         values.seeds,
@@ -219,44 +217,44 @@ def quality(values: flags.FlagValues) -> None:
     )
     overrides = [*values.set, f"data.dataset={values.dataset}"]
     configs = {name: load_config(name, overrides) for name in values.model}
-    rows = board.run(configs, contest, values.out, steps_per_second, machine())
-    print(board.table(rows))
+    rows = quality.run(configs, contest, values.out, steps_per_second, machine())
+    print(quality.table(rows))
 
 
-def exports(values: flags.FlagValues) -> None:
+def _run_exports(values: flags.FlagValues) -> None:
     """Exports models and writes the page; the flags are those of the command."""
     import_tensorflow("export")
-    from keras_gans.benchmarks import exports as export_table
+    from keras_gans.benchmarks import exports
 
     configs = {name: load_config(name, values.set) for name in values.model}
-    export_table.run(configs, values.set, values.steps or 100, values.out)
-    print(export_table.table(values.out))
-    print(f"wrote {export_table.write_page(values.out, values.docs, machine())}")
+    exports.run(configs, values.set, values.steps or 100, values.out)
+    print(exports.table(values.out))
+    print(f"wrote {exports.write_page(values.out, values.docs, machine())}")
 
 
-def doctor(values: flags.FlagValues) -> None:
+def _run_doctor(values: flags.FlagValues) -> None:
     """Tries the doctor and writes the page; the flags are those of the command."""
     import_backend()
-    from keras_gans.benchmarks import doctor as doctor_trial
+    from keras_gans.benchmarks import doctor
 
-    doctor_trial.run(values.out)
-    print(f"wrote {doctor_trial.write_page(values.out, values.docs, machine())}")
+    doctor.run(values.out)
+    print(f"wrote {doctor.write_page(values.out, values.docs, machine())}")
 
 
-def watermark(values: flags.FlagValues) -> None:
+def _run_watermark(values: flags.FlagValues) -> None:
     """Measures the mark of a run's exports; the flags are those of the command."""
     if values.source is None:
         raise UserError("say which run: --source=runs/cgan")
     import_tensorflow("an export's mark")
-    from keras_gans.benchmarks import watermark as watermark_trial
+    from keras_gans.benchmarks import watermark
     from keras_gans.sampling import keras_sampler
     from keras_gans.storage.workdir import Workdir
 
     sampler = keras_sampler.load_workdir(values.source)
     recipe, _ = Workdir(values.source).read()
     num = values.num if values["num"].present else 1000
-    real = watermark_trial.real_pictures(recipe.data, values.data_dir, num)
-    print(watermark_trial.run(sampler, real, recipe.data.dataset, num))
+    real = watermark.real_pictures(recipe.data, values.data_dir, num)
+    print(watermark.run(sampler, real, recipe.data.dataset, num))
     print(f"{sampler.info['name']} at step {sampler.info['step']}, {machine()}")
 
 

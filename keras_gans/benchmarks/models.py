@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from keras_gans.backend import import_backend
-from keras_gans.benchmarks import throughput as speed
+from keras_gans.benchmarks import throughput
 from keras_gans.device.sampler import peak_mib
 from keras_gans.recipes.config import Config
 
@@ -24,7 +24,7 @@ def steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
 
     source = data.open_source(config.data, data_dir, config.hparams.batches_per_step)
     loop = bare_loop.BareLoop(build.build_model(config, source.info))
-    run = speed.bare_loop(loop, source)
+    run = throughput.bare_loop(loop, source)
     run(10)  # trace, and warm up
     size = source.options.batch_size
     return statistics.median(run(10) for _ in range(3)) / size, size
@@ -104,8 +104,8 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
 
     source = data.open_source(config.data, data_dir, config.hparams.batches_per_step)
     model = build.build_model(config, source.info)
-    run = speed.bare_loop(bare_loop.BareLoop(model), source)
-    run(min(steps, speed.WARM_UP))  # trace, and warm up
+    run = throughput.bare_loop(bare_loop.BareLoop(model), source)
+    run(min(steps, throughput.WARM_UP))  # trace, and warm up
     rate = statistics.median(run(steps) for _ in range(rounds))
     size = source.options.batch_size
     sizes = (
