@@ -366,7 +366,7 @@ def _steps(asked: dict) -> Iterator[dict]:
         config = load_config(asked["title"], overrides, asked["smoke"])
         source = data.open_source(config.data, None, config.hparams.batches_per_step)
         model = build.build_model(config, source.info)
-        loop = throughput.bare_loop(bare_loop.BareLoop(model), source)
+        loop = throughput.loop_timer(bare_loop.BareLoop(model), source)
         steps = 4 if asked["smoke"] else STEPS
         loop(steps // 2 + 1)  # compiles steps with and without lazy penalties
         ready = time.monotonic() - start

@@ -24,7 +24,7 @@ def steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
 
     source = data.open_source(config.data, data_dir, config.hparams.batches_per_step)
     loop = bare_loop.BareLoop(build.build_model(config, source.info))
-    run = throughput.bare_loop(loop, source)
+    run = throughput.loop_timer(loop, source)
     run(10)  # trace, and warm up
     size = source.options.batch_size
     return statistics.median(run(10) for _ in range(3)) / size, size
@@ -104,7 +104,7 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
 
     source = data.open_source(config.data, data_dir, config.hparams.batches_per_step)
     model = build.build_model(config, source.info)
-    run = throughput.bare_loop(bare_loop.BareLoop(model), source)
+    run = throughput.loop_timer(bare_loop.BareLoop(model), source)
     run(min(steps, throughput.WARM_UP))  # trace, and warm up
     rate = statistics.median(run(steps) for _ in range(rounds))
     size = source.options.batch_size

@@ -168,7 +168,7 @@ class Recipe:
         self.model = build.build_model(config, self.source.info)
         self.examples = sample_stats.examples(self.source)
         self.loop = bare_loop.BareLoop(self.model)
-        self.bare = bare_loop(self.loop, self.source)
+        self.bare = loop_timer(self.loop, self.source)
         self.stream = self.source.stream(config.train.seed)
         self.spans: list[tuple[int, int]] = []  # first and last step of each fit
         self.model.train_function = engine.train_function(  # traced once
@@ -261,7 +261,7 @@ class Recipe:
         return waited / (time.perf_counter() - begin)
 
 
-def bare_loop(loop: Any, source: Any) -> Callable[[int], float]:
+def loop_timer(loop: Any, source: Any) -> Callable[[int], float]:
     """The same updates with nothing around them: no callback, no input pipeline.
 
     Args:
