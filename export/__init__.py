@@ -32,7 +32,7 @@ def export_workdir(
         kinds: Any of "saved_model", "tflite", "web".
         quantizations: Any of `tflite.QUANTIZATIONS`: a .tflite file for each; the web
             page runs the first.
-        checkpoint: "newest" or "best", see `sample.load`.
+        checkpoint: "newest" or "best", see `sampling.load.load`.
         size: Of a model that makes pictures from pictures: the side in pixels of those
             that its .tflite files take, 0 for any; that of training if not given.
         watermark: The key of an invisible mark in what the exports make; none if not

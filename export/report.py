@@ -20,14 +20,14 @@ JUDGED = (("kid", "KID", "{:.3g}"), ("accuracy", "class as asked for", "{:.1%}")
 # Speed and memory are those of a process of its own, which runs nothing else.
 CHILD = """
 import json, sys
-from keras_gans import sample
-from keras_gans.export import sampler
+from keras_gans.device import sampler
 from keras_gans.device.sampler import BATCH
+from keras_gans.sampling import load
 path, threads = sys.argv[1], int(sys.argv[2])
 if path.endswith(".tflite"):
     found = sampler.Sampler(path, threads)
 else:
-    found = sample.load(path)
+    found = load.load(path)
     if getattr(found, "model", None) and not found.model.is_translation:
         found.run = lambda inputs: found.model.predict(inputs, BATCH, verbose=0)
 print(json.dumps(sampler.speed(found)))

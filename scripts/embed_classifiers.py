@@ -1,4 +1,4 @@
-"""Writes the classifiers that the wheel carries: keras_gans/features/*.npz.
+"""Writes the classifiers that the wheel carries: keras_gans/evaluation/features/*.npz.
 
 usage: python scripts/embed_classifiers.py TFDS_DIR CACHE
 
@@ -7,7 +7,7 @@ trained on the 60,000 training pictures of each, and kept as
 CACHE/<name>_classifier.keras; one that is there is taken as it is. Batch normalisation
 is folded into the convolution before it, and each kernel is rounded to 8 bits with a
 scale for each output: 0.4 MB each instead of 1.8. Prints the test accuracy before and
-after; the latter goes into keras_gans/features/classifier.py.
+after; the latter goes into keras_gans/evaluation/features/classifier.py.
 """
 
 import io

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from importlib import metadata
@@ -44,7 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The command's exit status; 2 if there is no such command.
     """
-    name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if argv is None:  # as `python -m` does: a user's modules are in the current folder
+        sys.path.insert(0, os.getcwd())
+        argv = sys.argv[1:]
+    name, *rest = argv or ["--help"]
     if name in ("--help", "-h"):
         print(_help())
         return 0

@@ -104,13 +104,18 @@ class BaseGAN(Trainer):
         return options.d_steps if player.name == "d" else 1
 
     def schedule(self, batch: Batch) -> Iterator[tuple[Player, Batch]]:
-        """Yield `d_steps` updates of the discriminator, then one of the generator."""
-        discriminator, generator = self.players
+        """Yield `d_steps` updates of the discriminator, then one of each other player.
+
+        Each update of the discriminator sees images of its own, the others its last.
+        """
         every = self.hparams.d_steps
-        for i in range(every):  # every so many rows: the same on one device and several
-            part = {name: value[i::every] for name, value in batch.items()}
-            yield discriminator, part
-        yield generator, part
+        parts = [  # every so many rows: the same on one device and several
+            {name: value[i::every] for name, value in batch.items()}
+            for i in range(every)
+        ]
+        for player in self.players:
+            for part in parts if player.name == "d" else parts[-1:]:
+                yield player, part
 
     def losses(self, player: Player, batch: Batch) -> dict[str, Tensor]:
         """Return all terms of a player: the variant's, and the regularizers of D."""

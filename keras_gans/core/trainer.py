@@ -78,7 +78,13 @@ class Trainer(engine.Model):
         self.hparams = hparams or self.Hparams()
         makers = dict(zip(self.networks, networks, strict=True))
         for key, make in makers.items():
-            setattr(self, key, make())
+            network = make()
+            if not isinstance(network.input, dict):
+                raise UserError(
+                    f"{key}: expected named inputs, as Model({{'images': x}}, y), "
+                    f"got {type(network.input).__name__}"
+                )
+            setattr(self, key, network)
         with policy("float32"):  # what is sampled, evaluated and exported
             self.ema_generator = makers["generator"]()
         self.ema_generator.trainable = False
@@ -203,6 +209,11 @@ class Trainer(engine.Model):
         """
         if isinstance(data, tuple | list):
             parts = [part for part in data if part is not None]
+            if not 1 <= len(parts) <= 2:
+                raise UserError(
+                    "fit: expected images, or images and their labels or conditions, "
+                    f"got {len(parts)} parts"
+                )
             first = parts[0] if isinstance(parts[0], dict) else {"images": parts[0]}
             second = "condition" if self.is_translation else "labels"
             batch = first | dict(zip((second,), parts[1:], strict=False))
@@ -251,8 +262,19 @@ class Trainer(engine.Model):
         )
 
     def losses(self, player: Player, batch: Batch) -> dict[str, Tensor]:
-        """Return all terms that a player minimises: {term: float [batch, ...]}."""
-        return getattr(self, f"{player.name}_losses")(batch)
+        """Return all terms that a player minimises: {term: float [batch, ...]}.
+
+        Raises:
+            UserError: If the variant's method returns something else.
+        """
+        method = f"{player.name}_losses"
+        terms = getattr(self, method)(batch)
+        if not isinstance(terms, dict) or not terms:
+            raise UserError(
+                f"{type(self).__name__}.{method}: expected named terms, as "
+                f"{{'adversarial': ...}}, got {type(terms).__name__}"
+            )
+        return terms
 
     def extra_logs(self) -> dict[str, Tensor]:
         """Return what the log shows beside the players' terms: {name: scalar}."""

@@ -18,9 +18,11 @@ def check_pictures(pictures: np.ndarray, dataset: str = "") -> None:
     Raises:
         UserError: if they are not in [-1, 1], not finite, or all the same.
     """
+    if isinstance(pictures, dict):  # a batch
+        pictures = pictures.get("images", np.zeros(0))
     try:
         pictures = np.asarray(pictures, np.float32)
-    except ValueError:  # of several shapes, as (images, labels)
+    except (ValueError, TypeError):  # of several shapes, as (images, labels)
         pictures = np.zeros(0)
     if pictures.ndim != 4 or not pictures.size:
         raise UserError(

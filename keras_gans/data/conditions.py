@@ -1,7 +1,7 @@
-"""What pictures are made from: other pictures, that come with them or are derived.
+"""Conditions: images that a translation starts from, stored with others or derived.
 
-A stream of such sets holds (images, conditions), both float32 [batch, height, width,
-channels] in [-1, 1]: what is to be made, and what it is made from.
+A batch of such sets holds "images", what is to be made, and "condition", what it is
+made from, both float32 [batch, height, width, channels] in [-1, 1].
 """
 
 from __future__ import annotations

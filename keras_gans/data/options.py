@@ -159,7 +159,7 @@ class DataInfo:
 
     Attributes:
         image_shape: (height, width, channels) of what it yields.
-        num_classes: Number of classes; 0 if it has no labels (then labels are 0).
+        num_classes: Number of classes; 0 if its batches have no labels.
         class_names: Their names, in order.
         credit: Whose pictures they are, for what is made from them.
         num_examples: Pictures in the split; 0 if it is not known before it is read.

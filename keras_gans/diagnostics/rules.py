@@ -21,7 +21,6 @@ STUCK = 0.15  # diversity, if it does not rise
 SURE, PASSING = 0.03, 0.002  # D: distance of its scores from 1 and 0; share of fakes
 APART, NEAR = 0.2, 0.25  # D(real) - D(fake); of it, D(held out) - D(fake)
 SWING = 0.2  # how far D(real) - D(fake) goes up and down
-RATES = "--set=g_optimizer.learning_rate= and --set=d_optimizer.learning_rate="
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +42,16 @@ class Finding:
         return f"step {self.step}: {self.name}: {self.text}"
 
 
+def rates(log: Log) -> str:
+    """Return the settings of the players' learning rates, by the names in the log."""
+    ending = "_gradient_norm"
+    keys = {key for row in log.rows[-1:] for key in row if key.endswith(ending)}
+    players = sorted((key.removesuffix(ending) for key in keys), reverse=True)
+    return " and ".join(
+        f"--set={player}_optimizer.learning_rate=" for player in players or "gd"
+    )
+
+
 def not_finite(log: Log) -> str | None:
     """A value became infinite or no number."""
     names = log.not_finite
@@ -51,7 +60,7 @@ def not_finite(log: Log) -> str | None:
     others = f", then {', '.join(names[1:])}" if names[1:] else ""
     return (
         f"{names[0]} was the first value to be infinite or no number{others}. Begin "
-        f"again with lower rates ({RATES}) or clipnorm=1.0 for both"
+        f"again with lower rates ({rates(log)}) or clipnorm=1.0 for both"
     )
 
 
@@ -63,7 +72,7 @@ def dead_gradients(log: Log) -> str | None:
             return (
                 f"the {player}'s gradient has vanished (its norm is at most "
                 f"{norms.max():.1g}): it learns nothing any more. Begin again with "
-                f"lower rates ({RATES}); look for weights that begin too large "
+                f"lower rates ({rates(log)}); look for weights that begin too large "
                 "(init_stddev) or are held too small (hparams.clip)"
             )
     return None
@@ -155,7 +164,7 @@ def oscillation(log: Log) -> str | None:
     return (
         "the players overtake each other again and again: D(real) - D(fake) goes up "
         f"and down by {swing:.2f} about {gap.mean():.2f}. Begin again with lower rates "
-        f"({RATES}) or less momentum (beta_1=0.5 or 0.0 of Adam)"
+        f"({rates(log)}) or less momentum (beta_1=0.5 or 0.0 of Adam)"
     )
 
 

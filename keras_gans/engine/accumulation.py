@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_gans import engine
+from keras_gans.errors import UserError
 
 Tensor = Any
 
@@ -39,12 +40,18 @@ def minimize(
         The means of the terms, and "gradient_norm".
     """
     drawn = seeds.draws
-    size = next(iter(batch.values())).shape[0] // parts
 
     def terms(i: int) -> dict[str, Tensor]:
         seeds.begin_step(drawn)
         if parts == 1:
             return losses_fn(batch)
+        rows = batch["images"].shape[0]
+        if rows is None or rows % parts:
+            raise UserError(
+                f"accumulate: expected batches of a fixed size that {parts} parts "
+                f"divide, got {rows or 'unknown'} (tf.data: drop_remainder=True)"
+            )
+        size = rows // parts
         rows = slice(i * size, (i + 1) * size)
         return losses_fn({name: value[rows] for name, value in batch.items()})
 

@@ -175,9 +175,11 @@ def load_config(
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file}: {error}") from None
     shrink = raw.pop("smoke", {})
+    if not isinstance(shrink, dict):
+        raise UserError(f"{file}: 'smoke' must hold tables: [smoke.data]")
     raw.setdefault("name", name)
     folders = _folders(file, model, raw.pop("import_from", []))
-    tables = _tables(file, raw, overrides, folders)
+    tables = _tables(file, {**shrink, **raw} if smoke else raw, overrides, folders)
     for key in raw.keys() - {*WORDS, *tables}:
         known = ("model", "networks", "import_from", "smoke", *tables)
         raise UserError(f"{file}: no key '{key}'{did_you_mean(key, known)}")
@@ -384,14 +386,29 @@ def _check_not_another(file: str, module: str, folders: Sequence[str]) -> None:
 def _told(error: Exception, folders: Sequence[str]) -> str:
     """Write an error in one line, with the place in the user's files."""
     line = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    if isinstance(error, SyntaxError):  # it says where it is
+        return line
+    return f"{line}{place_of(error, folders)}"
+
+
+def place_of(error: BaseException, folders: Sequence[str]) -> str:
+    """Return the innermost place of an error in files of these folders.
+
+    Args:
+        error: Error that was raised.
+        folders: Folders of a user's modules.
+
+    Returns:
+        Text as " (my_gan.py, line 7)"; "" if the error comes from other files.
+    """
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if os.path.dirname(frame.filename) in folders
     ]
-    if isinstance(error, SyntaxError) or not frames:  # a SyntaxError says where it is
-        return line
-    return f"{line} ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})"
+    if not frames:
+        return ""
+    return f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})"
 
 
 def _toml(value: Any) -> str:

@@ -114,7 +114,7 @@ class KerasSampler(BaseSampler):
         sources: Some pictures that the model makes others from, uint8 [num, height,
             width, channels], if there are any.
         backward: Whether to make sources of pictures; `info` is of that direction.
-        mark: What marks pictures that are made from noise, see `export.marking`.
+        mark: What marks pictures that are made from noise, see `export.watermark`.
     """
 
     def __init__(

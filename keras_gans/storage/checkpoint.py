@@ -1,8 +1,8 @@
 """The whole state of a run in one .npz file, written in one step.
 
-Networks, their average, both optimizers, the step and the random state: what a resumed
-run needs to end where an unbroken one ends. Plain arrays, so that no Keras backend or
-version stands in the way of reading them.
+Networks, their average, the players' optimizers, the step and the random state: what a
+resumed run needs to end where an unbroken one ends. Plain arrays, so that no Keras
+backend or version stands in the way of reading them.
 """
 
 from __future__ import annotations

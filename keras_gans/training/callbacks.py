@@ -24,6 +24,7 @@ from keras_gans.sampling.keras_sampler import KerasSampler
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
 from keras_gans.training.grids import SampleGrid, ScatterPlot, TranslationGrid
+from keras_gans.training.kid_monitor import KIDMonitor
 from keras_gans.training.progress import Progress
 from keras_gans.training.recorder import Recorder
 from keras_gans.training.step_callback import StepCallback
@@ -176,6 +177,7 @@ class StopOnSignal(StepCallback):
         """Takes over no signals yet."""
         super().__init__()
         self._options, self._team = options, team
+        self._previous: dict = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Takes over the signals."""
@@ -196,8 +198,13 @@ class StopOnSignal(StepCallback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Gives the signals back."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the signals back, also where no `on_train_end` comes."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        self._previous = {}
 
     def _note(self, number: int, frame: Any) -> None:
         if self.caught and number == signal.SIGINT:
@@ -240,9 +247,6 @@ def training_callbacks(
         watching.append(HeldOut(source.held_out, options, recorder))
     watching.append(Doctor(SampleStatistics(sampler, examples), options, recorder))
     if options.evaluate_every:
-        # The feature network is imported by runs that need it alone.
-        from keras_gans.training.kid_monitor import KIDMonitor
-
         watching.append(KIDMonitor(sampler, workdir, options, source, recorder))
     return [*watching, Checkpointer(workdir, options, recorder), stop]
 

@@ -39,6 +39,7 @@ class Recorder(StepCallback):
         self._pending: list[dict[str, Tensor]] = []
         self._since = time.monotonic()
         self.broken: tuple[int, list[str]] | None = None
+        self.events: Events | None = None
         self.log = log.Log()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -59,7 +60,13 @@ class Recorder(StepCallback):
         self.check()
         if self.broken:
             self._note({"step": self.broken[0], "not_finite": self.broken[1]})
-        self.events.close()
+        self.close()
+
+    def close(self) -> None:
+        """Write what is left of the event file, also where no `on_train_end` comes."""
+        if self.events:
+            self.events.close()
+            self.events = None
 
     def check(self) -> bool:
         """Whether every value since the last line is finite; fills in `broken`."""

@@ -51,8 +51,8 @@ def run(
             used.
         WorkerLost: If another worker has gone.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(team.active(workdir.path))
+    # A lost worker is told from a full device first: `team.active` is the inner one.
+    with contextlib.ExitStack() as stack, team.active(workdir.path):
         with team.agreement():
             if team.chief:
                 workdir.check(config, resume, overwrite)
@@ -193,11 +193,13 @@ def _report(model: Trainer, workdir: Workdir, watching: list) -> int:
     last = f"step {found[-1]}" if found else "none"
     if recorder.broken:
         step, names = recorder.broken
+        players = [player.name for player in reversed(model.players)]
+        rates = " and ".join(f"--set={p}_optimizer.learning_rate=" for p in players)
+        both = " for both" * (len(players) > 1)
         print(
             f"train: step {step}: not finite: {', '.join(names)}; stopped. Last good "
-            f"checkpoint: {last}. Try a lower --set=g_optimizer.learning_rate= and "
-            "--set=d_optimizer.learning_rate= (or clipnorm=1.0 for both), with another "
-            "--workdir or --overwrite",
+            f"checkpoint: {last}. Try a lower {rates} (or clipnorm=1.0{both}), with "
+            "another --workdir or --overwrite",
             file=sys.stderr,
         )
         return 1

@@ -122,3 +122,48 @@ def test_batch_may_come_in_any_form_that_fit_takes():
     assert logs[0] == logs[1] == logs[2]
     with pytest.raises(UserError, match="a batch has no part 'labels'"):
         model.train_step(batch["images"])
+
+
+def test_mistakes_in_a_variant_are_one_line(monkeypatch, tmp_path, capsys):
+    import relativistic
+
+    recipe = config.load_config(str(FOLDER / "relativistic.toml"))
+    source = data.open_source(recipe.data)
+    model = build.build_model(recipe, source.info)
+    batch = next(iter(source.stream(0)))
+    images = batch["images"]
+    with pytest.raises(UserError, match="expected images, or .* got 3 parts"):
+        model.train_step((images, batch["labels"], images))
+    model.g_losses = lambda batch: images
+    with pytest.raises(UserError, match="RaLSGAN.g_losses: expected named terms"):
+        model.train_step(batch)
+
+    def unnamed(image_shape, num_classes, latent_dim: int = 8):
+        x = keras.Input((latent_dim,))
+        return keras.Model(x, keras.layers.Dense(784)(x))
+
+    monkeypatch.setattr(relativistic, "generator", unnamed)
+    assert run("relativistic", tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert "generator: expected named inputs" in error and error.count("\n") == 1
+
+
+def test_error_inside_a_users_network_names_its_place(monkeypatch, tmp_path, capsys):
+    module = (FOLDER / "relativistic.py").read_text()
+    broken = module.replace("layers.Reshape(image_shape)", "layers.Reshape((5, 5, 5))")
+    (tmp_path / "reshaped.py").write_text(broken)
+    recipe = (FOLDER / "relativistic.toml").read_text()
+    (tmp_path / "r.toml").write_text(recipe.replace("relativistic", "reshaped"))
+    words = [f"--model={tmp_path / 'r.toml'}", f"--workdir={tmp_path / 'run'}"]
+    assert train.main(words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "(reshaped.py, line " in error
+    assert "Exception encountered" not in error and "5, 5, 5" in error
+
+
+def test_smoke_tables_may_be_those_of_the_variant(tmp_path):
+    recipe = (FOLDER / "variational.toml").read_text() + "[smoke.encoder]\nwidth = 9\n"
+    path = tmp_path / "small.toml"
+    path.write_text(f"import_from = [{str(FOLDER)!r}]\n{recipe}")
+    small = config.load_config(str(path), smoke=True)
+    assert small.keywords["encoder"]["width"] == 9

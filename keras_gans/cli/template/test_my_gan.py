@@ -8,7 +8,7 @@ import my_gan
 import numpy as np
 
 import keras_gans
-from keras_gans.cli.main import main
+from keras_gans.cli import main as program
 
 RECIPE = pathlib.Path(__file__).with_name("my_gan.toml")
 
@@ -24,8 +24,8 @@ def test_run(tmp_path):
     """A run goes on where it ended; its export draws what the run draws."""
     run = tmp_path / "run"
     words = ["train", f"--model={RECIPE}", "--smoke", f"--workdir={run}"]
-    assert main([*words, "--export=none"]) == 0
-    assert main([*words, "--steps=6", "--resume", "--export=tflite"]) == 0
+    assert program.main([*words, "--export=none"]) == 0
+    assert program.main([*words, "--steps=6", "--resume", "--export=tflite"]) == 0
     rows = [json.loads(line) for line in (run / "metrics.jsonl").open()]
     losses = {row["step"]: row["d_pairs"] for row in rows if "d_pairs" in row}
     assert list(losses) == [2, 4, 6] and all(map(math.isfinite, losses.values()))
