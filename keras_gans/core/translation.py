@@ -18,7 +18,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(hparams.Hparams):
+class TranslationHparams(hparams.Hparams):
     """Options of every variant that makes images from images."""
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class TranslationGAN(gan.BaseGAN):
     passes it.
     """
 
-    Hparams = Hparams
+    Hparams = TranslationHparams
     is_translation = True
     needs_pairs = True  # whether each condition has to be that of the image beside it
     bidirectional = False  # whether it makes conditions of images, too

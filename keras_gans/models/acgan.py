@@ -29,7 +29,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(gan.Hparams):
+class ACGANHparams(gan.GANHparams):
     """Options of ACGAN.
 
     Attributes:
@@ -52,7 +52,7 @@ class Hparams(gan.Hparams):
 class ACGAN(cgan.CGAN):
     """A discriminator with a second head, for the class; see the module."""
 
-    Hparams = Hparams
+    Hparams = ACGANHparams
 
     def __init__(self, *args: Any, **kwargs: Any):
         """Builds the networks; see BaseGAN.

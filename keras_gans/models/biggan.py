@@ -28,7 +28,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(hparams.Hparams):
+class BigGANHparams(hparams.Hparams):
     """Options of BigGAN.
 
     Attributes:
@@ -52,7 +52,7 @@ class Hparams(hparams.Hparams):
 class BigGAN(SNGAN):
     """The hinge game at a larger scale; see the module."""
 
-    Hparams = Hparams
+    Hparams = BigGANHparams
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -D(G(z)) and the orthogonal regularisation."""

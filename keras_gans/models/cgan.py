@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_gans.errors import UserError
-from keras_gans.models.gan import GAN, Hparams
+from keras_gans.models.gan import GAN, GANHparams
 
 
 class CGAN(GAN):
@@ -46,6 +46,6 @@ class CGAN(GAN):
         return "labels" in self.discriminator.input
 
     @classmethod
-    def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
+    def label_names(cls, options: GANHparams, names: Sequence[str]) -> Sequence[str]:
         """The data's classes."""
         return names

@@ -31,7 +31,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(translation.Hparams):
+class CUTHparams(translation.TranslationHparams):
     """Options of CUT; FastCUT, but for its flips: nce_weight 10, identity = false.
 
     Attributes:
@@ -64,7 +64,7 @@ class Hparams(translation.Hparams):
 class CUT(translation.TranslationGAN, LSGAN):
     """The least squares game, and PatchNCE; see the module."""
 
-    Hparams = Hparams
+    Hparams = CUTHparams
     needs_pairs = False
     players = (Player("d", ("discriminator",)), Player("g", ("generator", "projector")))
 

@@ -28,7 +28,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(translation.Hparams):
+class CycleGANHparams(translation.TranslationHparams):
     """Options of CycleGAN.
 
     Attributes:
@@ -51,7 +51,7 @@ class Hparams(translation.Hparams):
 class CycleGAN(translation.TranslationGAN):
     """Both directions at once; networks are pairs of "forward" and "backward"."""
 
-    Hparams = Hparams
+    Hparams = CycleGANHparams
     needs_pairs, bidirectional, neutral_logit = False, True, 0.5
 
     def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):

@@ -26,7 +26,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(gan.Hparams):
+class DRAGANHparams(gan.GANHparams):
     """Options of DRAGAN.
 
     Attributes:
@@ -51,7 +51,7 @@ class Hparams(gan.Hparams):
 class DRAGAN(gan.GAN):
     """The original GAN with a gradient penalty around the data; see the module."""
 
-    Hparams = Hparams
+    Hparams = DRAGANHparams
     has_gradient_penalty = True
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:

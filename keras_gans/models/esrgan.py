@@ -27,7 +27,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(translation.Hparams):
+class ESRGANHparams(translation.TranslationHparams):
     """Options of ESRGAN.
 
     Attributes:
@@ -54,7 +54,7 @@ class Hparams(translation.Hparams):
 class ESRGAN(translation.TranslationGAN):
     """L1 first, then the relativistic average game beside it; see the module."""
 
-    Hparams = Hparams
+    Hparams = ESRGANHparams
     neutral_logit = None
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:

@@ -33,7 +33,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(base.Hparams):
+class FastGANHparams(base.Hparams):
     """Options of FastGAN.
 
     Attributes:
@@ -57,7 +57,7 @@ class Hparams(base.Hparams):
 class FastGAN(gan.BaseGAN):
     """The hinge loss on pictures of two sizes, and redrawn pictures; see the module."""
 
-    Hparams = Hparams
+    Hparams = FastGANHparams
 
     def fakes(self, batch: Batch) -> dict[str, Tensor]:
         """Generate {"images", "small"}, each of its own size; see Trainer."""

@@ -23,7 +23,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(hparams.Hparams):
+class GANHparams(hparams.Hparams):
     """Options of the original GAN.
 
     Attributes:
@@ -37,7 +37,7 @@ class Hparams(hparams.Hparams):
 class GAN(gan.BaseGAN):
     """The original GAN; see the module."""
 
-    Hparams = Hparams
+    Hparams = GANHparams
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Minimises -V: -log D(x) and -log(1 - D(G(z)))."""

@@ -32,7 +32,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(gan.Hparams):
+class InfoGANHparams(gan.GANHparams):
     """Options of InfoGAN.
 
     Attributes:
@@ -58,10 +58,12 @@ class Hparams(gan.Hparams):
 class InfoGAN(gan.GAN):
     """The original game, and codes that Q reads back; see the module."""
 
-    Hparams = Hparams
+    Hparams = InfoGANHparams
 
     @classmethod
-    def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
+    def label_names(
+        cls, options: InfoGANHparams, names: Sequence[str]
+    ) -> Sequence[str]:
         """The values of the categorical code, whatever classes the data have."""
         return [f"code {i}" for i in range(options.categories)]
 

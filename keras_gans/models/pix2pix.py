@@ -26,7 +26,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(translation.Hparams):
+class Pix2PixHparams(translation.TranslationHparams):
     """Options of Pix2Pix.
 
     Attributes:
@@ -48,7 +48,7 @@ class Hparams(translation.Hparams):
 class Pix2Pix(translation.TranslationGAN):
     """The original game over pairs, and the distance to the true picture."""
 
-    Hparams = Hparams
+    Hparams = Pix2PixHparams
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """-log D(x, y) - log(1 - D(x, G(x))), halved to slow D down (section 3.3)."""

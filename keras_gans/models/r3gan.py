@@ -10,7 +10,7 @@ half a cosine over the burn-in, and stay.
 Differences from the paper:
 - The two players of one step see the same real pictures.
 - The recipes have widths for 28 to 64 pixels and one machine; gamma is by a rule that
-  was fitted to the paper's settings (`Hparams.r1_weight`).
+  was fitted to the paper's settings (`R3GANHparams.r1_weight`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(hparams.Hparams):
+class R3GANHparams(hparams.Hparams):
     """Options of R3GAN.
 
     Attributes:
@@ -70,7 +70,7 @@ class Hparams(hparams.Hparams):
 class R3GAN(RSGAN):
     """Real against fake, pair by pair, with both zero-centred penalties."""
 
-    Hparams = Hparams
+    Hparams = R3GANHparams
     has_gradient_penalty = True
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:

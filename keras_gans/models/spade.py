@@ -29,7 +29,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(translation.Hparams):
+class SPADEHparams(translation.TranslationHparams):
     """Options of SPADE.
 
     Attributes:
@@ -51,7 +51,7 @@ class Hparams(translation.Hparams):
 class SPADE(translation.TranslationGAN):
     """Hinge losses at two sizes, and feature matching; see the module."""
 
-    Hparams = Hparams
+    Hparams = SPADEHparams
 
     def __init__(self, *args: Any, **kwargs: Any):
         """Builds the networks; see TranslationGAN.

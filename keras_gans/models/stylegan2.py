@@ -29,7 +29,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(gan.Hparams):
+class StyleGAN2Hparams(gan.GANHparams):
     """Options of StyleGAN2.
 
     Attributes:
@@ -62,7 +62,7 @@ class Hparams(gan.Hparams):
 class StyleGAN2(gan.GAN):
     """The original game with styles, mixed and of even path lengths; see the module."""
 
-    Hparams = Hparams
+    Hparams = StyleGAN2Hparams
     sampling_defaults = dict(truncation=1.0, noise=1.0, mixed_latents=0.0, mix=0.0)
 
     def __init__(self, *args: Any, **kwargs: Any):

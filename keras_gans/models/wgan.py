@@ -24,7 +24,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(hparams.Hparams):
+class WGANHparams(hparams.Hparams):
     """Options of WGAN; `d_steps` is the paper's n_critic.
 
     Attributes:
@@ -47,7 +47,7 @@ class Hparams(hparams.Hparams):
 class WGAN(gan.BaseGAN):
     """The game of the earth mover; see the module."""
 
-    Hparams = Hparams
+    Hparams = WGANHparams
     neutral_logit = None  # a critic's zero means nothing
 
     def update(self, player: Player, batch: Batch) -> dict[str, Tensor]:

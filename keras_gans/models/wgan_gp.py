@@ -29,7 +29,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Hparams(wgan.Hparams):
+class WGANGPHparams(wgan.WGANHparams):
     """Options of WGAN-GP.
 
     Attributes:
@@ -52,7 +52,7 @@ class Hparams(wgan.Hparams):
 class WGANGP(wgan.WGAN):
     """WGAN with a gradient penalty; see the module."""
 
-    Hparams = Hparams
+    Hparams = WGANGPHparams
     has_gradient_penalty = True
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
