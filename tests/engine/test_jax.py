@@ -122,7 +122,7 @@ def test_order_of_the_data_is_tensorflows(tmp_path):
     for backend in ("tensorflow", "jax"):
         run(backend, "-c", program, tmp_path / f"{backend}.npz")
     found = [np.load(tmp_path / f"{b}.npz") for b in ("tensorflow", "jax")]
-    for name in ("arr_0", "arr_1"):
+    for name in ("images", "condition"):
         np.testing.assert_array_equal(found[0][name], found[1][name])
 
 
