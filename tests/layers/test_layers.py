@@ -190,7 +190,7 @@ def values_and_gradients(layer, x, **call):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [2, 3, 4, 5])
-def test_picture_layers_are_the_plain_ones(size, channels):
+def test_folded_layers_are_the_plain_ones(size, channels):
     options = {"strides": 2, "padding": "same", "bias_initializer": "ones"}
     for name, filters, x, call in (
         ("Conv2D", 5, normal(2, 8, 12, channels), {}),
@@ -198,7 +198,7 @@ def test_picture_layers_are_the_plain_ones(size, channels):
         ("Conv2DTranspose", channels, normal(2, 4, 6, 5), {"training": True}),
         ("Conv2DTranspose", channels, normal(2, 4, 6, 5), {}),
     ):
-        layer = getattr(layers, f"Picture{name}")(filters, size, **options)
+        layer = getattr(layers, f"Folded{name}")(filters, size, **options)
         plain = getattr(keras_layers, name)(filters, size, **options)
         layer.build(x.shape)
         plain.build(x.shape)
