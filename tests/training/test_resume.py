@@ -276,7 +276,7 @@ def test_every_variable_is_kept(tmp_path):
     assert any(name.startswith("g_optimizer") for name in old)
     for name in old:
         np.testing.assert_array_equal(old[name], new[name])
-    assert load_config("gan").discriminator["dropout"] > 0
+    assert load_config("gan").keywords["discriminator"]["dropout"] > 0
 
 
 @pytest.mark.parametrize(
