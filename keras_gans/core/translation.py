@@ -12,7 +12,6 @@ from keras import ops
 from keras_gans.core import gan, hparams
 from keras_gans.core.trainer import Batch
 from keras_gans.errors import UserError
-from keras_gans.networks import interface
 
 Tensor = Any
 
@@ -103,8 +102,7 @@ class TranslationGAN(gan.BaseGAN):
         Image and condition are augmented as one.
         """
         if "condition" not in self.discriminator.input:
-            inputs = {"images": self.augment(images)}
-            return interface.run(self.discriminator, inputs, {})
+            return super().discriminate(images, batch)
         both = self.augment(ops.concatenate([images, batch["condition"]], axis=-1))
         channels = images.shape[-1]
         inputs = {"images": both[..., :channels], "condition": both[..., channels:]}

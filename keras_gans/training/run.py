@@ -59,8 +59,8 @@ def run(
             source = data.open_source(
                 config.data, data_dir, config.hparams.batches_per_step
             )
-            _check_devices(config, source, team)
-        size = source.options.batch_size // config.hparams.batches_per_step
+            size = source.options.batch_size // config.hparams.batches_per_step
+            _check_devices(config, size, team)
         team.check_same(
             f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of "
             f"{size}"
@@ -81,8 +81,8 @@ def run(
                 stack.enter_context(workdir.locked())
                 _prepare(config, workdir, source, model, overwrite)
         team.share_state(model)
-        if int(model.step.numpy()) >= config.train.steps:
-            step = int(model.step.numpy())
+        step = int(model.step.numpy())
+        if step >= config.train.steps:
             print(f"{workdir.path}: trained already, to step {step}", flush=True)
             return 0
         if team.chief:
@@ -104,10 +104,9 @@ def run(
         return _report(model, workdir, watching)
 
 
-def _check_devices(config: Config, source: Source, team: Team) -> None:
-    """Check that batches, and the recipe, suit the devices."""
+def _check_devices(config: Config, size: int, team: Team) -> None:
+    """Check that batches of this size, and the recipe, suit the devices."""
     count, parts = team.devices, config.train.accumulate
-    size = source.options.batch_size // config.hparams.batches_per_step
     if size % (count * parts):
         times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
         raise UserError(
