@@ -45,13 +45,13 @@ def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
     Returns:
         {"file": its name, "bytes": its size, "largest_deviation" and "mean_deviation":
         of its pictures from the sampler's, over the pixels of 64 pictures in [-1, 1]
-        (of 16, if they are made from pictures: the first sources of the run), and
+        (of 16, if they are made from pictures: the first conditions of the run), and
         "threads": {number: `sampler.speed`} if it was measured}.
     """
     exported = load.load(path)
     if "condition_shape" in sampler.info:
-        sources = sampler.examples(NUM_FROM_PICTURES, exported.info.get("tile"))
-        batches = [{"condition": one[None]} for one in sources]
+        conditions = sampler.examples(NUM_FROM_PICTURES, exported.info.get("tile"))
+        batches = [{"condition": one[None]} for one in conditions]
     else:
         latents = sampler.latents(range(NUM), SampleOptions(seed=1))
         labels = sampler.labels(NUM, None)

@@ -15,8 +15,8 @@ Its signatures:
 
 Those of a model that makes pictures from pictures, of any height and width:
 
-- `generate` and `serving_default` take source float32 [num, height, width, channels] in
-  [-1, 1] and give images alike;
+- `generate` and `serving_default` take condition float32 [num, height, width, channels]
+  in [-1, 1] and give images alike;
 - `translate` is the same with pictures uint8 [num, height, width, channels] in 0..255;
 - `png` takes files, string [num], each a PNG or JPEG file of its own size (transparency
   is laid on white), and gives png, string [num].
@@ -132,8 +132,8 @@ def _add_from_pictures(archive, sampler: KerasSampler, size: int | None) -> None
     model, backward = sampler.model, sampler.backward
     channels = sampler.info["condition_shape"][-1]
 
-    def generate(source):
-        return {"images": model.translate(source, backward)}
+    def generate(condition):
+        return {"images": model.translate(condition, backward)}
 
     archive.track(model.translator(backward))
     if size:
@@ -147,8 +147,8 @@ def _add_from_pictures(archive, sampler: KerasSampler, size: int | None) -> None
         )
 
     def translate(pictures):
-        source = tf.cast(pictures, tf.float32) / 127.5 - 1.0
-        return {"images": _to_uint8(model.translate(source, backward))}
+        condition = tf.cast(pictures, tf.float32) / 127.5 - 1.0
+        return {"images": _to_uint8(model.translate(condition, backward))}
 
     pictures = tf.TensorSpec(shape, tf.uint8, name="pictures")
     archive.add_endpoint("translate", translate, [pictures])

@@ -78,7 +78,7 @@ def check(
             f"--size is for models from pictures to pictures; {sampler.info['name']} "
             "makes them from noise, leave it away"
         )
-    if "int8" in quantizations and sampler.sources is None:
+    if "int8" in quantizations and sampler.conditions is None:
         raise UserError(
             f"--quantize=int8 is fitted to pictures, and {path} has no sources.npz, "
             "which training writes; expected another of float32, float16, dynamic"
@@ -113,8 +113,8 @@ def export(
         path: The file to write.
         source: A SavedModel of the same sampler, which it is converted from.
         quantization: One of `QUANTIZATIONS`.
-        size: Of a model from pictures to pictures: the side that `source` takes, 0 for
-            any.
+        size: Of a model from pictures to pictures: the side that `condition` takes,
+            0 for any.
     """
     content = convert(source, quantization, sampler, size)
     info = {**sampler.info, "quantization": quantization}

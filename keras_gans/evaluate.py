@@ -33,7 +33,7 @@ Of a generator from pictures, the reference is what it is to make, and from what
     python -m keras_gans.evaluate --source=runs/pix2pix --reference=pairs:A,B
 
 L1, PSNR and SSIM against the true pictures where they are known, and KID where they are
-not; beside the source itself and the mean of the training pictures.
+not; beside the condition itself and the mean of the training pictures.
 
 The column of real pictures says what there is to reach: training pictures against the
 reference; for MS-SSIM, classes and copies the reference itself.

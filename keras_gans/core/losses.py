@@ -251,7 +251,7 @@ def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     Args:
         queries: Features of patches of what was made, of length 1, float [batch,
             patches, n].
-        keys: Those of the same patches of the source; no gradient flows into them.
+        keys: Those of the same patches of the condition; no gradient flows into them.
         temperature: tau.
 
     Returns:

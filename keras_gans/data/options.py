@@ -34,14 +34,14 @@ class DataOptions:
             that the shorter side fits, then cut at the centre. 0 keeps the size of a
             set whose pictures are square and all alike; for a folder it is chosen.
         channels: 1 for grey, 3 for colour, 0 as the set has them. Of two folders those
-            of what is made; sources have their own.
+            of the images; condition images have their own.
         horizontal_flip: Whether each picture is mirrored with probability 1/2.
         random_crop: Pictures are made this many pixels larger on both sides, and cut
             out at a place that is drawn each time.
-        unpaired: Whether sources come from other pairs than the pictures beside them,
-            as if no one knew which belong together.
-        label_maps: Whether the sources of pairs are label maps, whose colours must not
-            mix when they are resized.
+        unpaired: Whether the condition images of a batch come from other pairs than
+            its images, as if no one knew which belong together.
+        label_maps: Whether the condition images of pairs are label maps, whose colours
+            must not mix when they are resized.
         direction: Of sets with two kinds of pictures, A and B: which is made from
             which.
         held_out: How many pictures are kept out of training, so that the log can say
@@ -93,13 +93,13 @@ class DataOptions:
             )
         if self.derivation and self.two_kinds:
             raise UserError(
-                f"[data] dataset: '{self.pictures}' has sources of its own; leave "
-                f"'{self.derivation}:' away"
+                f"[data] dataset: '{self.pictures}' has condition images of its "
+                f"own; leave '{self.derivation}:' away"
             )
         if self.unpaired and not (self.derivation or self.two_kinds):
             raise UserError(
-                f"[data] unpaired: '{self.dataset}' has no sources; expected pairs:A,B "
-                "or outline:..., grey:..., small2:..., small4:..."
+                f"[data] unpaired: '{self.dataset}' has no condition images; expected "
+                "pairs:A,B or outline:..., grey:..., small2:..., small4:..."
             )
         if self.direction != "a_to_b" and not self.two_kinds:
             raise UserError(
@@ -108,7 +108,7 @@ class DataOptions:
 
     @property
     def derivation(self) -> str:
-        """What each picture's source is made by, one of `DERIVED`; "" for others."""
+        """What derives conditions from images, one of `DERIVED`; "" for other sets."""
         kind, colon, _ = self.dataset.partition(":")
         return kind if colon and kind in DERIVED else ""
 
@@ -120,7 +120,7 @@ class DataOptions:
 
     @property
     def pictures(self) -> str:
-        """`dataset`, without what its sources are made by."""
+        """`dataset`, without what derives conditions from it."""
         return (
             self.dataset[len(self.derivation) + 1 :]
             if self.derivation
@@ -166,7 +166,7 @@ class DataInfo:
         fingerprint: Changes if a folder's files are others; else empty.
         condition_shape: (height, width, channels) of what its pictures are to be made
             from; () if that is noise.
-        unpaired: Whether no one knows which source belongs to which picture.
+        unpaired: Whether no one knows which condition belongs to which image.
     """
 
     image_shape: tuple[int, int, int]

@@ -52,7 +52,7 @@ def open_pairs(rest: str, options: DataOptions):
         a = b = list(found[0].values())
     if options.direction == "b_to_a":
         a, b = b, a
-    size, channels, source_channels, notes = _choose(a, b, options)
+    size, channels, condition_channels, notes = _choose(a, b, options)
     nearest = options.label_maps
     if alone:
         notes = (
@@ -62,7 +62,7 @@ def open_pairs(rest: str, options: DataOptions):
     stored = options.stored_size(size)
     made = functools.partial(images.read, image_size=stored, channels=channels)
     given = functools.partial(
-        images.read, image_size=stored, channels=source_channels, nearest=nearest
+        images.read, image_size=stored, channels=condition_channels, nearest=nearest
     )
     if len(parts) == 1:
         left, right = (0, 0, 0.5, 1), (0.5, 0, 1, 1)
@@ -82,7 +82,7 @@ def open_pairs(rest: str, options: DataOptions):
         (size, size, channels),
         num_examples=len(names),
         fingerprint=folder.fingerprint(names),
-        condition_shape=(size, size, source_channels),
+        condition_shape=(size, size, condition_channels),
     )
     return folder.open_files(b, np.zeros(len(b), np.int32), info, options, read, notes)
 
@@ -107,9 +107,9 @@ def open_unpaired(rest: str, options: DataOptions):
         parts = parts[::-1]
     found = [_files(part) for part in parts]
     paths = [list(files.values()) for files in found]
-    size, channels, given_channels, notes = _choose(*paths, options)
+    size, channels, condition_channels, notes = _choose(*paths, options)
     sources = []
-    for files, depth in zip(found, (given_channels, channels), strict=True):
+    for files, depth in zip(found, (condition_channels, channels), strict=True):
         stored = options.stored_size(size)
         read = functools.partial(images.read, image_size=stored, channels=depth)
         info = DataInfo(

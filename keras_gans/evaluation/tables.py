@@ -23,7 +23,7 @@ def translation_table(result: dict, note: str, skipped: str) -> str:
     """Lays the result out for people."""
     from keras_gans.evaluation.translation import ROWS as rows
 
-    names = {"samples": "made", "copies": "the source", "mean": "mean picture"}
+    names = {"samples": "made", "copies": "the condition", "mean": "mean picture"}
     names = {key: title for key, title in names.items() if key in result}
     lines = ["", result["name"], f"  of {result['source']}", f"  reference: {note}", ""]
     lines.append(f"{'':20}" + "".join(f"{title:>22}" for title in names.values()))

@@ -6,9 +6,9 @@ Where the true picture is known, each one that was made is held against it, in 8
 - PSNR: 10 log10(1 / mean squared distance) of each picture, in dB; the mean;
 - SSIM: Wang et al. 2004, window of 11 pixels, mean of channels and pictures.
 
-Beside them stand what costs nothing: the source itself (enlarged bicubically, if it is
-smaller), and one picture for all, the mean of the training pictures. KID compares what
-was made with the true pictures as two sets, and needs no pairs.
+Beside them stand what costs nothing: the condition itself (enlarged bicubically, if
+it is smaller), and one image for all, the mean of the training images. KID compares
+what was made with the true images as two sets, and needs no pairs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 
 from keras_gans import data
 from keras_gans.data import conditions, images
+from keras_gans.data.pipeline import Batch
+from keras_gans.data.source import Source
 from keras_gans.device.sampler import BaseSampler, to_float, to_uint8
 from keras_gans.errors import UserError
 from keras_gans.evaluation import streams
@@ -45,14 +47,15 @@ class Reference:
     """Pictures to make, and what to make them from.
 
     Attributes:
-        stream: Yields (true pictures, sources), float32 in [-1, 1].
+        stream: Yields batches of "images" (the true ones) and "condition", float32 in
+            [-1, 1].
         num: How many there are.
-        paired: Whether the sources are those of the pictures beside them.
+        paired: Whether each condition is that of the image beside it.
         title: What to call them.
         note: What the user should know of them.
     """
 
-    stream: Iterator
+    stream: Iterator[Batch]
     num: int
     paired: bool
     title: str
@@ -90,7 +93,7 @@ def open_reference(
         the training pictures.
 
     Raises:
-        UserError: if they are of other shapes, or have no sources.
+        UserError: if they are of other shapes, or have no condition images.
     """
     chosen, split = values.reference, values.reference_split
     if chosen or split:
@@ -126,14 +129,17 @@ def open_reference(
         raise UserError(
             f"--reference={wanted.dataset}: expected pictures of {options_shapes[0]} "
             f"made from {options_shapes[1]}, got {shapes[0]} from "
-            f"{shapes[1] or 'noise (pairs:A,B has sources)'}"
+            f"{shapes[1] or 'noise (pairs:A,B has condition images)'}"
         )
     paired = not source.info.unpaired
     total = source.info.num_examples
     num = min(values.num, total) if total else values.num
     stream = _paired(source, num) if paired else _unpaired(source, num)
     if values.backward:
-        stream = ((given, real) for real, given in stream)
+        stream = (
+            {"images": batch["condition"], "condition": batch["images"]}
+            for batch in stream
+        )
     return Reference(
         stream,
         num,
@@ -154,20 +160,21 @@ def _title(options: data.DataOptions) -> str:
     return kind + colon + ",".join(map(os.path.basename, paths)) * bool(rest)
 
 
-def _paired(source, num: int) -> Iterator:
+def _paired(source: Source, num: int) -> Iterator[Batch]:
     left = num
     for stored, _ in source.chunks(CHUNK):
         stored = to_float(stored[:left])
-        yield conditions.split(stored, source.info, source.options.derivation)
+        parts = conditions.split(stored, source.info, source.options.derivation)
+        yield dict(zip(("images", "condition"), parts, strict=True))
         left -= len(stored)
         if left <= 0:
             return
 
 
-def _unpaired(source, num: int) -> Iterator:
+def _unpaired(source: Source, num: int) -> Iterator[Batch]:
     left = num
     for batch in source.stream(0):
-        yield tuple(np.asarray(batch[k])[:left] for k in ("images", "condition"))
+        yield {k: np.asarray(batch[k])[:left] for k in ("images", "condition")}
         left -= CHUNK
         if left <= 0:
             return
@@ -238,7 +245,7 @@ def measure(
     mean: np.ndarray | None,
     network: FeatureNetwork | None,
 ) -> tuple[dict, np.ndarray]:
-    """Makes a picture of every source, and compares.
+    """Translate every condition image, and compare with the true images.
 
     Args:
         sampler: The generator.
@@ -248,8 +255,8 @@ def measure(
 
     Returns:
         ({"num", "samples", "copies", "mean": {"l1", "psnr", "ssim", "kid"}, as far as
-        they can be had}, some of them: uint8 [num, columns, height, width, 3]: source,
-        made and, where it is known, true).
+        they can be had}, some of them: uint8 [num, columns, height, width, 3]:
+        condition, made and, where it is known, true).
     """
     compared = {name: Comparison() for name in ("samples", "copies", "mean")}
     seen: dict[str, list] = {"real": [], "samples": [], "copies": []}
@@ -257,10 +264,11 @@ def measure(
     done, last = 0, reference.num - 1
     wanted = np.linspace(0, last, min(SHOWN, reference.num)).astype(int)
     with ProgressBar(reference.num, "images", reference.title) as progress:
-        for real, given in reference.stream:
-            made = to_uint8(sampler.run({"condition": given}))
-            copy = enlarged(given, made.shape[1:])
-            real = to_uint8(real)
+        for batch in reference.stream:
+            condition = batch["condition"]
+            made = to_uint8(sampler.run({"condition": condition}))
+            copy = enlarged(condition, made.shape[1:])
+            real = to_uint8(batch["images"])
             pictures = {"samples": made}
             if copy is not None:
                 pictures["copies"] = to_uint8(copy)
@@ -274,7 +282,7 @@ def measure(
                 for name, values in (pictures | {"real": real}).items():
                     seen[name].append(network(values)[0])
             some = [i - done for i in wanted if done <= i < done + len(real)]
-            columns = [to_uint8(given), made] + [real] * reference.paired
+            columns = [to_uint8(condition), made] + [real] * reference.paired
             columns = [images.beside(column, made.shape[1]) for column in columns]
             shown.extend(np.stack(columns, axis=1)[some])
             done += len(real)

@@ -19,7 +19,7 @@ def sides(x: Tensor) -> tuple:
 
 
 def check_same_size(image_shape: tuple, condition_shape: tuple) -> None:
-    """Checks that sources have the sides of the pictures.
+    """Check that condition images have the size of the images.
 
     Raises:
         UserError: if not.
@@ -27,8 +27,9 @@ def check_same_size(image_shape: tuple, condition_shape: tuple) -> None:
     (height, width), given = image_shape[:2], condition_shape[:2]
     if (height, width) != given:
         raise UserError(
-            f"[generator]: expected sources of the pictures' size, {height}x{width}, "
-            f"got {given[0]}x{given[1]}; --model=esrgan makes pictures larger"
+            "[generator]: expected condition images of the images' size, "
+            f"{height}x{width}, got {given[0]}x{given[1]}; --model=esrgan makes images "
+            "larger"
         )
 
 

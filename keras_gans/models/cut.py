@@ -75,8 +75,8 @@ class CUT(translation.TranslationGAN, LSGAN):
         image, condition = self.generator.outputs[0], self.generator.inputs[0]
         if self.hparams.identity and image.shape[-1] != condition.shape[-1]:
             raise UserError(
-                "[hparams] identity: expected false, or pictures of the sources' "
-                f"channels; got {image.shape[-1]} and {condition.shape[-1]}"
+                "[hparams] identity: expected false, or images and condition images "
+                f"of equal channels; got {image.shape[-1]} and {condition.shape[-1]}"
             )
         self.projector = translator.projector(
             self.generator, self.hparams.embedding_dim

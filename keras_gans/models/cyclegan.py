@@ -1,9 +1,10 @@
 """CycleGAN: two generators, there and back again, need no pairs of pictures.
 
 Paper: Zhu, Park, Isola and Efros, "Unpaired Image-to-Image Translation using
-Cycle-Consistent Adversarial Networks", 2017, arXiv 1703.10593: G from sources to
-pictures, F back; least squares games of both with a discriminator each, that sees a
-pool of earlier fakes, and lambda (|F(G(x)) - x| + |G(F(y)) - y|), equations 1 to 3.
+Cycle-Consistent Adversarial Networks", 2017, arXiv 1703.10593: G from
+conditions to images, F back; least squares games of both with a discriminator each,
+which sees a pool of earlier fakes, and lambda (|F(G(x)) - x| + |G(F(y)) - y|),
+equations 1 to 3.
 
 Differences from the paper:
 - The identity term |G(y) - y| + |F(x) - x| is on if both kinds of pictures have the

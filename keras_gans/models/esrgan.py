@@ -10,7 +10,7 @@ Differences from the paper:
   the adversarial loss the paper's 5e-3.
 - Both phases are one run; the discriminator learns in the first one already.
 - A PatchGAN takes the place of the discriminator of whole pictures; the generator adds
-  to the enlarged source.
+  to the enlarged condition.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
 Paper: Isola, Zhu, Zhou and Efros, "Image-to-Image Translation with Conditional
 Adversarial Networks", 2017, arXiv 1611.07004: G* = arg min_G max_D E log D(x, y) +
-E log(1 - D(x, G(x))) + lambda E |y - G(x)|_1, where the discriminator sees the source
-beside the picture, patch by patch (`keras_gans.networks.patchgan`); dropout in the
-U-Net (`keras_gans.networks.unet`) is the noise.
+E log(1 - D(x, G(x))) + lambda E |y - G(x)|_1, where the discriminator sees the
+condition beside the image, patch by patch (`keras_gans.networks.patchgan`); dropout in
+the U-Net (`keras_gans.networks.unet`) is the noise.
 
 Differences from the paper:
 - Samples come from an average of the generator over the steps, without dropout and with
-  running statistics in place of the batch's: the same source gives the same picture.
+  running statistics in place of the batch's: the same condition gives the same image.
 - The innermost map has no normalisation.
 """
 

@@ -55,8 +55,8 @@ def patch_inputs(
         return inputs, inputs["images"]
     if image_shape[:2] != condition_shape[:2]:
         raise UserError(
-            "[discriminator] conditional: expected false where sources are of another "
-            "size than the pictures"
+            "[discriminator] conditional: expected false where condition images "
+            "are of another size than the images"
         )
     inputs["condition"] = Input(condition_shape, name="condition")
     return inputs, layers.Concatenate()([*inputs.values()])

@@ -51,8 +51,8 @@ def generator(
     sides = tuple(scale * side for side in condition_shape[:2])
     if sides != image_shape[:2] or scale & (scale - 1):
         raise UserError(
-            "networks.rrdb: expected sources whose sides are a half, a quarter, ... of "
-            f"the pictures' {image_shape[0]}x{image_shape[1]}, got "
+            "networks.rrdb: expected condition images whose sides are a half, a "
+            f"quarter, ... of the images' {image_shape[0]}x{image_shape[1]}, got "
             f"{condition_shape[0]}x{condition_shape[1]}; data.dataset=small4:..."
         )
     condition = Input((None, None, condition_shape[-1]), name="condition")

@@ -40,7 +40,7 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
             "image_shape": info.image_shape,
             "condition_shape": info.condition_shape,
         }
-    _check_sources(config, variant, info)
+    _check_condition(config, variant, info)
     networks = importlib.import_module(config.networks)
     options = config.train
     try:
@@ -99,12 +99,12 @@ def _factory(
     return make
 
 
-def _check_sources(config: Config, variant: type[Trainer], info: DataInfo) -> None:
+def _check_condition(config: Config, variant: type[Trainer], info: DataInfo) -> None:
     if variant.is_translation and not info.condition_shape:
         raise UserError(
             f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
-            "has no sources; expected pairs:A,B or unpaired:A,B, or outline:, grey:, "
-            "small2: or small4: before it"
+            "has no condition images; expected pairs:A,B or unpaired:A,B, or outline:, "
+            "grey:, small2: or small4: before it"
         )
     if variant.is_translation and variant.needs_pairs and info.unpaired:
         raise UserError(
@@ -114,7 +114,7 @@ def _check_sources(config: Config, variant: type[Trainer], info: DataInfo) -> No
     if info.condition_shape and not variant.is_translation:
         raise UserError(
             f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "
-            "sources, as for pix2pix; expected a data set without"
+            "condition images, as for pix2pix; expected a data set without"
         )
 
 

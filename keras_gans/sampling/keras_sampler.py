@@ -28,7 +28,7 @@ def load_workdir(
     Args:
         path: The run's folder.
         which: "newest", or "best" of a run with train.evaluate_every.
-        backward: Whether to make sources of pictures.
+        backward: Whether to make conditions of images.
 
     Raises:
         UserError: if it holds no run, or no such checkpoint yet; if its model does not
@@ -50,12 +50,12 @@ def load_workdir(
         raise UserError(f"{path}: no checkpoint yet; train it first")
     checkpoint.restore(model, file)
     sampler = KerasSampler(
-        model, generator_info(model, config, info), _read_sources(workdir)
+        model, generator_info(model, config, info), _read_conditions(workdir)
     )
     return sampler.turned() if backward else sampler
 
 
-def _read_sources(workdir: Workdir) -> np.ndarray | None:
+def _read_conditions(workdir: Workdir) -> np.ndarray | None:
     path = workdir.join("sources.npz")
     if not os.path.isfile(path):  # of a model from noise
         return None
@@ -111,9 +111,9 @@ class KerasSampler(BaseSampler):
     Args:
         model: The model.
         info: What `generator_info` says of it.
-        sources: Some pictures that the model makes others from, uint8 [num, height,
+        conditions: Some images that the model makes others from, uint8 [num, height,
             width, channels], if there are any.
-        backward: Whether to make sources of pictures; `info` is of that direction.
+        backward: Whether to make conditions of images; `info` is of that direction.
         mark: What marks pictures that are made from noise, see `export.watermark`.
     """
 
@@ -121,13 +121,13 @@ class KerasSampler(BaseSampler):
         self,
         model: Trainer,
         info: dict,
-        sources: np.ndarray | None = None,
+        conditions: np.ndarray | None = None,
         backward: bool = False,
         mark: Callable | None = None,
     ):
         """Keeps the model; its weights may go on training."""
         self.model, self.info = model, info
-        self.sources, self.backward, self._mark = sources, backward, mark
+        self.conditions, self.backward, self._mark = conditions, backward, mark
 
     def turned(self) -> KerasSampler:
         """The sampler of the other direction.
@@ -145,7 +145,7 @@ class KerasSampler(BaseSampler):
             "image_shape": self.info["condition_shape"],
         }
         info = {**self.info, **swapped, "backward": True}
-        return KerasSampler(self.model, info, self.sources, backward=True)
+        return KerasSampler(self.model, info, self.conditions, backward=True)
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Runs the averaged generator; see BaseSampler.run."""
@@ -165,9 +165,9 @@ class KerasSampler(BaseSampler):
 
         Backward, what the model makes of them.
         """
-        if self.sources is None:
+        if self.conditions is None:
             return super().examples(num, side)
-        pictures = to_float(self.sources[:num])
+        pictures = to_float(self.conditions[:num])
         if self.backward:
             made = [self.model.translate(one[None])[0] for one in pictures]
             pictures = np.stack([keras.ops.convert_to_numpy(one) for one in made])

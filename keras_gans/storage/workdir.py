@@ -3,7 +3,7 @@
 config.toml           the resolved recipe
 info.json             what the data set says of itself
 hardware.json         what computed the newest steps
-sources.npz           of models from pictures to pictures: some to try them on
+sources.npz           of translations: some condition images to try them on
 metrics.jsonl         one line every `train.log_every` steps
 checkpoints/          step_<step>.npz, the newest few; best.npz, if it was measured
 samples/              step_<step>.png, from the averaged generator
@@ -204,8 +204,8 @@ class Workdir:
         self._write("hardware.json", json.dumps(hardware, indent=1))
         return before
 
-    def write_sources(self, pictures: np.ndarray) -> None:
-        """Keeps some source pictures, uint8 [num, height, width, channels]."""
+    def write_conditions(self, pictures: np.ndarray) -> None:
+        """Keep some condition images, uint8 [num, height, width, channels]."""
         temporary = self.join("sources.npz.tmp")
         with open(temporary, "wb") as file:
             np.savez_compressed(file, pictures=pictures)

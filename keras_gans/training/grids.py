@@ -111,25 +111,25 @@ class ScatterPlot(SampleGrid):
 class TranslationGrid(SampleGrid):
     """Shows what a model makes of the same pictures again and again.
 
-    Side by side: source, what is made of it, and the true picture; or, if no one knows
-    that, what a model that goes back makes of it again.
+    Side by side: condition, what is made of it, and the true image; or, if no one
+    knows that, what a model that goes back makes of it again.
 
     Args:
-        pictures: (pictures, sources), float32 [num, ...] in [-1, 1]; `pictures` is None
+        pictures: (images, conditions), float32 [num, ...] in [-1, 1]; `images` is None
             where they do not belong together.
         *args: As for SampleGrid.
     """
 
-    NUM = 16  # sources, four in a row
+    NUM = 16  # conditions, four in a row
 
     def __init__(self, pictures: tuple[np.ndarray | None, np.ndarray], *args: Any):
         """Keeps the pictures."""
         super().__init__(*args)
-        self._real, self._source = pictures
+        self._real, self._condition = pictures
 
     def _sheet(self, step: int) -> np.ndarray:
-        made = self._sampler.run({"condition": self._source})
-        columns = [self._source, made]
+        made = self._sampler.run({"condition": self._condition})
+        columns = [self._condition, made]
         if self._real is not None:
             columns.append(self._real)
         elif self.model.bidirectional:

@@ -144,7 +144,7 @@ def _prepare(
     workdir.write(config, source.info)
     if source.info.condition_shape:
         examples = data.first_examples(source.held_out or source, 64)
-        workdir.write_sources(images.to_uint8(examples["condition"]))
+        workdir.write_conditions(images.to_uint8(examples["condition"]))
     for note in source.notes:  # nothing is wrong: now they count
         print(f"{config.data.dataset}: {note}", flush=True)
 

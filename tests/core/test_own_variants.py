@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import sys
 
 import keras
 import numpy as np
@@ -125,9 +126,8 @@ def test_batch_may_come_in_any_form_that_fit_takes():
 
 
 def test_mistakes_in_a_variant_are_one_line(monkeypatch, tmp_path, capsys):
-    import relativistic
-
     recipe = config.load_config(str(FOLDER / "relativistic.toml"))
+    relativistic = sys.modules["relativistic"]
     source = data.open_source(recipe.data)
     model = build.build_model(recipe, source.info)
     batch = next(iter(source.stream(0)))

@@ -146,7 +146,7 @@ def test_cycle_gan_sets_of_tfds(direction, cache_mib, monkeypatch):
     assert set(asked) == {"trainA", "trainB"}
 
 
-def test_derived_sources():
+def test_derived_conditions():
     picture = np.full((1, 16, 16, 3), -1.0, np.float32)
     picture[:, :, 8:] = 1.0
     outline = conditions.derive(picture, "outline")
@@ -196,8 +196,8 @@ def test_real_pairs_side_by_side(tmp_path):
         ({"dataset": "pairs:{0}/a"}, "image_size: say the side of one half"),
         ({"dataset": "pairs:a,b,c"}, "expected two folders, or one"),
         ({"dataset": "unpaired:{0}/a"}, "expected two folders: A,B"),
-        ({"dataset": "grey:pairs:{0}/a,{0}/b"}, "has sources of its own"),
-        ({"dataset": "fashion", "unpaired": True}, "'fashion' has no sources"),
+        ({"dataset": "grey:pairs:{0}/a,{0}/b"}, "has condition images of its"),
+        ({"dataset": "fashion", "unpaired": True}, "'fashion' has no condition images"),
         ({"dataset": "fashion", "direction": "b_to_a"}, "has no A and B"),
         ({"dataset": "grey:fashion"}, "are grey already"),
         ({"dataset": "outline:ring"}, "has points"),
@@ -228,7 +228,7 @@ def test_mistakes_in_data_are_one_line(two_folders, options, line):
 @pytest.mark.parametrize(
     "arguments, line",
     [
-        (["--model=pix2pix", "--set=data.dataset=fashion"], "'fashion' has no sources"),
+        (["--model=pix2pix", "--set=data.dataset=fashion"], "has no condition images"),
         (["--model=dcgan", "--set=data.dataset=outline:fashion"], "from noise"),
         (["--model=pix2pix", "--set=hparams.latents=uniform"], "latents: expected its"),
         (["--model=pix2pix", "--set=data.dataset=small4:fashion"], "--model=esrgan"),
@@ -653,7 +653,7 @@ def test_losses_of_one_generator(name):
             [tf.reduce_sum(pictures), tf.reduce_sum(made)]
         )
         d = {"real": np.mean((real - 1) ** 2) / 2, "fake": np.mean(fake**2) / 2}
-        both = real.sum() + given.sum()  # the sources first, then what is there already
+        both = real.sum() + given.sum()  # conditions, then what is there
         g = {"adversarial": np.mean((fake - 1) ** 2), "nce": (both + both / 2) / 2}
     else:
         d = {
@@ -734,7 +734,7 @@ def test_evaluate_a_run(smoke_run, capsys):
     assert evaluate.main([f"--source={workdir}", "--num=64"]) == 0
     out = capsys.readouterr().out
     assert "the training pictures themselves" in out
-    for word in ("L1", "PSNR, dB", "SSIM", "KID", "the source", "mean picture"):
+    for word in ("L1", "PSNR, dB", "SSIM", "KID", "the condition", "mean picture"):
         assert word in out
     files = sorted(p.suffix for p in (workdir / "evaluation").iterdir())
     assert files == [".json", ".png"]

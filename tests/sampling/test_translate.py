@@ -465,7 +465,7 @@ def test_export_of_pictures_says_mistakes_and_measures(
         assert export_main([f"--workdir={run}", *args]) == 2
         shown = capsys.readouterr()
         assert message in shown.err and shown.err.count("\n") == 1 and not shown.out
-    # without sources other files are measured on smooth random pictures
+    # without conditions other files are measured on smooth random pictures
     assert export_main([f"--workdir={run}", "--benchmark"]) == 0
     rows = json.loads((run / "export" / "report.json").read_text())
     assert [row["file"] for row in rows] == ["Keras", "saved_model", "generator.tflite"]
