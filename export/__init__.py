@@ -49,9 +49,8 @@ def export_workdir(
     from keras_gans.backend import import_tensorflow
 
     import_tensorflow("export")
-    from keras_gans.export import saved_model, tflite, web
-
     from keras_gans.errors import UserError
+    from keras_gans.export import saved_model, tflite, web
     from keras_gans.sampling.keras_sampler import load_workdir
 
     sampler, written = load_workdir(workdir.path, checkpoint), []

@@ -28,19 +28,18 @@ import json
 import sys
 
 from absl import flags
-from keras_gans.export import EXPORTS
 
 from keras_gans.cli.flags import define_checkpoint, define_workdir, workdir_of
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError, did_you_mean
+from keras_gans.export import EXPORTS
+from keras_gans.export.tflite import QUANTIZATIONS
 
 KINDS = (*EXPORTS, "web")
 
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
-    from keras_gans.export.tflite import QUANTIZATIONS
-
     flag = {"flag_values": values}
     define_workdir(values)
     flags.DEFINE_list("to", list(EXPORTS), f"Any of {', '.join(KINDS)}.", **flag)
@@ -63,10 +62,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(values: flags.FlagValues) -> None:
-    from keras_gans.export import export_workdir, report
-    from keras_gans.export.tflite import QUANTIZATIONS
-
     from keras_gans.device.sampler import write
+    from keras_gans.export import export_workdir, report
 
     workdir = workdir_of(values)
     for name, known in (("to", KINDS), ("quantize", QUANTIZATIONS)):

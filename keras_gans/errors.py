@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-# First words of the lines of TensorFlow's messages that trace the user's code.
+# First words of lines in TensorFlow's messages that trace the user's code.
 TRACE = "Graph execution error", "Detected at node", 'File "'
+# First words of the line in which Keras names the layer; what is wrong comes after it.
+WHERE = "Exception encountered when calling"
 
 
 class UserError(ValueError):
@@ -20,14 +22,26 @@ class WorkerLost(RuntimeError):
 def message_lines(error: BaseException) -> list[str]:
     """Return the lines of an error's message that say what is wrong.
 
-    TensorFlow puts a trace of the user's code around them, whose paths may hold any
-    word. Empty lines are left out as well.
+    TensorFlow adds a trace of the user's code, whose paths may hold any word, and Keras
+    a line with the layer's name. These lines and empty lines are left out.
 
     Args:
-        error: Error of any backend.
+        error: Error of any library.
     """
     lines = (line.strip() for line in str(error).splitlines())
-    return [line for line in lines if line and not line.startswith(TRACE)]
+    return [line for line in lines if line and not line.startswith((*TRACE, WHERE))]
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message that says what is wrong.
+
+    Args:
+        error: Error of any library.
+
+    Returns:
+        The line; the name of the error's class if the message is empty.
+    """
+    return (message_lines(error) or [type(error).__name__])[0]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

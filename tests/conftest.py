@@ -30,8 +30,8 @@ else:
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-from harness import ZOO, in_tiers  # noqa: E402
 
+from harness import ZOO, in_tiers  # noqa: E402
 from keras_gans import train  # noqa: E402
 
 

@@ -8,9 +8,9 @@ import pkgutil
 import re
 
 import pytest
-from harness import ROOT
 
 import keras_gans
+from harness import ROOT
 from keras_gans import train, zoo
 from keras_gans.cli.run import run_command
 

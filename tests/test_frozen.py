@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from frozen import make
-from harness import ROOT
-from keras_gans.export import sampler as old_sampler
 from PIL import Image
 
+from harness import ROOT
 from keras_gans import sample, train
 from keras_gans.device import sampler as device_sampler
 from keras_gans.errors import UserError
+from keras_gans.export import sampler as old_sampler
 from keras_gans.recipes import build, config, old_names
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir

@@ -5,6 +5,7 @@ import configparser
 import re
 
 import pytest
+
 from harness import ROOT
 
 DOCS = ROOT / "docs" / "architecture.md"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections.abc import Callable
 
@@ -35,17 +36,17 @@ def run_command(
         takes_words: Whether the command takes words that are no flags.
 
     Returns:
-        0 (or what `body` returned), 2 for a user's mistake, which is printed in one
-        line on stderr, 130 after Ctrl-C.
+        0 (or what `body` returned), 1 if the reader of stdout has left, 2 for a user's
+        mistake, which is printed in one line on stderr, 130 after Ctrl-C.
     """
     argv = sys.argv[1:] if argv is None else argv
     values = flags.FlagValues()
     values.set_gnu_getopt(takes_words)  # flags may follow such words
     define_flags(values)
-    if "--help" in argv or "-h" in argv:
-        print(_help(doc, values))
-        return 0
     try:
+        if "--help" in argv or "-h" in argv:
+            print(_help(doc, values), flush=True)
+            return 0
         try:
             words = values([name, *_with_underscores(argv, values)])[1:]
         except flags.UnrecognizedFlagError as error:
@@ -54,11 +55,11 @@ def run_command(
             raise UserError(f"no flag --{error.flagname}{hint}") from None
         except (flags.Error, ValueError) as error:
             raise UserError(str(error).replace("\n", " ")) from None
-        if takes_words:
-            return body(values, words) or 0
-        if words:
+        if words and not takes_words:
             raise UserError(f"expected only flags, got {words[0]!r} (see --help)")
-        return body(values) or 0
+        status = (body(values, words) if takes_words else body(values)) or 0
+        sys.stdout.flush()
+        return status
     except (UserError, SamplerError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
@@ -68,6 +69,9 @@ def run_command(
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of stdout has left, as in `zoo | head -3`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _with_underscores(argv: list[str], values: flags.FlagValues) -> list[str]:

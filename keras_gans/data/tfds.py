@@ -14,7 +14,7 @@ from keras_gans.data.arrays import ArraySource
 from keras_gans.data.folder import fingerprint_of_files
 from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.data.source import Source
-from keras_gans.errors import UserError, did_you_mean
+from keras_gans.errors import UserError, did_you_mean, first_line
 
 SHUFFLE_BUFFER = 10_000  # examples, still encoded, that are shuffled at once
 
@@ -43,7 +43,7 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
         near = hint.split(" Known:")[0]
         raise UserError(f"{where}: TensorFlow Datasets has no such set{near}") from None
     except (ValueError, OSError, AssertionError) as error:
-        raise UserError(f"{where}: {_first_line(error)}") from None
+        raise UserError(f"{where}: {first_line(error)}") from None
     features = builder.info.features
     names = features.keys() if isinstance(features, tfds.features.FeaturesDict) else ()
     images_of = [k for k in names if isinstance(features[k], tfds.features.Image)]
@@ -64,7 +64,7 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
     except Exception as error:  # whatever a builder's own download code raises
         raise UserError(
             f"{where}: not in {builder.data_dir} and the download failed "
-            f"({_first_line(error)}); prepare it on a machine with a network and pass "
+            f"({first_line(error)}); prepare it on a machine with a network and pass "
             "--data_dir"
         ) from None
     size, channels = options.image_size or height, options.channels or channels or 3
@@ -80,7 +80,7 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
         source = TFDSSource(builder, key, label is not None, info, options)
         return source.cached()
     except (ValueError, tf.errors.InvalidArgumentError) as error:
-        raise UserError(f"{where}: {_first_line(error)}") from None
+        raise UserError(f"{where}: {first_line(error)}") from None
 
 
 class TFDSSource(Source):
@@ -241,8 +241,3 @@ def _num_examples(builder, split: str) -> int:
         return builder.info.splits[split].num_examples
     except (KeyError, ValueError):
         return 0  # a split that is none is said when it is read; mocks have no splits
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

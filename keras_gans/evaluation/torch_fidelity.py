@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from keras_gans.device import sampler as sampler_lib
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, first_line
 
 if TYPE_CHECKING:  # a missing package is said before TensorFlow is loaded
     from keras_gans.evaluation.streams import DataPictures, SampledPictures
@@ -79,8 +79,9 @@ def run(
                 verbose=False,
             )
         except Exception as error:  # what PyTorch, a download or the package says
-            line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(f"--cross_check: torch-fidelity failed: {line}") from None
+            raise UserError(
+                f"--cross_check: torch-fidelity failed: {first_line(error)}"
+            ) from None
     version = metadata.version("torch-fidelity")
     measured = {title: float(found[key]) for key, title in MEASURES.items()}
     return {"by": f"torch-fidelity {version}, {network}", **measured}

@@ -12,7 +12,7 @@ from keras_gans.core.trainer import Trainer
 from keras_gans.data.options import DataInfo
 from keras_gans.engine import optimizers, precision
 from keras_gans.engine.remat import remat
-from keras_gans.errors import UserError, message_lines
+from keras_gans.errors import UserError, first_line
 from keras_gans.networks import freeze
 from keras_gans.recipes import config as config_lib
 from keras_gans.recipes.config import Config
@@ -77,12 +77,9 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
     except UserError:
         raise
     except (ValueError, TypeError) as error:  # what only Keras knows to be wrong
-        lines = message_lines(error) or [type(error).__name__]
-        keras_says = "Exception encountered when calling"
-        telling = [line for line in lines if not line.startswith(keras_says)]
         place = config_lib.place_of(error, config.import_from)
         raise UserError(
-            f"{config.name}.toml cannot be built: {(telling or lines)[0]}{place}"
+            f"{config.name}.toml cannot be built: {first_line(error)}{place}"
         ) from error
 
 

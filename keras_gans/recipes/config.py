@@ -44,7 +44,7 @@ from typing import Any
 
 from keras_gans.backend import import_backend
 from keras_gans.data.options import DataOptions
-from keras_gans.errors import UserError, did_you_mean
+from keras_gans.errors import UserError, did_you_mean, first_line
 from keras_gans.recipes.binding import bind, bind_optimizer
 from keras_gans.recipes.old_names import check_overrides, new_path, rename_keys
 from keras_gans.recipes.train_options import TrainOptions
@@ -385,7 +385,7 @@ def _check_not_another(file: str, module: str, folders: Sequence[str]) -> None:
 
 def _told(error: Exception, folders: Sequence[str]) -> str:
     """Write an error in one line, with the place in the user's files."""
-    line = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    line = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, SyntaxError):  # it says where it is
         return line
     return f"{line}{place_of(error, folders)}"

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from keras_gans.core.trainer import Trainer
 from keras_gans.data.options import Share
-from keras_gans.errors import UserError, WorkerLost
+from keras_gans.errors import UserError, WorkerLost, first_line
 from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.storage import checkpoint
 from keras_gans.strategies import Team, check_tf_config
@@ -119,9 +119,8 @@ class TensorFlowTeam(Team):
             gone = isinstance(error, LOST) or "aborted by" in str(error)
             if self.size == 1 or not gone:
                 raise
-            told = str(error.message).strip()
-            _, _, cause = told.partition("aborted by: ")
-            cause = (cause or told).splitlines()[0].strip()
+            line = first_line(error)
+            cause = line.partition("aborted by: ")[2] or line
             raise WorkerLost(
                 f"a worker was lost ({cause}). Start all workers again with the same "
                 f"command: they go on from the newest checkpoint in {workdir}"
@@ -172,8 +171,7 @@ def _multi_worker() -> tf.distribute.Strategy:
             "of its own, as `python -m keras_gans.train`"
         ) from None
     except tf.errors.OpError as error:
-        first = str(error.message).strip().splitlines()[0]
         raise UserError(
-            f"--strategy=multi_worker: the workers did not meet ({first}); expected a "
-            "free port here, and all of them started within a few minutes"
+            f"--strategy=multi_worker: the workers did not meet ({first_line(error)}); "
+            "expected a free port here, and all of them started within a few minutes"
         ) from None

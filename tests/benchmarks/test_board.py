@@ -7,8 +7,8 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
-from harness import ROOT
 
+from harness import ROOT
 from keras_gans import benchmark
 from keras_gans.benchmarks import quality
 from keras_gans.cli import child

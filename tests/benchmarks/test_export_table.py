@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from keras_gans.export import tflite
 
 from keras_gans import benchmark
+from keras_gans.export import tflite
 
 
 def test_exports_of_several_models_make_a_page(tmp_path, capsys):

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 import tensorflow as tf
-from harness import ROOT
 
+from harness import ROOT
 from keras_gans import benchmark, strategies
 from keras_gans.benchmarks import bare_loop_tensorflow, torch_dcgan
 from keras_gans.errors import UserError

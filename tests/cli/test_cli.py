@@ -2,15 +2,16 @@
 
 import configparser
 import importlib
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 from absl import flags
-from harness import ROOT
 
 import keras_gans
+from harness import ROOT
 from keras_gans import benchmark, train
 from keras_gans.cli.main import commands, main
 from keras_gans.cli.run import run_command
@@ -183,3 +184,15 @@ def test_a_flag_and_a_set_that_disagree_are_one_line(capsys):
     out, err = capsys.readouterr()
     assert not out
     assert err == "train: --steps=9 and --set=train.steps=8: expected one of them\n"
+
+
+@pytest.mark.parametrize("words", [["zoo"], ["train", "--help"]])
+def test_reader_of_the_output_may_leave(words):
+    read, write = os.pipe()
+    os.close(read)
+    code = f"import sys; from keras_gans.cli import main; sys.exit(main.main({words}))"
+    with os.fdopen(write, "w") as stdout:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=stdout, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (1, b"")

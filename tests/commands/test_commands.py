@@ -9,9 +9,9 @@ import sys
 
 import numpy as np
 import pytest
-from harness import ROOT
 from PIL import Image
 
+from harness import ROOT
 from keras_gans import sample, train
 from keras_gans.device.sampler import SamplerError
 from keras_gans.sampling import load

@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-from keras_gans.export import __main__ as export
 
 from keras_gans import new, sample, train
 from keras_gans.errors import UserError
+from keras_gans.export import __main__ as export
 from keras_gans.recipes.config import load_config
 from keras_gans.sampling.load import load
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import smoke_model
 
+from harness import smoke_model
 from keras_gans.core import augment
 from keras_gans.core.hparams import Hparams
 from keras_gans.networks import interface

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import smoke_model
 
+from harness import smoke_model
 from keras_gans import engine
 from keras_gans.core import augment, losses
 from keras_gans.core.gan import BaseGAN

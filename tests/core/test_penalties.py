@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import smoke_model
 
+from harness import smoke_model
 from keras_gans.core import penalties
 from keras_gans.errors import UserError
 from keras_gans.recipes import config

@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from harness import SHARED_DATA
 from PIL import Image
 
+from harness import SHARED_DATA
 from keras_gans import data
 from keras_gans.data import images, survey
 from keras_gans.errors import UserError

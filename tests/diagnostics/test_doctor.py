@@ -6,10 +6,10 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import smoke_model
 from PIL import Image
 
 import keras_gans
+from harness import smoke_model
 from keras_gans import doctor, train
 from keras_gans.diagnostics import log as log_lib
 from keras_gans.diagnostics import rules, sample_stats

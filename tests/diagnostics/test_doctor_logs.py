@@ -4,8 +4,8 @@ import pathlib
 import re
 
 import pytest
-from harness import ROOT
 
+from harness import ROOT
 from keras_gans.benchmarks import doctor
 from keras_gans.diagnostics import rules
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import three_steps
-from harness import smoke_model, variables_of
 from keras import ops
 from three_steps import NO_DROPOUT, PLAIN
 
+from harness import smoke_model, variables_of
 from keras_gans import engine, strategies, train
 from keras_gans.engine import devices, faults, kernels
 from keras_gans.engine import tensorflow as engine_tensorflow

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import pytest
 import three_steps
-from harness import JAX, ZOO, check_sizes_of_calls, smoke_model, variables_of
 from PIL import Image
 
+from harness import JAX, ZOO, check_sizes_of_calls, smoke_model, variables_of
 from keras_gans import engine, strategies, train
 from keras_gans.benchmarks import throughput
 from keras_gans.data import images

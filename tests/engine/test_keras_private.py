@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import ROOT
 from keras import layers
 
 import keras_gans
+from harness import ROOT
 from keras_gans import engine
 from keras_gans.engine import keras_private
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import ZOO, in_tiers, smoke_model
 
+from harness import ZOO, in_tiers, smoke_model
 from keras_gans import engine, train
 from keras_gans.engine import precision as precision_lib
 from keras_gans.recipes import build, config

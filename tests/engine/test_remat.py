@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import RATES, UNLIKE, smoke_model, trained
 from keras import ops
 
+from harness import RATES, UNLIKE, smoke_model, trained
 from keras_gans import engine, strategies
 from keras_gans.engine.remat import remat
 

@@ -8,10 +8,9 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from harness import SHARED_DATA
-from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image, ImageFilter
 
+from harness import SHARED_DATA
 from keras_gans import data, evaluate, train
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.evaluation import compare as compare_lib
@@ -20,6 +19,7 @@ from keras_gans.evaluation.collect import collect
 from keras_gans.evaluation.compare import compare
 from keras_gans.evaluation.metrics.prdc import prdc as prdc_of
 from keras_gans.evaluation.streams import DataPictures, SampledPictures
+from keras_gans.export.__main__ import main as main_of_export
 from keras_gans.sampling import load
 from keras_gans.training import kid_monitor
 

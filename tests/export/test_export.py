@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from harness import ROOT
 from PIL import Image
 
+from harness import ROOT
 from keras_gans import sample
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.sampling import load
@@ -275,6 +275,7 @@ else:
 def test_drawn_latents_have_their_law(smoke_run, tmp_path):
     """The graph's draws, seen through a generator that is the identity."""
     import tensorflow as tf
+
     from keras_gans.export import saved_model
 
     class Identity:
@@ -322,6 +323,7 @@ WITHIN = {"float16": (5e-3, 1e-3), "dynamic": (0.2, 0.02), "int8": (0.4, 0.03)}
 )
 def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys):
     from ai_edge_litert.interpreter import Interpreter
+
     from keras_gans.export.__main__ import main
 
     run = tmp_path / "run"

@@ -6,14 +6,14 @@ import shutil
 
 import numpy as np
 import pytest
-from harness import smoke_model
-from keras_gans.export import watermark
-from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image
 
+from harness import smoke_model
 from keras_gans import benchmark, data
 from keras_gans import watermark as command
 from keras_gans.device import sampler as sampler_lib
+from keras_gans.export import watermark
+from keras_gans.export.__main__ import main as main_of_export
 from keras_gans.recipes import config
 from keras_gans.sampling import keras_sampler, load
 

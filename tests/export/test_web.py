@@ -10,12 +10,12 @@ import urllib.request
 
 import numpy as np
 import pytest
-from keras_gans.export import web
-from keras_gans.export.__main__ import main as main_of_export
 from PIL import Image
 
 from keras_gans import provenance
 from keras_gans.device import sampler as sampler_lib
+from keras_gans.export import web
+from keras_gans.export.__main__ import main as main_of_export
 from keras_gans.sampling import load
 from keras_gans.storage import caches
 

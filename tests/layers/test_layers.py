@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import smoke_model
 from keras import layers as keras_layers
 
+from harness import smoke_model
 from keras_gans.layers import attention, normalization, spectral
 from keras_gans.layers import convolution as layers
 from keras_gans.networks import dcgan, stylegan2

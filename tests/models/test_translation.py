@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import SHARED_DATA, smoke_model, variables_of
 from PIL import Image
 
+from harness import SHARED_DATA, smoke_model, variables_of
 from keras_gans import data, engine, evaluate, train
 from keras_gans.core import losses
 from keras_gans.core.image_pool import ImagePool

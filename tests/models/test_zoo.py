@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import ROOT, smoke_model, variables_of
 
+from harness import ROOT, smoke_model, variables_of
 from keras_gans import engine, zoo
 from keras_gans.device.sampler import SampleOptions
 from keras_gans.models.esrgan import ESRGAN

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import smoke_model
 
+from harness import smoke_model
 from keras_gans.errors import UserError
 from keras_gans.layers import resampling, spectral
 from keras_gans.networks import fastgan, freeze

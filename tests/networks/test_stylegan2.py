@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import smoke_model
 from PIL import Image
 
+from harness import smoke_model
 from keras_gans import engine, sample
 from keras_gans.core import penalties
 from keras_gans.device import sampler as sampler_lib

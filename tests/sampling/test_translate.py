@@ -8,16 +8,16 @@ import sys
 
 import numpy as np
 import pytest
-from harness import ROOT, in_tiers
-from keras_gans.export.__main__ import main as export_main
 from PIL import Image
 
 import keras_gans
+from harness import ROOT, in_tiers
 from keras_gans import provenance, sample
 from keras_gans.data import images
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.device.sampler import BaseSampler, SamplerError
 from keras_gans.errors import UserError
+from keras_gans.export.__main__ import main as export_main
 from keras_gans.models.pix2pix import Pix2Pix
 from keras_gans.sampling import keras_sampler, load
 

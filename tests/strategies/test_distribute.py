@@ -4,8 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
-from harness import DROPOUT, RATES, UNLIKE, ZOO, in_tiers, trained
 
+from harness import DROPOUT, RATES, UNLIKE, ZOO, in_tiers, trained
 from keras_gans import train
 
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]

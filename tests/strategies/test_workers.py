@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 import pytest
-from harness import ROOT, check_sizes_of_calls
 
+from harness import ROOT, check_sizes_of_calls
 from keras_gans import data, strategies, train
 from keras_gans.data import DataOptions
 from keras_gans.data.options import Share

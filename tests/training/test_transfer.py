@@ -4,8 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
-from harness import smoke_model, variables_of
 
+from harness import smoke_model, variables_of
 from keras_gans import train
 from keras_gans.recipes import config
 from keras_gans.storage import checkpoint

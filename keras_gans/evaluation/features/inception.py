@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keras
 
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, first_line
 from keras_gans.evaluation.features.network import FeatureNetwork
 
 
@@ -22,10 +22,10 @@ def open_inception() -> FeatureNetwork:
     try:
         model = keras.applications.InceptionV3(classifier_activation=None)
     except Exception as error:  # whatever the download raises
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"--features=inception_v3: its weights cannot be downloaded ({line}); take "
-            "another network, as --features=efficientnet_lite0"
+            "--features=inception_v3: its weights cannot be downloaded "
+            f"({first_line(error)}); take another network, as "
+            "--features=efficientnet_lite0"
         ) from None
     pooled = model.get_layer("avg_pool").output
     return FeatureNetwork(

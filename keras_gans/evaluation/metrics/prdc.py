@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-CELLS = 2**22  # of a distance matrix that are held at once: 32 MiB
+from keras_gans.evaluation.metrics.neighbours import CELLS
 
 
 def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
