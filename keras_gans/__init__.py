@@ -6,7 +6,7 @@ package loads neither TensorFlow nor Keras.
 
 import importlib
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "BaseGAN": "keras_gans.core.gan",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import os
 import pkgutil
 import sys
 from importlib import metadata
 
+import keras_gans
+from keras_gans.cli.modules import parse_module
 from keras_gans.errors import did_you_mean
 
 # Commands that are packages, run by their `__main__`.
@@ -24,15 +25,13 @@ def commands() -> dict[str, str]:
         the package's root that defines `main`, or one of `PACKAGES`.
     """
     found = {}
-    root = importlib.util.find_spec("keras_gans")
-    modules = pkgutil.iter_modules(root.submodule_search_locations)
+    modules = pkgutil.iter_modules(keras_gans.__path__)
     names = {module.name for module in modules if not module.ispkg}
     for name in sorted(names.union(PACKAGES)):
-        spec = importlib.util.find_spec(_module(name))
-        tree = ast.parse(spec.loader.get_source(spec.name))
+        tree = parse_module(_module(name))
         functions = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
         if "main" in functions:
-            found[name] = ast.get_docstring(tree).splitlines()[0]
+            found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
     return found
 
 

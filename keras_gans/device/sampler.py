@@ -30,6 +30,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -237,7 +238,8 @@ def blend(parts: Iterable[np.ndarray], starts: Sequence[int]) -> Iterator[np.nda
     Yields:
         What no later part changes; one behind the other they are the whole.
     """
-    held, at = None, 0
+    held: np.ndarray | None = None
+    at = 0
     for part, start in zip(parts, starts, strict=True):
         if held is not None:
             yield held[: start - at]
@@ -248,7 +250,8 @@ def blend(parts: Iterable[np.ndarray], starts: Sequence[int]) -> Iterator[np.nda
             faded = tail + share * (part[: len(tail)] - tail)
             part = np.concatenate([faded, part[len(tail) :]])
         held, at = part, start
-    yield held
+    if held is not None:
+        yield held
 
 
 def tile_starts(side: int, tile: int, overlap: int) -> list[int]:
@@ -782,12 +785,12 @@ class BaseSampler:
             SamplerError: For an option out of range, or one that the generator lacks.
         """
         latents = self.latents(numbers, options)
-        labels = options.labels
-        if labels is None and self.info["num_classes"]:
-            labels = np.asarray(numbers) % self.info["num_classes"]
-        elif np.ndim(labels):
-            labels = np.asarray(labels)[np.asarray(numbers)]
-        labels = self.labels(len(numbers), labels)
+        chosen: Any = options.labels
+        if chosen is None and self.info["num_classes"]:
+            chosen = np.asarray(numbers) % self.info["num_classes"]
+        elif chosen is not None and np.ndim(chosen):
+            chosen = np.asarray(chosen)[np.asarray(numbers)]
+        labels = self.labels(len(numbers), chosen)
         extra = self.extra_inputs(numbers, options)
         return to_uint8(self.generate(latents, labels, extra))
 
@@ -804,7 +807,7 @@ class BaseSampler:
             raise SamplerError(
                 "truncation: expected one number"
                 + (f", or {layers}" if layers else "")
-                + f", got {len(options.truncation)}"
+                + f", got {np.size(options.truncation)}"
             )
         known = self.info.get("num_codes", 0)
         for number in options.codes:
@@ -866,7 +869,7 @@ class BaseSampler:
             return {}
         extra = {"truncation": np.asarray(options.truncation, np.float32)}
         if "noise" in self.info["inputs"]:
-            extra["noise"] = np.float32(options.noise)
+            extra["noise"] = np.asarray(options.noise, np.float32)
         if options.mix:
             seed, layer = options.mix
             mixed = SampleOptions(

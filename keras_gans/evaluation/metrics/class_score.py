@@ -40,6 +40,8 @@ class ClassScore:
 
     def result(self) -> tuple[float, float]:
         """(mean, standard deviation) of the parts' scores."""
+        if self._sums is None:
+            raise ValueError("expected at least one image, got none")
         some = self._counts > 0  # fewer may have come than were announced
         marginal = self._sums[some] / self._counts[some, None]
         divergence = self._negentropy[some] / self._counts[some]

@@ -45,7 +45,7 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         raise ValueError(f"expected at least {WINDOW} pixels, got {a.shape[1]}")
     weights = np.array(WEIGHTS[:scales]) / sum(WEIGHTS[:scales])
     x, y = _planes(a), _planes(b)
-    found = 1.0
+    found = np.ones(len(x), x.dtype)
     for scale, weight in enumerate(weights):
         if scale:
             x, y = _halve(x), _halve(y)
@@ -97,8 +97,9 @@ def _blur(planes: np.ndarray) -> np.ndarray:
     line = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / STDDEV) ** 2)
     line = (line / line.sum()).astype(np.float32)
     height, width = (side - WINDOW + 1 for side in planes.shape[1:])
-    rows = sum(w * planes[:, i : i + height] for i, w in enumerate(line))
-    return sum(w * rows[:, :, i : i + width] for i, w in enumerate(line))
+    zero = np.zeros((), planes.dtype)
+    rows = sum((w * planes[:, i : i + height] for i, w in enumerate(line)), zero)
+    return sum((w * rows[:, :, i : i + width] for i, w in enumerate(line)), zero)
 
 
 def _halve(planes: np.ndarray) -> np.ndarray:
