@@ -1,1 +1,1 @@
-"""Base of every variant: training step, losses, penalties, augmentation."""
+"""Base of all variants: training step, losses, penalties, augmentation."""

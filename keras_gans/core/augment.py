@@ -1,7 +1,7 @@
-"""What the discriminator sees through: DiffAugment and ADA, as layers.
+"""Augmentation of the discriminator's input: DiffAugment and ADA, as layers.
 
-Applied in `BaseGAN.discriminate`, to real and generated pictures, in both players'
-updates, each time with draws of its own; the generator's gradient runs through them.
+`BaseGAN.discriminate` applies it to real and generated images, in the updates of both
+players, with new draws each time. The generator's gradient flows through it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ Draw = Callable[..., Tensor]
 
 
 def make(hparams: Hparams, seeds: keras.random.SeedGenerator) -> Augmentation:
-    """Makes the layer that `hparams.augment` names.
+    """Make the layer that `hparams.augment` names.
 
     Args:
-        hparams: `augment`, `ada_target` and `ada_images`.
-        seeds: Where the draws come from.
+        hparams: Options, of which `augment`, `ada_target` and `ada_images` are read.
+        seeds: Seed generator of the draws.
 
     Returns:
-        The layer, from images float [batch, height, width, channels] to the like.
+        Layer from images float [batch, height, width, channels] to images of the same
+        shape.
     """
     draw = engine.drawing(seeds)
     if hparams.augment == "ada":
@@ -40,13 +41,14 @@ def make(hparams: Hparams, seeds: keras.random.SeedGenerator) -> Augmentation:
 
 
 def distort(images: Tensor, seeds: keras.random.SeedGenerator, amount: float) -> Tensor:
-    """Turns, shears, stretches and shifts each picture a little; not what it shows.
+    """Apply a small random rotation, shear, scaling and shift to each image.
 
     Args:
         images: float [batch, height, width, channels].
-        seeds: Where the draws come from.
-        amount: s. Turned by up to s radians and sheared by up to s, its axes stretched
-            by up to s / 2 each, shifted by up to s / 8 of the longer side each way.
+        seeds: Seed generator of the draws.
+        amount: Strength s. An image is rotated by up to s radians and sheared by up to
+            s. Each axis is stretched by up to s / 2, and shifted by up to s / 8 of the
+            longer side.
 
     Returns:
         float [batch, height, width, channels]; mirrored at the borders.
@@ -60,53 +62,54 @@ def distort(images: Tensor, seeds: keras.random.SeedGenerator, amount: float) ->
         _rotation(within(amount)),
         _shear(within(amount)),
         _scale(1.0 + within(amount / 2), 1.0 + within(amount / 2)),
-        _shift(within(amount / 4), within(amount / 4)),  # of half the side
+        _shift(within(amount / 4), within(amount / 4)),  # unit: half the longer side
     ]
     return _resample(images, functools.reduce(ops.matmul, steps))
 
 
 class Augmentation(layers.Layer):
-    """No augmentation: images come out as they are."""
+    """No augmentation; base of the augmentations."""
 
     def __init__(self):
-        """Takes part in no mixed precision: pictures are float32."""
+        # Images stay float32 under mixed precision.
         super().__init__(dtype="float32", name="augment")
         self.built = True  # else fit() under a strategy would call the model to build
 
     def call(self, images: Tensor) -> Tensor:
-        """Returns the images."""
+        """Return the images unchanged."""
         return images
 
     def steer(self, real_logits: Tensor) -> None:
-        """Learns how the discriminator does; called once in each of its updates.
+        """Adapt to the discriminator; called once in each of its updates.
 
         Args:
-            real_logits: Raw logits of (augmented) real pictures, float [batch, ...].
+            real_logits: Logits of augmented real images, float [batch, ...]; above 0 if
+                the discriminator takes an image for real.
         """
 
     def logs(self) -> dict[str, Tensor]:
-        """What the log shows of it: {name: float scalar}."""
+        """Return the values to log: {name: float scalar}."""
         return {}
 
 
 class DiffAugment(Augmentation):
-    """Differentiable augmentation, each operation on every picture.
+    """Differentiable augmentation, which applies each operation to every image.
 
     Source: Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN
     Training" (arXiv 2006.10738), the three operations and their ranges.
 
     Args:
-        draw: From (images, *shape) to uniform draws, [batch, *shape].
-        policy: Any of "color", "translation" and "cutout"; applied in this order.
+        draw: Function of (images, *shape) that returns uniform draws, [batch, *shape].
+        policy: Operations: any of "color", "translation" and "cutout", always applied
+            in this order.
     """
 
     def __init__(self, draw: Draw, policy: list[str]):
-        """Keeps the policy."""
         super().__init__()
         self._draw, self._policy = draw, policy
 
     def call(self, images: Tensor) -> Tensor:
-        """Applies the policy."""
+        """Apply the operations of the policy."""
         for word in ("color", "translation", "cutout"):
             if word in self._policy:
                 images = getattr(self, f"_{word}")(images)
@@ -122,19 +125,19 @@ class DiffAugment(Augmentation):
         return mean + (images - mean) * contrast
 
     def _translation(self, images):
-        """Shifts by up to an eighth of the side; zeros come in."""
+        """Shift images by up to an eighth of each side, and fill with zeros."""
         _, height, width, _ = images.shape
         rows, columns = (
             _whole(self._draw(images), -int(n / 8 + 0.5), int(n / 8 + 0.5))[:, None]
             + ops.arange(n)
             for n in (height, width)
         )
-        # Rows outside of the picture have no one in their row of the matrix: zeros.
+        # Indices outside of the image give rows of zeros in the one-hot matrix.
         images = ops.einsum("bij,bjwc->biwc", ops.one_hot(rows, height), images)
         return ops.einsum("bij,bhjc->bhic", ops.one_hot(columns, width), images)
 
     def _cutout(self, images):
-        """Zeroes a square of half the side, its centre anywhere in the picture."""
+        """Set a rectangle of half of each side to zero, with its center anywhere."""
         inside = []
         for n in images.shape[1:3]:
             side = int(n / 2 + 0.5)
@@ -146,22 +149,24 @@ class DiffAugment(Augmentation):
 
 
 class ADA(Augmentation):
-    """Adaptive augmentation: geometry and colour, each with a probability that adapts.
+    """Adaptive augmentation: geometry and color, with a probability that adapts.
 
     Source: Karras et al. 2020, "Training Generative Adversarial Networks with Limited
     Data" (arXiv 2006.06676): the heuristic r_t = E sign(D(real)) and the pipeline up to
-    colour ("bgc"). Pictures are sampled bilinearly, where the paper low-pass filters.
+    color ("bgc").
+
+    Difference from the paper: images are sampled bilinearly, without the paper's
+    low-pass filters.
 
     Args:
-        draw: From (images, *shape) to uniform draws, [batch, *shape].
-        target: Of r_t.
-        num_images: Real pictures over which the probability may go from 0 to 1.
+        draw: Function of (images, *shape) that returns uniform draws, [batch, *shape].
+        target: Target of r_t, in [-1, 1].
+        num_images: Number of real images in which the probability may rise from 0 to 1.
     """
 
-    INTERVAL = 4  # updates of the discriminator between two of the probability
+    INTERVAL = 4  # discriminator updates for each update of the probability
 
     def __init__(self, draw: Draw, target: float, num_images: int):
-        """Starts at probability 0."""
         super().__init__()
         self._draw, self._target, self._num_images = draw, target, num_images
         options = {"shape": (), "initializer": "zeros", "trainable": False}
@@ -172,11 +177,16 @@ class ADA(Augmentation):
         )
 
     def call(self, images: Tensor) -> Tensor:
-        """Applies the pipeline."""
+        """Apply the pipeline, each step with the current probability."""
         return self._color(_resample(images, self._geometry(images)))
 
     def steer(self, real_logits: Tensor) -> None:
-        """Moves the probability by the sign of (mean sign of D(real) - target)."""
+        """Move the probability by the sign of (mean sign of D(real) - target).
+
+        Args:
+            real_logits: Logits of augmented real images, float [batch, ...]; above 0 if
+                the discriminator takes an image for real.
+        """
         signs = ops.mean(ops.sign(ops.cast(real_logits, "float32")))
         self._signs.assign_add(signs / self.INTERVAL)
         self._updates.assign_add(1)
@@ -190,22 +200,22 @@ class ADA(Augmentation):
         self._signs.assign(self._signs.value * (1.0 - due))
 
     def logs(self) -> dict[str, Tensor]:
-        """The probability."""
+        """Return the probability."""
         return {"augment_probability": self.probability.value}
 
     def _sometimes(self, values, neutral, probability=None):
         chance = self.probability.value if probability is None else probability
-        draws = self._draw(values, *[1] * (len(values.shape) - 1))  # one for each row
+        draws = self._draw(values, *[1] * (len(values.shape) - 1))  # one for each image
         return ops.where(draws < chance, values, neutral)
 
     def _normal(self, images, stddev):
         return self._draw(images, law=keras.random.normal, stddev=stddev)
 
     def _geometry(self, images):
-        """Matrices [batch, 3, 3] from places in the result to places in the image."""
+        """Return matrices [batch, 3, 3] from coordinates in the result to the image."""
         _, height, width, _ = images.shape
         side = max(height, width)
-        # Two rotations share one chance: of either being there, p.
+        # At least one of the two rotations occurs with probability p.
         chance = 1.0 - ops.sqrt(ops.maximum(1.0 - self.probability.value, 0.0))
 
         def angle():
@@ -232,7 +242,7 @@ class ADA(Augmentation):
             _rotation(self._sometimes(angle(), 0.0, chance)),
             shift(*(2 * self._normal(images, 0.125) for _ in "xy")),
         ]
-        # Last in the pipeline, first to be undone.
+        # The inverse undoes the last step of the pipeline first.
         return functools.reduce(ops.matmul, steps)
 
     def _color(self, images):
@@ -245,13 +255,13 @@ class ADA(Augmentation):
         flip = self._sometimes(1.0 - 2 * _whole(self._draw(images), 0, 1, float), 1.0)
         luma = ops.mean(images, axis=3, keepdims=True)
         chroma = images - luma
-        luma = luma * each(flip)  # about the axis of greys
+        luma = luma * each(flip)  # mirrors colors along the gray axis
         if images.shape[3] == 1:
             return luma
         hue = self._draw(images, minval=-math.pi, maxval=math.pi)
         hue = each(self._sometimes(hue, 0.0))
         saturation = self._sometimes(2.0 ** self._normal(images, 1.0), 1.0)
-        # Rodrigues' formula: chroma is at right angles to the axis of greys.
+        # Rodrigues' rotation formula: chroma is orthogonal to the gray axis.
         after = [ops.roll(chroma, k, axis=3) for k in (1, -1)]
         turned = (after[0] - after[1]) / math.sqrt(3.0)
         chroma = chroma * ops.cos(hue) + turned * ops.sin(hue)
@@ -259,19 +269,19 @@ class ADA(Augmentation):
 
 
 def _whole(uniform, low, high, kind=int):
-    """Turns draws from U(0, 1) into whole numbers from low to high, both included."""
+    """Turn draws from U(0, 1) into integers from low to high, both included."""
     numbers = low + ops.floor(uniform * (high - low + 1))
     return numbers if kind is float else ops.cast(numbers, "int32")
 
 
 def _matrices(*entries):
-    """Stacks nine [batch] entries into [batch, 3, 3]."""
+    """Stack nine entries, floats or [batch], into [batch, 3, 3]."""
     like = next(e for e in entries if not isinstance(e, float))
     rows = ops.stack([ops.zeros_like(like) + e for e in entries], axis=-1)
     return ops.reshape(rows, (-1, 3, 3))
 
 
-# The inverse of each step: from a place in its result to one in what it was given.
+# Inverse of each step: from coordinates in its output to coordinates in its input.
 def _scale(x, y):
     return _matrices(1.0 / x, 0.0, 0.0, 0.0, 1.0 / y, 0.0, 0.0, 0.0, 1.0)
 
@@ -290,19 +300,19 @@ def _rotation(angle):
 
 
 def _resample(images, matrices):
-    """Looks each pixel up where a matrix says, bilinearly; mirrored at the borders.
+    """Sample each image bilinearly at transformed coordinates; mirrored at the borders.
 
     Args:
         images: float [batch, height, width, channels].
-        matrices: float [batch, 3, 3], on (x, y, 1) with x and y from -1 to 1 between
-            the picture's borders.
+        matrices: float [batch, 3, 3], applied to (x, y, 1); the longer side of the
+            image spans -1 to 1.
 
     Returns:
         float [batch, height, width, channels].
     """
     _, height, width, channels = images.shape
     side = max(height, width)
-    # Centres of the pixels; one unit for both axes, so that a rotation is one.
+    # Pixel centers, in one unit for both axes, so that rotations keep angles.
     ys, xs = (
         (2 * ops.arange(n, dtype="float32") + 1 - n) / side for n in (height, width)
     )
@@ -331,7 +341,7 @@ def _resample(images, matrices):
 
 
 def _mirror(at, size):
-    """Folds places into 0..size-1, as if the picture went on in mirrors."""
+    """Fold coordinates into 0..size-1, as if mirrored images continued the image."""
     if size == 1:
         return ops.zeros_like(at)
     period = 2.0 * (size - 1)

@@ -7,17 +7,18 @@ from typing import Literal
 
 from keras_gans.errors import UserError, did_you_mean
 
-AUGMENTATIONS = ("color", "translation", "cutout")  # what DiffAugment is made of
+AUGMENTATIONS = ("color", "translation", "cutout")  # operations of DiffAugment
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainerHparams:
-    """Options of every variant, whatever its players.
+    """Options of every variant, independent of its players.
 
     Attributes:
         latents: Distribution of the latents: "normal", N(0, 1), or "uniform", U(-1, 1).
-        ema_decay: Decay per step of the averaged generator, in [0, 1). It is lowered
-            to (1 + step) / (10 + step) early on, so that the average follows at once.
+        ema_decay: Decay per step of the generator's moving average, in [0, 1). Early
+            steps use (1 + step) / (10 + step) where it is lower, so that the average
+            follows quickly.
     """
 
     latents: Literal["normal", "uniform"] = "normal"
@@ -37,15 +38,15 @@ class TrainerHparams:
         return 1
 
     def check(self, name: str, expected: str, holds: bool) -> None:
-        """Raises a UserError that names the option, unless a condition holds.
+        """Check a condition on an option.
 
         Args:
-            name: The option.
-            expected: What is expected of it, in words.
-            holds: Whether it is so.
+            name: Name of the option.
+            expected: Expected values, in words.
+            holds: Whether the condition holds.
 
         Raises:
-            UserError: if not.
+            UserError: If the condition does not hold; the message names the option.
         """
         if not holds:
             value = getattr(self, name)
@@ -54,21 +55,23 @@ class TrainerHparams:
 
 @dataclasses.dataclass(frozen=True)
 class Hparams(TrainerHparams):
-    """Options of every GAN; a variant's own extend them.
+    """Options of every GAN; the options of a variant extend them.
 
     Attributes:
-        d_steps: Updates of the discriminator in a step, each on `data.batch_size`
-            pictures of its own, before the one of the generator.
-        r1_weight: gamma of the R1 penalty, gamma / 2 |grad D(x)|^2 at real pictures
-            (Mescheder et al. 2018); 0 leaves it out.
-        r1_every: Steps from one R1 penalty to the next, which then counts for all of
-            them (lazy regularisation, Karras et al. 2020, arXiv 1912.04958).
-        augment: What the discriminator sees through, real and generated pictures
-            alike: any of "color", "translation" and "cutout", with commas between
-            (DiffAugment, Zhao et al. 2020); "ada" (Karras et al. 2020); or "".
-        ada_target: "ada" raises its probability where the mean sign of D on real
-            pictures is above this, and lowers it below.
-        ada_images: Real pictures over which "ada" may go from probability 0 to 1.
+        d_steps: Number of updates of the discriminator in a step, before the one of the
+            generator. Each update sees `data.batch_size` images of its own.
+        r1_weight: Weight gamma of the R1 penalty, gamma / 2 |grad D(x)|^2 at real
+            images (Mescheder et al. 2018); 0 turns the penalty off.
+        r1_every: Number of steps from one R1 penalty to the next. The penalty is
+            multiplied by this number (lazy regularization, Karras et al. 2020, arXiv
+            1912.04958).
+        augment: Augmentation of the discriminator's real and generated images: "ada"
+            (Karras et al. 2020), "" for none, or operations of DiffAugment (Zhao et al.
+            2020). The operations are "color", "translation" and "cutout", separated by
+            commas.
+        ada_target: Target of the mean sign of D on real images. "ada" raises its
+            probability above the target, and lowers it below.
+        ada_images: Number of real images in which "ada" may go from probability 0 to 1.
     """
 
     d_steps: int = 1
@@ -79,10 +82,10 @@ class Hparams(TrainerHparams):
     ada_images: int = 500_000
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range, or an unknown augmentation.
         """
         super().__post_init__()
         self.check("d_steps", "at least 1", self.d_steps >= 1)
@@ -94,7 +97,8 @@ class Hparams(TrainerHparams):
             if word not in AUGMENTATIONS and self.augment != "ada":
                 hint = did_you_mean(word, (*AUGMENTATIONS, "ada"))
                 raise UserError(
-                    f"[hparams] augment: '{self.augment}': no '{word}'{hint}"
+                    f"[hparams] augment: '{self.augment}': expected operations or "
+                    f"'ada' alone, got '{word}'{hint}"
                 )
 
     @property

@@ -1,4 +1,4 @@
-"""A pool of pictures that a generator made in earlier steps."""
+"""Pool of images that a generator made in earlier steps."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ Tensor = Any
 
 
 class ImagePool(layers.Layer):
-    """Shows a discriminator pictures of now and of earlier, half and half.
+    """Pool that shows a discriminator current and earlier images, half and half.
 
     Source: Shrivastava et al. 2017 (arXiv 1612.07828), as used by Zhu et al. 2017
-    (arXiv 1703.10593): until the pool is full each picture goes in and is shown; then,
-    with probability 1/2, it takes the place of a random one, which is shown instead.
+    (arXiv 1703.10593). Until the pool is full, each image is added to the pool and
+    shown. From then on, with probability 1/2, an image replaces a random image of the
+    pool, which is shown instead.
 
-    It is part of the checkpoint. The pictures of a batch meet different places.
+    The pool is part of the checkpoint. The images of one batch are paired with
+    different images of the pool.
 
     Args:
-        size: Pictures that it holds; 0 shows those of now.
-        shape: (height, width, channels) of one.
-        seeds: Where the draws come from.
-        name: The layer's name.
+        size: Number of images in the pool; 0 shows current images only.
+        shape: Shape of an image, (height, width, channels).
+        seeds: Seed generator of the draws.
+        name: Name of the layer.
     """
 
     def __init__(
@@ -36,7 +38,6 @@ class ImagePool(layers.Layer):
         seeds: keras.random.SeedGenerator,
         name: str,
     ):
-        """Makes an empty pool."""
         super().__init__(dtype="float32", name=name)
         self._size, self._seeds = size, seeds
         if size:
@@ -46,18 +47,21 @@ class ImagePool(layers.Layer):
         self.built = True
 
     def call(self, made: Tensor) -> Tensor:
-        """Swaps some pictures for earlier ones.
+        """Replace some images with earlier ones.
 
         Args:
-            made: float [batch, height, width, channels].
+            made: Generated images, float [batch, height, width, channels].
 
         Returns:
-            float [batch, height, width, channels], without a gradient.
+            Images to show, float [batch, height, width, channels], without a gradient.
+
+        Raises:
+            UserError: If the pool is smaller than a batch, and its size is not 0.
         """
         made = ops.stop_gradient(made)
         if not self._size:
             return made
-        # every device keeps the same pool, of the pictures of all of them
+        # Every device keeps the same pool, with the images of all devices.
         return engine.map_globally(
             lambda whole: self._swap(ops.cast(whole, "float32")), made
         )
@@ -66,12 +70,12 @@ class ImagePool(layers.Layer):
         num, count = made.shape[0], ops.cast(self.count.value, "int32")
         if num > self._size:
             raise UserError(
-                f"[hparams] pool_size: expected 0, or at least the {num} pictures of a "
+                f"[hparams] pool_size: expected 0, or at least the {num} images of a "
                 f"batch, got {self._size}"
             )
         order = keras.random.shuffle(ops.arange(self._size), seed=self._seeds)
         swap = keras.random.uniform((num,), seed=self._seeds) < 0.5
-        # The first ones fill the pool up; the others meet what was in it before.
+        # The first images fill the pool; the others are paired with earlier images.
         new = count + ops.arange(num)
         filling = new < self._size
         order = ops.take(order, ops.argsort(ops.cast(order >= count, "int32")))

@@ -1,8 +1,8 @@
-"""Adversarial losses: logits in, one loss for each example out, nothing reduced.
+"""Adversarial losses: from logits to one loss for each example, not reduced.
 
-Every function takes raw logits (no sigmoid) of any shape [batch, ...] and returns a
-loss of the same shape, to be minimised. softplus(x) = log(1 + exp(x)) stays finite for
-logits of any size.
+Every adversarial loss takes raw logits (no sigmoid) of any shape [batch, ...] and
+returns a loss of the same shape, to be minimized. softplus(x) = log(1 + exp(x)) stays
+finite for logits of any size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Tensor = Any
 
 
 def log_loss_real(real_logits: Tensor) -> Tensor:
-    """-log D(x): the discriminator's term on real images.
+    """Compute -log D(x), the discriminator's term on real images.
 
     Source: Goodfellow et al. 2014 (arXiv 1406.2661), the value function V(D, G).
 
@@ -31,7 +31,7 @@ def log_loss_real(real_logits: Tensor) -> Tensor:
 
 
 def log_loss_fake(fake_logits: Tensor) -> Tensor:
-    """-log(1 - D(G(z))): the discriminator's term on generated images.
+    """Compute -log(1 - D(G(z))), the discriminator's term on generated images.
 
     Source: Goodfellow et al. 2014 (arXiv 1406.2661), the value function V(D, G).
 
@@ -45,10 +45,10 @@ def log_loss_fake(fake_logits: Tensor) -> Tensor:
 
 
 def minimax_generator(fake_logits: Tensor) -> Tensor:
-    """log(1 - D(G(z))): the generator's side of the minimax game.
+    """Compute log(1 - D(G(z))), the generator's loss in the minimax game.
 
-    Source: Goodfellow et al. 2014 (arXiv 1406.2661), the value function V(D, G) and
-    the training algorithm. Its gradient vanishes where D wins.
+    Source: Goodfellow et al. 2014 (arXiv 1406.2661), the value function V(D, G) and the
+    training algorithm. The gradient vanishes where D recognizes the fakes.
 
     Args:
         fake_logits: float [batch, ...], D(G(z)) before the sigmoid.
@@ -60,7 +60,7 @@ def minimax_generator(fake_logits: Tensor) -> Tensor:
 
 
 def non_saturating_generator(fake_logits: Tensor) -> Tensor:
-    """-log D(G(z)): what the 2014 paper trains the generator with in practice.
+    """Compute -log D(G(z)), the generator's loss that the 2014 paper uses in practice.
 
     Source: Goodfellow et al. 2014 (arXiv 1406.2661), section 3.
 
@@ -74,7 +74,7 @@ def non_saturating_generator(fake_logits: Tensor) -> Tensor:
 
 
 def least_squares_real(real_logits: Tensor) -> Tensor:
-    """(D(x) - 1)^2 / 2: the discriminator's term on real images, with b = 1.
+    """Compute (D(x) - 1)^2 / 2, the discriminator's term on real images, with b = 1.
 
     Source: Mao et al. 2017 (arXiv 1611.04076), the 0-1 coding (a = 0, b = c = 1).
 
@@ -88,7 +88,7 @@ def least_squares_real(real_logits: Tensor) -> Tensor:
 
 
 def least_squares_fake(fake_logits: Tensor) -> Tensor:
-    """D(G(z))^2 / 2: the discriminator's term on generated images, with a = 0.
+    """Compute D(G(z))^2 / 2, the discriminator's term on generated images, with a = 0.
 
     Source: Mao et al. 2017 (arXiv 1611.04076), the 0-1 coding (a = 0, b = c = 1).
 
@@ -102,7 +102,7 @@ def least_squares_fake(fake_logits: Tensor) -> Tensor:
 
 
 def least_squares_generator(fake_logits: Tensor) -> Tensor:
-    """(D(G(z)) - 1)^2 / 2: the generator's loss, with c = 1.
+    """Compute (D(G(z)) - 1)^2 / 2, the generator's loss, with c = 1.
 
     Source: Mao et al. 2017 (arXiv 1611.04076), the 0-1 coding (a = 0, b = c = 1).
 
@@ -116,7 +116,7 @@ def least_squares_generator(fake_logits: Tensor) -> Tensor:
 
 
 def wasserstein_real(real_logits: Tensor) -> Tensor:
-    """-D(x): the critic's term on real images.
+    """Compute -D(x), the critic's term on real images.
 
     Source: Arjovsky et al. 2017 (arXiv 1701.07875), the training algorithm, whose
     critic ascends E D(x) - E D(G(z)).
@@ -131,7 +131,9 @@ def wasserstein_real(real_logits: Tensor) -> Tensor:
 
 
 def wasserstein_fake(fake_logits: Tensor) -> Tensor:
-    """D(G(z)): the critic's term on generated images; source as `wasserstein_real`.
+    """Compute D(G(z)), the critic's term on generated images.
+
+    Source: as for `wasserstein_real`.
 
     Args:
         fake_logits: float [batch, ...], the critic's scores.
@@ -143,9 +145,10 @@ def wasserstein_fake(fake_logits: Tensor) -> Tensor:
 
 
 def wasserstein_generator(fake_logits: Tensor) -> Tensor:
-    """-D(G(z)): the generator's loss; source as `wasserstein_real`.
+    """Compute -D(G(z)), the generator's loss.
 
-    The hinge loss's generator has the same one (Miyato et al. 2018, arXiv 1802.05957).
+    Source: as for `wasserstein_real`. The generator's loss beside the hinge loss is the
+    same (Miyato et al. 2018, arXiv 1802.05957).
 
     Args:
         fake_logits: float [batch, ...], the critic's scores.
@@ -157,7 +160,7 @@ def wasserstein_generator(fake_logits: Tensor) -> Tensor:
 
 
 def hinge_real(real_logits: Tensor) -> Tensor:
-    """max(0, 1 - D(x)): the discriminator's hinge term on real images.
+    """Compute max(0, 1 - D(x)), the discriminator's hinge term on real images.
 
     Source: Miyato et al. 2018 (arXiv 1802.05957), the hinge version of the loss.
 
@@ -171,7 +174,7 @@ def hinge_real(real_logits: Tensor) -> Tensor:
 
 
 def hinge_fake(fake_logits: Tensor) -> Tensor:
-    """max(0, 1 + D(G(z))): the hinge term on generated images.
+    """Compute max(0, 1 + D(G(z))), the discriminator's hinge term on generated images.
 
     Source: Miyato et al. 2018 (arXiv 1802.05957), the hinge version of the loss.
 
@@ -185,13 +188,13 @@ def hinge_fake(fake_logits: Tensor) -> Tensor:
 
 
 def relativistic_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """-log sigmoid(D(x_i) - D(G(z_i))): real and fake in pairs of one index.
+    """Compute -log sigmoid(D(x_i) - D(G(z_i))), the discriminator's loss on pairs.
 
     Source: Jolicoeur-Martineau 2018 (arXiv 1807.00734), the relativistic standard GAN.
 
     Args:
         real_logits: float [batch, ...].
-        fake_logits: float [batch, ...], each paired with the real one beside it.
+        fake_logits: float [batch, ...], each paired with the real logit of its index.
 
     Returns:
         float [batch, ...].
@@ -200,11 +203,13 @@ def relativistic_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tens
 
 
 def relativistic_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """-log sigmoid(D(G(z_i)) - D(x_i)); source as `relativistic_discriminator`.
+    """Compute -log sigmoid(D(G(z_i)) - D(x_i)), the generator's loss on pairs.
+
+    Source: as for `relativistic_discriminator`.
 
     Args:
         real_logits: float [batch, ...].
-        fake_logits: float [batch, ...], each paired with the real one beside it.
+        fake_logits: float [batch, ...], each paired with the real logit of its index.
 
     Returns:
         float [batch, ...].
@@ -213,11 +218,14 @@ def relativistic_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def relativistic_average(logits: Tensor, others: Tensor) -> Tensor:
-    """-log D(a, b), where D(a, b) = sigmoid(C(a) - E C(b)): a is to look more real.
+    """Compute -log D(a, b), where D(a, b) = sigmoid(C(a) - E C(b)).
+
+    The loss falls as a looks more real than the average b.
 
     Source: Wang et al. 2018 (arXiv 1809.00219), its equations 1 to 3, after
-    Jolicoeur-Martineau 2018: the discriminator minimises it for (real, fake), and
-    `relativistic_average_below` for (fake, real); the generator the other way round.
+    Jolicoeur-Martineau 2018. The discriminator minimizes it for (real, fake), and
+    `relativistic_average_below` for (fake, real). The generator minimizes it for (fake,
+    real), and `relativistic_average_below` for (real, fake).
 
     Args:
         logits: C(a), float [batch, ...].
@@ -230,7 +238,9 @@ def relativistic_average(logits: Tensor, others: Tensor) -> Tensor:
 
 
 def relativistic_average_below(logits: Tensor, others: Tensor) -> Tensor:
-    """-log(1 - D(a, b)): a is to look less real; see `relativistic_average`.
+    """Compute -log(1 - D(a, b)), with D(a, b) as in `relativistic_average`.
+
+    The loss falls as a looks less real than the average b.
 
     Args:
         logits: C(a), float [batch, ...].
@@ -243,16 +253,17 @@ def relativistic_average_below(logits: Tensor, others: Tensor) -> Tensor:
 
 
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """-log of the share that a patch's own key has among the keys of its picture.
+    """Compute the contrastive loss of each patch against the patches of its image.
 
     Source: Park et al. 2020 (arXiv 2007.15651), its equations 1 to 3, for one layer:
     l(v, v+, v-) = -log [e^(v.v+ / tau) / (e^(v.v+ / tau) + sum e^(v.v- / tau))].
 
     Args:
-        queries: Features of patches of what was made, of length 1, float [batch,
-            patches, n].
-        keys: Those of the same patches of the condition; no gradient flows into them.
-        temperature: tau.
+        queries: Features v of patches of the generated image, of length 1, float
+            [batch, patches, n].
+        keys: Features v+ and v- of the same patches of the condition image; no gradient
+            flows into them.
+        temperature: Temperature tau.
 
     Returns:
         float [batch, patches].
@@ -264,24 +275,24 @@ def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
 
 
 def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
-    """|real - fake|, of maps inside the discriminator; real ones get no gradient.
+    """Compute the mean |real - fake| of feature maps of the discriminator.
 
-    Source: Wang et al. 2018, "pix2pixHD" (arXiv 1711.11585), its equation 4, as used
-    by Park et al. 2019 (arXiv 1903.07291).
+    Source: Wang et al. 2018, "pix2pixHD" (arXiv 1711.11585), its equation 4, as used by
+    Park et al. 2019 (arXiv 1903.07291).
 
     Args:
-        real: Maps of a real picture, float [batch, ...].
-        fake: Those of a generated one.
+        real: Maps of real images, float [batch, ...]; no gradient flows into them.
+        fake: Maps of generated images, float [batch, ...].
 
     Returns:
-        float [batch], the mean over a picture's values.
+        float [batch], the mean over all values of an image's maps.
     """
     apart = ops.abs(ops.stop_gradient(real) - fake)
     return ops.mean(apart, axis=tuple(range(1, len(real.shape))))
 
 
 def class_loss(labels: Tensor, class_logits: Tensor) -> Tensor:
-    """-log P(C = c | x): of a head that says which class, or code, it sees.
+    """Compute -log P(C = c | x) of a head that predicts an image's class or code.
 
     Source: Odena et al. 2017 (arXiv 1610.09585), -L_C; Chen et al. 2016 (arXiv
     1606.03657), -L_I of a categorical code without its entropy.

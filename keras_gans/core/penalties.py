@@ -1,8 +1,8 @@
-"""Gradient penalties: a score function and images in, one penalty for each example out.
+"""Gradient penalties: from a score function and images to a penalty for each example.
 
-The score function maps images [batch, ...] to logits [batch, 1] and must treat the
-examples apart: with batch normalisation in the discriminator, the gradient at one
-image mixes all of them. Norms run over all of an image's values.
+The score function maps images [batch, ...] to logits [batch, 1]. It must treat the
+examples independently: with batch normalization in the discriminator, the gradient at
+one image depends on all images. Norms are taken over all values of an image.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from keras_gans.engine.keras_private import flatten_layers
 from keras_gans.errors import UserError
 
 Tensor = Any
-TINY = 1e-12  # below the root: its gradient at 0 is infinite
+TINY = 1e-12  # added under a square root, whose gradient at 0 is infinite
 
 
 def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """|grad D(x)|^2: R1 at real images, R2 at generated ones, without gamma / 2.
+    """Compute |grad D(x)|^2: R1 at real images, R2 at fake ones, without gamma / 2.
 
-    Source: Mescheder et al. 2018 (arXiv 1801.04406), the regularisers R1 and R2.
+    Source: Mescheder et al. 2018 (arXiv 1801.04406), the regularizers R1 and R2.
 
     Args:
-        score: From images to logits.
-        images: float [batch, ...], where the gradient is taken.
+        score: Function from images to logits.
+        images: float [batch, ...], points at which the gradient is taken.
 
     Returns:
         float [batch].
@@ -42,16 +42,16 @@ def scored(
     step: Variable | None = None,
     every: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """The scores themselves, and `squared_gradient_norm`; from one pass, if not lazy.
+    """Compute the scores and `squared_gradient_norm`, in one pass if not lazy.
 
     Args:
-        score: From images to logits.
-        images: float [batch, ...], where the gradient is taken.
-        step: The number of the step, from 0; read if the norms are lazy.
-        every: Steps from one norm to the next, which then counts for all of them.
+        score: Function from images to logits.
+        images: float [batch, ...], points at which the gradient is taken.
+        step: Variable that counts training steps, from 0; read if the norms are lazy.
+        every: Number of steps from one norm to the next; the norm is multiplied by it.
 
     Returns:
-        (logits [batch, 1], float [batch]).
+        (logits [batch, 1], norms float [batch]); lazy norms are 0 in the steps between.
     """
     if every > 1:
         zeros = ops.zeros(ops.shape(images)[:1])
@@ -63,15 +63,15 @@ def scored(
 
 
 def two_sided(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """(|grad D(x)| - 1)^2: pulls the gradient's norm to 1, from both sides.
+    """Compute (|grad D(x)| - 1)^2, which pulls the norm to 1 from both sides.
 
-    Source: Gulrajani et al. 2017 (arXiv 1704.00028), the penalty at points between
-    real and generated images (see `between`), and Kodali et al. 2017 (arXiv
-    1705.07215), at points around real images.
+    Source: Gulrajani et al. 2017 (arXiv 1704.00028), the penalty at points between real
+    and generated images (see `between`), and Kodali et al. 2017 (arXiv 1705.07215), at
+    points around real images.
 
     Args:
-        score: From images to logits.
-        images: float [batch, ...], where the gradient is taken.
+        score: Function from images to logits.
+        images: float [batch, ...], points at which the gradient is taken.
 
     Returns:
         float [batch].
@@ -82,13 +82,16 @@ def two_sided(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 def r1(
     score: Callable[[Tensor], Tensor], real: Tensor, step: Variable, hparams: Hparams
 ) -> Tensor:
-    """R1: gamma / 2 |grad D(x)|^2, in every so many steps and so many times as large.
+    """Compute the R1 penalty, gamma / 2 |grad D(x)|^2, every `r1_every` steps.
+
+    The penalty is multiplied by `r1_every`, and is 0 in the steps between.
 
     Args:
-        score: From images to logits.
+        score: Function from images to logits.
         real: Real images, float [batch, ...].
-        step: The number of the step, from 0.
-        hparams: `r1_weight` is gamma; `r1_every`, the steps from one to the next.
+        step: Variable that counts training steps, from 0.
+        hparams: Options: `r1_weight` is gamma, `r1_every` the number of steps from one
+            penalty to the next.
 
     Returns:
         float [batch].
@@ -103,16 +106,17 @@ def r1(
 def lazy(
     penalty: Callable[[], Tensor], step: Variable, every: int, otherwise: Tensor
 ) -> Tensor:
-    """Computes a penalty in every so many steps only.
+    """Compute a penalty only every `every` steps.
 
-    Source: Karras et al. 2020 (arXiv 1912.04958), lazy regularisation; without the
-    factor of `every` that makes up for the steps between.
+    Source: Karras et al. 2020 (arXiv 1912.04958), lazy regularization. The caller has
+    to multiply the penalty by `every`, which makes up for the steps between.
 
     Args:
-        penalty: Returns float [batch]; it must assign no variable of several devices.
-        step: The number of the step, from 0.
-        every: Steps from one to the next.
-        otherwise: What stands for it in the steps between, float [batch].
+        penalty: Function that returns float [batch]; it must not assign a variable that
+            several devices share.
+        step: Variable that counts training steps, from 0.
+        every: Number of steps from one penalty to the next.
+        otherwise: Substitute in the steps between, float [batch].
 
     Returns:
         float [batch].
@@ -125,15 +129,16 @@ def lazy(
 def path_lengths(
     synthesize: Callable[[Tensor], Tensor], styles: Tensor, noise: Tensor
 ) -> Tensor:
-    """|J_w' y|_2: how far a picture moves with its styles, in a random direction.
+    """Compute |J_w' y|_2: the change of an image in a random direction with its styles.
 
-    Source: Karras et al. 2020 (arXiv 1912.04958), its equation 4, with the mean of the
-    squares over the layers, whose styles are apart.
+    Source: Karras et al. 2020 (arXiv 1912.04958), its equation 4. Each layer has its
+    own styles: the squared norms of the layers are averaged.
 
     Args:
-        synthesize: From styles to images float [batch, height, width, channels].
-        styles: float [batch, layers, style_dim], where the Jacobian is taken.
-        noise: y, N(0, I), of the images' shape.
+        synthesize: Function from styles to images float [batch, height, width,
+            channels].
+        styles: float [batch, layers, style_dim], points at which the Jacobian is taken.
+        noise: Directions y from N(0, I), in the shape of the images.
 
     Returns:
         float [batch].
@@ -149,7 +154,7 @@ def path_lengths(
 
 
 class PathLength(layers.Layer):
-    """(|J_w' y|_2 - a)^2, where a is an average of the lengths of earlier steps.
+    """Penalty (|J_w' y|_2 - a)^2, where a is a moving average of the lengths.
 
     Source: Karras et al. 2020 (arXiv 1912.04958), its equation 4.
     """
@@ -157,7 +162,6 @@ class PathLength(layers.Layer):
     DECAY = 0.01  # share of a batch's mean that goes into a
 
     def __init__(self):
-        """Starts at a = 0."""
         super().__init__(dtype="float32", name="path_length")
         self.mean = self.add_weight(
             (), "zeros", trainable=False, aggregation="mean", name="mean"
@@ -171,13 +175,13 @@ class PathLength(layers.Layer):
         every: int,
         batch: Tensor,
     ) -> Tensor:
-        """Computes the penalty in every so many steps; it is 0 in those between.
+        """Compute the penalty every `every` steps; it is 0 in the steps between.
 
         Args:
-            lengths: Returns `path_lengths`, float [batch].
-            step: The number of the step, from 0.
-            every: Steps from one to the next.
-            batch: Anything of [batch, ...].
+            lengths: Function that returns `path_lengths`, float [batch].
+            step: Variable that counts training steps, from 0.
+            every: Number of steps from one penalty to the next.
+            batch: Any tensor [batch, ...], of which only the batch size is read.
 
         Returns:
             float [batch].
@@ -186,20 +190,21 @@ class PathLength(layers.Layer):
         found = lazy(lengths, step, every, mean * ops.ones(ops.shape(batch)[:1]))
         penalty = ops.square(found - mean)
         moved = ops.mean(ops.stop_gradient(found)) - mean
-        moved = ops.where(ops.isfinite(moved), moved, 0.0)  # of a step left out
+        moved = ops.where(ops.isfinite(moved), moved, 0.0)  # a skipped step
         self.mean.assign(mean + self.DECAY * moved / engine.part()[1])
         return penalty
 
 
 def between(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    """Points x + u (G(z) - x), on the segments between real and generated images.
+    """Return points x + u (G(z) - x) on the segments between real and generated images.
 
     Source: Gulrajani et al. 2017 (arXiv 1704.00028), the training algorithm.
 
     Args:
-        real: float [batch, ...].
-        fake: float [batch, ...], each paired with the real one beside it.
-        weights: float [batch], u from U(0, 1), one for each pair.
+        real: Real images x, float [batch, ...].
+        fake: Generated images G(z), float [batch, ...], each paired with the real image
+            of its index.
+        weights: u from U(0, 1), float [batch], one for each pair.
 
     Returns:
         float [batch, ...].
@@ -209,13 +214,13 @@ def between(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
 
 
 def orthogonal(kernel: Tensor) -> Tensor:
-    """|W' W * (1 - I)|_F^2: pushes the columns of a kernel to right angles.
+    """Compute |W' W * (1 - I)|_F^2, which makes the columns of a kernel orthogonal.
 
-    Source: Brock et al. 2019 (arXiv 1809.11096), the form that leaves the columns'
-    lengths free; without beta.
+    Source: Brock et al. 2019 (arXiv 1809.11096), the form that does not constrain the
+    lengths of the columns; without the factor beta.
 
     Args:
-        kernel: float [..., out]; a column for each output.
+        kernel: float [..., out], with a column for each output.
 
     Returns:
         float scalar.
@@ -226,17 +231,18 @@ def orthogonal(kernel: Tensor) -> Tensor:
 
 
 def check_network(discriminator: Model) -> None:
-    """Checks that a discriminator's gradient at one image is that image's alone.
+    """Check that a discriminator's gradient at one image depends on that image alone.
 
     Args:
-        discriminator: The network.
+        discriminator: Discriminator to check.
 
     Raises:
-        UserError: if it has batch normalisation, which mixes the images of a batch.
+        UserError: If it has batch normalization, which mixes the images of a batch.
     """
     for layer in flatten_layers(discriminator):
         if isinstance(layer, layers.BatchNormalization):
             raise UserError(
-                "a gradient penalty is for each picture, and batch normalisation in "
-                "the discriminator mixes them; set discriminator.normalization=none"
+                "a gradient penalty needs the gradient of each image alone, but batch "
+                "normalization in the discriminator mixes the images of a batch; set "
+                "discriminator.normalization=none"
             )

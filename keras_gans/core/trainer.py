@@ -1,4 +1,4 @@
-"""Trainer of named players: who is updated, in which order, and what is logged."""
+"""Trainer of named players: the order of their updates, and the values to log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Batch = dict[str, Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Player:
-    """Networks that one optimizer trains to minimise one set of losses.
+    """Networks that one optimizer trains to minimize one set of losses.
 
     Attributes:
         name: Short name, as "g". The player's losses are the model's method
@@ -40,31 +40,33 @@ class Player:
 class Trainer(engine.Model):
     """Keras model whose training step updates its players one after another.
 
-    A variant names its networks and its players, and has a method `<player>_losses`
-    for each player. The method takes a batch and returns named, unreduced terms. What
-    is minimised is the sum of the terms' means, and that is what is logged, as
-    `<player>_<term>`.
+    A variant names its networks and its players, and has a method `<player>_losses` for
+    each player. The method takes a batch and returns named, unreduced terms. The player
+    minimizes the sum of the terms' means, each of which is logged as `<player>_<term>`.
 
-    A batch is a dictionary: "images" float [batch, height, width, channels] in [-1, 1],
-    and conditions by name, as "labels" int32 [batch] or "condition", the images that a
-    translation starts from.
+    A batch is a dictionary. It has "images" float [batch, height, width, channels] in
+    [-1, 1], and conditions by name. Conditions are "labels" int32 [batch], or
+    "condition", the images that a translation starts from.
 
-    Networks are functional Keras models with named inputs. They come as functions
-    without arguments, since the moving average of the generator is a second one. The
-    network "generator" is always there: its average is sampled, evaluated and exported.
+    Networks are functional Keras models with named inputs. They are given as functions
+    without arguments, because the moving average of the generator needs a second one.
+    The network "generator" is required: its average is sampled, evaluated and exported.
 
     Args:
         *networks: Functions that make the networks, in the order of `networks`.
-        hparams: The variant's options; `Hparams()` if not given.
+        hparams: Options of the variant; `Hparams()` if not given.
         seed: Seed of all draws in training, together with the step.
         name: Name of the model.
+
+    Raises:
+        UserError: If a network has no named inputs.
     """
 
     Hparams = TrainerHparams
     networks: tuple[str, ...] = ("generator",)
     players: tuple[Player, ...] = (Player("g", ("generator",)),)
     is_translation = False  # whether the generator makes images from images
-    sampling_defaults: dict[str, float] = {}  # of what else the generator takes
+    sampling_defaults: dict[str, float] = {}  # values of other generator inputs
 
     def __init__(
         self,
@@ -73,7 +75,6 @@ class Trainer(engine.Model):
         seed: int = 0,
         name: str | None = None,
     ):
-        """Build the networks."""
         super().__init__(name=name, dtype="float32")
         self.hparams = hparams or self.Hparams()
         makers = dict(zip(self.networks, networks, strict=True))
@@ -85,7 +86,7 @@ class Trainer(engine.Model):
                     f"got {type(network.input).__name__}"
                 )
             setattr(self, key, network)
-        with policy("float32"):  # what is sampled, evaluated and exported
+        with policy("float32"):  # sampling, evaluation and export use float32
             self.ema_generator = makers["generator"]()
         self.ema_generator.trainable = False
         self.ema_generator.set_weights(self.generator.get_weights())
@@ -94,10 +95,15 @@ class Trainer(engine.Model):
         for player in self.players:
             setattr(self, f"{player.name}_optimizer", None)
         self.accumulate = 1
-        self.built = True  # fit() must not call it on a batch of images
+        self.built = True  # else fit() would call the model to build it
 
     def add_state(self, shape: tuple[int, ...], **options: Any) -> keras.Variable:
-        """Add a variable that no optimizer changes: zeros, part of checkpoints."""
+        """Add a variable that no optimizer changes: zeros, saved in checkpoints.
+
+        Args:
+            shape: Shape of the variable.
+            **options: Passed on to `add_weight`, as `dtype`.
+        """
         make = partial(self.add_weight, initializer="zeros", trainable=False)
         return make(shape, **options)
 
@@ -108,12 +114,12 @@ class Trainer(engine.Model):
 
     @property
     def conditional(self) -> bool:
-        """Whether the generator takes labels."""
+        """True if the generator takes labels."""
         return "labels" in self.generator.input
 
     @property
     def num_codes(self) -> int:
-        """Number of latents, the last ones, that are codes with a meaning."""
+        """Number of codes: the last latents, to which training gives a meaning."""
         return 0
 
     @classmethod
@@ -123,8 +129,11 @@ class Trainer(engine.Model):
         """Return the names of the labels that the generator takes.
 
         Args:
-            options: The variant's options.
-            names: Names of the data's classes.
+            options: Options of the variant.
+            names: Names of the data set's classes.
+
+        Returns:
+            Names of the labels; empty if the generator takes none.
         """
         return names if getattr(options, "conditional", False) else ()
 
@@ -132,11 +141,10 @@ class Trainer(engine.Model):
         """Set the optimizers; call it under the strategy that made the model.
 
         Args:
-            accumulate: Number of parts, one after another, in which a batch is
-                computed.
-            **kwargs: The optimizer of each player, as `g_optimizer=...`. The rest is
-                passed on to `keras.Model.compile`, as `jit_compile`. An optimizer's
-                loss is scaled if the networks compute in float16.
+            accumulate: Number of parts in which a batch is computed, one after another.
+            **kwargs: Optimizer of each player, as `g_optimizer=...`. All others are
+                passed on to `keras.Model.compile`, as `jit_compile`. The losses are
+                scaled if the generator computes in float16.
 
         Returns:
             The model itself, for `.compile(...).fit(...)`.
@@ -151,7 +159,7 @@ class Trainer(engine.Model):
                 raise TypeError(f"compile() is missing the optimizer '{key}'")
             chosen[key] = optimizers.scaled(kwargs.pop(key), self.generator)
             chosen[key].build(self.trained_by(player))
-        # optimizer=None: the default would plant an unused RMSprop in checkpoints.
+        # optimizer=None: checkpoints would contain the default, an unused RMSprop.
         super().compile(optimizer=None, **kwargs)
         for key, optimizer in chosen.items():
             setattr(self, key, optimizer)
@@ -168,7 +176,8 @@ class Trainer(engine.Model):
 
         Args:
             inputs: {"latents": float [batch, latent_dim]}, "labels" int32 [batch] if
-                the generator is conditional; those of `sampling_defaults` may come.
+                the generator is conditional, and optionally inputs of
+                `sampling_defaults`.
             training: Ignored: the averaged generator never trains.
 
         Returns:
@@ -178,15 +187,15 @@ class Trainer(engine.Model):
         return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        """Update each player, then the average of the generator.
+        """Update each player, then the moving average of the generator.
 
         Args:
-            data: A batch; images alone; or (images, labels), or (images, condition) of
-                a translation.
+            data: Batch as a dictionary, images alone, (images, labels), or (images,
+                condition) for a translation.
 
         Returns:
-            Float32 scalars, of each player's last update: `<player>_<term>` and
-            `<player>_gradient_norm`; and what `extra_logs` adds.
+            Float32 scalars of each player's last update, `<player>_<term>` and
+            `<player>_gradient_norm`, and those of `extra_logs`.
         """
         batch = self.name_parts(data)
         self.seeds.begin_step()
@@ -199,13 +208,17 @@ class Trainer(engine.Model):
         return logs | self.extra_logs()
 
     def name_parts(self, data: Any) -> Batch:
-        """Return a batch as a dictionary, whatever `fit` was given.
+        """Return a batch of any form that `fit` accepts as a dictionary.
 
         Args:
-            data: See `train_step`.
+            data: Batch in one of the forms of `train_step`.
+
+        Returns:
+            The batch, by the names of its entries.
 
         Raises:
-            UserError: If a part is missing that a network takes, with its name.
+            UserError: If `data` has no such form, or lacks an entry that a network
+                takes.
         """
         if isinstance(data, tuple | list):
             parts = [part for part in data if part is not None]
@@ -226,29 +239,40 @@ class Trainer(engine.Model):
         return batch
 
     def taken_from_data(self) -> set[str]:
-        """Return the names of the batch's parts, beside images, that networks take."""
+        """Return the names of a batch's entries, beside images, that networks take."""
         return {"labels"} if self.conditional else set()
 
     @classmethod
     def updates_per_step(cls, player: Player, options: TrainerHparams) -> int:
-        """Return how often a training step updates a player.
+        """Return the number of updates of a player in a training step.
 
         Args:
             player: One of `players`.
-            options: The variant's options.
+            options: Options of the variant.
         """
         return 1
 
     def schedule(self, batch: Batch) -> Iterator[tuple[Player, Batch]]:
-        """Yield the updates of a step: a player, and the batch that it sees."""
+        """Yield the updates of a step.
+
+        Args:
+            batch: Batch of the step.
+
+        Yields:
+            Pairs (player, batch of the update).
+        """
         for player in self.players:
             yield player, batch
 
     def update(self, player: Player, batch: Batch) -> dict[str, Tensor]:
         """Take one step of a player's optimizer.
 
+        Args:
+            player: One of `players`.
+            batch: Batch of the update.
+
         Returns:
-            {term: mean} and "gradient_norm", see `engine.minimize`.
+            {term: mean} and "gradient_norm"; see `engine.minimize`.
         """
         for name in player.networks:
             spectral.power_iteration(getattr(self, name))
@@ -262,10 +286,17 @@ class Trainer(engine.Model):
         )
 
     def losses(self, player: Player, batch: Batch) -> dict[str, Tensor]:
-        """Return all terms that a player minimises: {term: float [batch, ...]}.
+        """Return all terms that a player minimizes.
+
+        Args:
+            player: One of `players`.
+            batch: Batch of the update.
+
+        Returns:
+            {term: float [batch, ...]}, unreduced.
 
         Raises:
-            UserError: If the variant's method returns something else.
+            UserError: If the variant's method does not return named terms.
         """
         method = f"{player.name}_losses"
         terms = getattr(self, method)(batch)
@@ -277,18 +308,18 @@ class Trainer(engine.Model):
         return terms
 
     def extra_logs(self) -> dict[str, Tensor]:
-        """Return what the log shows beside the players' terms: {name: scalar}."""
+        """Return values to log in addition to the players' terms: {name: scalar}."""
         return {}
 
     def current_ema_decay(self) -> Tensor:
-        """Return the share of the average that stays, in the step just counted."""
+        """Return the decay of the moving average in the current step."""
         return ema.early(self.hparams.ema_decay, self.step)
 
     def fakes(self, batch: Batch) -> Tensor:
         """Generate as many images as a batch has, from fresh latents.
 
         Args:
-            batch: Its size is read, and the conditions that the generator takes.
+            batch: Batch, of which the size and the generator's conditions are read.
 
         Returns:
             float [batch, height, width, channels].
@@ -298,7 +329,14 @@ class Trainer(engine.Model):
         return interface.run(self.generator, {"latents": latents}, batch)
 
     def draw_latents(self, num: int) -> Tensor:
-        """Draw latents for a training step: float [num, latent_dim]."""
+        """Draw latents for a training step.
+
+        Args:
+            num: Number of latents.
+
+        Returns:
+            float [num, latent_dim].
+        """
         shape = (num, self.latent_dim)
         if self.hparams.latents == "normal":
             return keras.random.normal(shape, seed=self.seeds)

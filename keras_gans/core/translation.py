@@ -1,4 +1,4 @@
-"""Base of the variants that make images from images."""
+"""Base of the variants that translate images to images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Tensor = Any
 
 @dataclasses.dataclass(frozen=True)
 class TranslationHparams(hparams.Hparams):
-    """Options of every variant that makes images from images."""
+    """Options of every variant that translates images to images."""
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -27,56 +27,62 @@ class TranslationHparams(hparams.Hparams):
             UserError: For a value out of range.
         """
         super().__post_init__()
-        there = "its default: pictures are made from pictures"
+        there = '"normal" (a translation takes no latents)'
         self.check("latents", there, self.latents == "normal")
-        # The papers have none, and the gradient of a patch is not that of an image.
-        self.check("r1_weight", "0: not of these models", self.r1_weight == 0)
+        # The papers use no R1, and the gradient of a patch is not that of an image.
+        self.check(
+            "r1_weight", "0 (a translation has no R1 penalty)", self.r1_weight == 0
+        )
 
 
 class TranslationGAN(gan.BaseGAN):
-    """A generator from images to images, and a discriminator.
+    """Generator from images to images, and a discriminator.
 
-    A batch has "images" and "condition", the images that a translation starts from,
-    both float [batch, height, width, channels]. The generator takes "condition". A
-    discriminator that does not take it sees the images alone. Both factories take
-    `backward`, for networks from images to conditions; only a `bidirectional` variant
-    passes it.
+    A batch has "images" and "condition", the images that a translation starts from.
+    Both are float [batch, height, width, channels]. The generator takes "condition". A
+    discriminator that does not take "condition" sees the images alone.
+
+    Both factories take `backward`, for networks from images to conditions. Only a
+    `bidirectional` variant passes it.
+
+    Args:
+        *args: Arguments of `BaseGAN`.
+        **kwargs: Keyword arguments of `BaseGAN`.
+
+    Raises:
+        UserError: If `hparams.augment` would mix the colors of image and condition.
     """
 
     Hparams = TranslationHparams
     is_translation = True
-    needs_pairs = True  # whether each condition has to be that of the image beside it
-    bidirectional = False  # whether it makes conditions of images, too
+    needs_pairs = True  # whether each condition must belong to the image of its index
+    bidirectional = False  # whether it also translates images to conditions
 
     def __init__(self, *args: Any, **kwargs: Any):
-        """Build the networks; see BaseGAN.
-
-        Raises:
-            UserError: For an augmentation that does not fit.
-        """
         super().__init__(*args, **kwargs)
         words = set(self.hparams.augment.split(","))
         if "condition" in self.discriminator.input and words & {"color", "ada"}:
             raise UserError(
-                '[hparams] augment: expected "translation,cutout" where the '
-                "discriminator sees the condition, whose colours would mix with the "
-                f"picture's, got '{self.hparams.augment}'"
+                '[hparams] augment: expected only "translation" or "cutout", since '
+                "the discriminator takes image and condition together, got "
+                f"'{self.hparams.augment}'"
             )
 
     def taken_from_data(self) -> set[str]:
-        """Return the names of the batch's parts, beside images, that networks take."""
+        """Return the names of a batch's entries, beside images, that networks take."""
         return {"condition"}
 
     def translator(self, backward: bool = False) -> keras.Model:
         """Return the averaged generator of one direction: {"condition"} to images.
 
         Args:
-            backward: Whether to make conditions of images; only if `bidirectional`.
+            backward: Whether to return the one from images to conditions; only if
+                `bidirectional`.
         """
         return self.ema_generator
 
     def call(self, inputs: Batch, training: bool = False) -> Tensor:
-        """Make images with the averaged generator.
+        """Translate images with the averaged generator.
 
         Args:
             inputs: {"condition": float [batch, height, width, channels] in [-1, 1]}.
@@ -88,18 +94,34 @@ class TranslationGAN(gan.BaseGAN):
         return self.translate(inputs["condition"])
 
     def translate(self, condition: Tensor, backward: bool = False) -> Tensor:
-        """Return what `call` returns, in either direction."""
+        """Translate images with the averaged generator, in either direction.
+
+        Args:
+            condition: float [batch, height, width, channels] in [-1, 1].
+            backward: Whether to translate images to conditions; only if
+                `bidirectional`.
+
+        Returns:
+            float [batch, height, width, channels], clipped to [-1, 1].
+        """
         network = self.translator(backward)
         return ops.clip(network({"condition": condition}, training=False), -1.0, 1.0)
 
     def fakes(self, batch: Batch) -> Tensor:
-        """Make an image of each condition of a batch; nothing else is read."""
+        """Translate the conditions of a batch, in training.
+
+        Args:
+            batch: Batch, of which only "condition" is read.
+
+        Returns:
+            float [batch, height, width, channels].
+        """
         return self.generator({"condition": batch["condition"]}, training=True)
 
     def discriminate(self, images: Tensor, batch: Batch) -> Tensor | dict:
-        """Run the discriminator; see BaseGAN.
+        """Run the discriminator; see `BaseGAN`.
 
-        Image and condition are augmented as one.
+        Image and condition are augmented as one, with the same draws.
         """
         if "condition" not in self.discriminator.input:
             return super().discriminate(images, batch)
@@ -112,28 +134,31 @@ class TranslationGAN(gan.BaseGAN):
 def check_unconditional(network: keras.Model) -> None:
     """Check that a discriminator sees images alone.
 
+    Args:
+        network: Discriminator to check.
+
     Raises:
-        UserError: If it sees the condition, too.
+        UserError: If it also sees the condition.
     """
     if len(network.input) > 1:
         raise UserError(
-            "[discriminator] conditional: expected false where no one knows which "
-            "pictures belong together"
+            "[discriminator] conditional: expected false for a variant that trains on "
+            "unpaired images"
         )
 
 
 def both_ways(factory: Callable[..., keras.Model]) -> keras.Model:
-    """Make one network of two: "forward", and "backward" with both images exchanged.
+    """Make one network of two: "forward", and "backward" with exchanged images.
 
     Args:
-        factory: Makes a network of one input, "condition" or "images"; takes
-            `backward`.
+        factory: Function that makes a network with one input, "condition" or "images";
+            it takes `backward`.
 
     Returns:
         Network from {"condition", "images"} to {"forward", "backward"}.
 
     Raises:
-        UserError: For a network of two inputs.
+        UserError: If a network has two inputs.
     """
     ways = {"forward": factory(), "backward": factory(backward=True)}
     check_unconditional(ways["forward"])
@@ -141,7 +166,7 @@ def both_ways(factory: Callable[..., keras.Model]) -> keras.Model:
     other = "images" if own == "condition" else "condition"
     inputs, outputs = {}, {}
     for (way, network), name in zip(ways.items(), (own, other), strict=True):
-        # The same layers, under a name by which they can be found.
+        # The same layers, under a name for `get_layer`.
         network = keras.Model(network.input, network.output, name=way)
         inputs[name] = keras.Input(network.input[own].shape[1:], name=name)
         outputs[way] = network({own: inputs[name]})

@@ -1,6 +1,6 @@
-"""Gradients and devices: the only part of a training step that knows Keras's backend.
+"""Gradients and devices: the part of a training step that depends on Keras's backend.
 
-Variants, networks, losses and penalties speak `keras.ops`, and the names below.
+Variants, networks, losses and penalties use only `keras.ops` and the names below.
 """
 
 from __future__ import annotations
@@ -76,19 +76,19 @@ def minimize(
     variables: Sequence[keras.Variable],
     optimizer: keras.optimizers.Optimizer,
 ) -> dict[str, Any]:
-    """Takes one optimizer step on the sum of the means of some terms.
+    """Take one optimizer step on the sum of the means of named loss terms.
 
     Args:
-        losses_fns: One for each part of the batch, mostly one for all of it; a part is
-            computed after the one before it, so that one at a time needs memory. Each
-            returns the terms, unreduced: {name: float [rows, ...]}.
-        variables: What the step may change; nothing else is.
-        optimizer: Built on these variables.
+        losses_fns: Functions that return unreduced terms, {name: float [rows, ...]};
+            one for each part of the batch. The parts are computed one after another, so
+            that only one at a time needs memory.
+        variables: Variables to differentiate with respect to and to update.
+        optimizer: Optimizer that was built on these variables.
 
     Returns:
-        {name: mean of the term over this replica's batch} and "gradient_norm", the
-        global L2 norm of the gradient of their sum over all replicas. Float32 scalars;
-        0 for what overflowed in a step that loss scaling leaves out.
+        {name: mean of the term over this replica's batch}, and "gradient_norm", the
+        global L2 norm of the gradient over the batches of all replicas. Float32
+        scalars. In a step that loss scaling skips, values that overflowed are 0.
     """
     parts = len(losses_fns)
     scale = optimizer.scale_loss(ops.ones(()))
@@ -102,7 +102,7 @@ def minimize(
             found = [a + b for a, b in zip(total, found, strict=True)]
         total = found
     logs["gradient_norm"] = backend.apply(optimizer, total, variables) / scale
-    if hasattr(optimizer, "inner_optimizer"):  # it leaves steps out that overflow
+    if hasattr(optimizer, "inner_optimizer"):  # loss scaling skips overflowed steps
         overflowed = ops.logical_not(ops.isfinite(logs["gradient_norm"]))
         usual = ops.logical_and(scale >= 1.0, overflowed)
         for name, value in logs.items():
@@ -112,28 +112,32 @@ def minimize(
 
 
 def _share() -> tuple[int, int]:
-    """Which part of the global batch is computed here, and of how many."""
+    """Return the index of this part in the global batch, and the number of parts."""
     index, parts = part()
     return backend.replica() * parts + index, num_replicas() * parts
 
 
 def whole(rows: int) -> int:
-    """The rows of the global batch, from those that are computed here at once."""
+    """Return the number of rows of the global batch.
+
+    Args:
+        rows: Number of rows that are computed here at once.
+    """
     return rows * _share()[1]
 
 
 def replica_slice(make: Callable[[int], Any], batch: int) -> Any:
-    """Makes a global batch and keeps what is computed here of it.
+    """Make a global batch and return the rows that are computed here.
 
-    Every replica makes the same global batch, so that what one device trains on is,
-    row for row, what several do; and so for parts of a batch.
+    Every replica makes the same global batch, and so does every part of a batch. The
+    rows of the global batch therefore do not depend on the number of devices or parts.
 
     Args:
-        make: From a number of rows to a tensor with that many.
-        batch: The number of rows that are computed here.
+        make: Function from a number of rows to a tensor with that many rows.
+        batch: Number of rows that are computed here.
 
     Returns:
-        The tensor's rows of this replica, and of this part.
+        Rows of this part on this replica.
     """
     index, count = _share()
     if count == 1:
@@ -142,15 +146,16 @@ def replica_slice(make: Callable[[int], Any], batch: int) -> Any:
 
 
 def depthwise_conv(x: Any, kernel: Any, strides: int) -> Any:
-    """Convolve each channel with a kernel of its own, without padding.
+    """Convolve each channel with its own kernel, without padding.
 
     Args:
         x: float [batch, height, width, channels].
         kernel: float [height, width, channels, 1].
-        strides: In both directions.
+        strides: Stride in both directions.
 
     Returns:
-        float [batch, ..., ..., channels].
+        float [batch, new height, new width, channels], where a new side is `(side -
+        kernel side) // strides + 1`.
     """
     return _DepthwiseConv(strides)(x, kernel)
 
@@ -178,7 +183,7 @@ class _DepthwiseConv(keras.Operation):
 
 
 def grouped_conv(x: Any, kernel: Any) -> Any:
-    """Convolve each group of channels with kernels of its own; same size, stride 1.
+    """Convolve each group of channels with its own kernels; same size, stride 1.
 
     Args:
         x: float [batch, height, width, channels].
@@ -196,14 +201,16 @@ def grouped_conv(x: Any, kernel: Any) -> Any:
 
 
 def drawing(seeds: keras.random.SeedGenerator) -> Callable[..., Any]:
-    """Returns what draws rows, one for each of a batch; see `replica_slice`.
+    """Return a function that draws one random row for each example of a batch.
+
+    The rows are those of this replica and part; see `replica_slice`.
 
     Args:
-        seeds: Where the draws come from.
+        seeds: Seed generator of the draws.
 
     Returns:
-        From (like [batch, ...], *shape, law=keras.random.uniform, **options of the
-        law) to float [batch, *shape].
+        Function of (like [batch, ...], *shape, law=keras.random.uniform, **options of
+        the law) that returns float [batch, *shape].
     """
 
     def draw(like: Any, *shape: int, law=keras.random.uniform, **options) -> Any:

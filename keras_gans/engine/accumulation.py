@@ -1,4 +1,4 @@
-"""One update from a batch that is computed part by part, to need less memory."""
+"""Gradient accumulation: one update from a batch that is computed in several parts."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ def minimize(
     variables: Sequence[keras.Variable],
     optimizer: keras.optimizers.Optimizer,
 ) -> dict[str, Tensor]:
-    """Takes one step on the terms of a batch; see `engine.minimize`.
+    """Take one optimizer step on the loss terms of a batch; see `engine.minimize`.
 
-    Each part sees its rows of the draws that the whole batch would. What looks at
-    several pictures at once (batch normalisation, relative scores, pools) sees those of
-    its part.
+    Each part uses its rows of the random numbers that the whole batch would draw.
+    Operations over several images (batch normalization, relative scores, image pools)
+    see only the images of their part.
 
     Args:
-        losses_fn: From a batch to the terms.
+        losses_fn: Function from a batch to unreduced terms, {name: float [rows, ...]}.
         batch: {name: tensor [batch, ...]}.
-        parts: How many; the batch divides by it.
-        seeds: Where the draws come from.
-        variables: What the step may change.
-        optimizer: Built on these variables.
+        parts: Number of parts; the batch size must be divisible by it.
+        seeds: Seed generator of the training step.
+        variables: Variables to differentiate with respect to and to update.
+        optimizer: Optimizer that was built on these variables.
 
     Returns:
-        The means of the terms, and "gradient_norm".
+        Means of the terms, and "gradient_norm".
+
+    Raises:
+        UserError: If the batch size is unknown or not divisible by `parts`.
     """
     drawn = seeds.draws
 
@@ -48,8 +51,8 @@ def minimize(
         rows = batch["images"].shape[0]
         if rows is None or rows % parts:
             raise UserError(
-                f"accumulate: expected batches of a fixed size that {parts} parts "
-                f"divide, got {rows or 'unknown'} (tf.data: drop_remainder=True)"
+                f"accumulate: expected batches of a fixed size divisible by {parts}, "
+                f"got {rows or 'unknown'}; in tf.data, use drop_remainder=True"
             )
         size = rows // parts
         rows = slice(i * size, (i + 1) * size)

@@ -1,4 +1,4 @@
-"""The hardware of a run: what it is, in words, and whether another run had the same."""
+"""Hardware of a run: its description, and its comparison with that of another run."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import os
 
 from keras_gans.engine import backend
 
-NVIDIA_DEVICES = "/dev/nvidiactl", "/dev/dxg"  # Linux; Windows's, within WSL
+NVIDIA_DEVICES = "/dev/nvidiactl", "/dev/dxg"  # on Linux; in WSL on Windows
 NOT_COMPILED = {
     "no": "train.jit_compile=no",
-    "several": "XLA compiles for one device alone",
-    "mirrored": "XLA compiles for no distribution strategy",
-    "cpu": "train.jit_compile=auto compiles on a GPU alone",
-    "unsupported": "Keras supports no XLA here",
+    "several": "XLA compiles for a single device only",
+    "mirrored": "XLA is not used under a distribution strategy",
+    "cpu": "train.jit_compile=auto compiles on a GPU only",
+    "unsupported": "Keras does not support XLA here",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Hardware:
-    """What computes the steps of a run.
+    """Hardware that computes the steps of a run.
 
     Attributes:
-        backend: "TensorFlow" or "JAX".
-        kind: "cpu", "gpu" or "tpu".
-        name: The device's name, as "NVIDIA H200".
+        backend: Keras's backend, "TensorFlow" or "JAX".
+        kind: Kind of the device: "cpu", "gpu" or "tpu".
+        name: Name of the device, as "NVIDIA H200"; for a CPU, as "8 cores".
         count: Number of devices.
         compiled: Whether XLA compiles the steps.
     """
@@ -36,21 +36,32 @@ class Hardware:
     compiled: bool
 
     def __str__(self) -> str:
-        """As "1 GPU (NVIDIA H200), TensorFlow, compiled by XLA"."""
+        """Describe it, as "1 GPU (NVIDIA H200), TensorFlow, compiled by XLA"."""
         plural = "s" if self.count > 1 else ""
         how = ", compiled by XLA" if self.compiled else ""
         device = f"{self.count} {self.kind.upper()}{plural} ({self.name})"
         return f"{device}, {self.backend}{how}"
 
     def rounds_like(self, other: Hardware) -> bool:
-        """Return whether steps on both are expected to be equal, bit for bit."""
-        if self.kind == "cpu":  # its name is a number of cores
+        """Return whether both are expected to compute the same steps, bit for bit.
+
+        Args:
+            other: Hardware of another run.
+        """
+        if self.kind == "cpu":  # a CPU's name is its number of cores
             other = dataclasses.replace(other, name=self.name)
         return self == other
 
 
 def parse(fields: dict | None) -> Hardware | None:
-    """Make the hardware of these fields; return None if its fields are others."""
+    """Make a `Hardware` from saved fields.
+
+    Args:
+        fields: Values of its attributes, by name; None if nothing was saved.
+
+    Returns:
+        The hardware; None if the names differ from its attributes.
+    """
     try:
         return Hardware(**fields)
     except TypeError:
@@ -62,7 +73,7 @@ def find(count: int, compiled: bool) -> Hardware:
 
     Args:
         count: Number of devices that share a step.
-        compiled: Whether XLA compiles it.
+        compiled: Whether XLA compiles the step.
     """
     kind = backend.device_kind()
     name = f"{os.cpu_count()} cores" if kind == "cpu" else backend.device_name()
@@ -72,13 +83,13 @@ def find(count: int, compiled: bool) -> Hardware:
 def describe(
     hardware: Hardware, precision: str, jit_compile: str, mirrored: bool = False
 ) -> str:
-    """Describe in one line what a run is computed on, and why not otherwise.
+    """Describe in one line the devices of a run, and why XLA or a GPU is not used.
 
     Args:
         hardware: Hardware of the run.
-        precision: As `train.precision`.
-        jit_compile: As `train.jit_compile`.
-        mirrored: Whether a strategy distributes the run, over one device even.
+        precision: Value of `train.precision`.
+        jit_compile: Value of `train.jit_compile`.
+        mirrored: Whether a distribution strategy is in effect, even on one device.
     """
     line = f"devices: {hardware}, {precision}"
     if not hardware.compiled:
@@ -100,11 +111,11 @@ def _unused_gpu(hardware: Hardware) -> str:
     if hardware.kind != "cpu" or not any(map(os.path.exists, NVIDIA_DEVICES)):
         return ""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
-        return "a GPU is there, hidden by CUDA_VISIBLE_DEVICES"
+        return "a GPU is present, but hidden by CUDA_VISIBLE_DEVICES"
     if hardware.backend == "JAX" and os.environ.get("JAX_PLATFORMS") == "cpu":
-        return "a GPU is there, hidden by JAX_PLATFORMS"
+        return "a GPU is present, but hidden by JAX_PLATFORMS"
     extra = "jax-gpu" if hardware.backend == "JAX" else "gpu"
     return (
-        f"a GPU is there, {hardware.backend} finds no CUDA libraries: "
+        f"a GPU is present, but {hardware.backend} finds no CUDA libraries: "
         f"pip install -e .[{extra}]"
     )

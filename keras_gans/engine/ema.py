@@ -1,4 +1,4 @@
-"""The averaged generator: what is sampled, evaluated and exported."""
+"""Moving average (EMA) of the generator, which is sampled, evaluated and exported."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ Tensor = Any
 
 
 def update(average: keras.Model, network: keras.Model, decay: Tensor) -> None:
-    """Moves an average of a network's weights, statistics included, towards it.
+    """Move the average of a network's weights towards the current weights.
+
+    All weights are averaged, including non-trainable ones, as the statistics of batch
+    normalization.
 
     Args:
-        average: Of the same architecture; changed in place.
-        network: What is averaged over the steps.
-        decay: Share of the average that stays, in [0, 1).
+        average: Network of the same architecture that holds the average; changed in
+            place.
+        network: Network to average over the steps.
+        decay: Share of the average that is kept, in [0, 1).
     """
     for mean, weight in zip(average.weights, network.weights, strict=True):
         mean.assign_sub((1.0 - decay) * (mean.value - weight.value))
 
 
 def early(decay: float, step: keras.Variable) -> Tensor:
-    """A decay that lets the average follow at once early on.
+    """Return a lower decay in early steps, so that the average follows quickly.
 
     Args:
-        decay: Of later steps, in [0, 1).
-        step: The number of the training step, from 1.
+        decay: Decay of later steps, in [0, 1).
+        step: Number of the training step, from 1.
 
     Returns:
-        The decay, or (1 + step) / (10 + step) as long as that is lower.
+        The smaller of `decay` and (1 + step) / (10 + step).
     """
     number = ops.cast(step.value, "float32")
     return ops.minimum(decay, (1.0 + number) / (10.0 + number))

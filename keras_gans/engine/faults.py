@@ -1,4 +1,4 @@
-"""Messages for the user where a device, or XLA, fails."""
+"""Error messages for device faults, and for steps that XLA cannot compile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keras_gans.errors import message_lines
 
 MEMORY = re.compile(r"RESOURCE_EXHAUSTED|OOM when allocating|Out of memory")
 CUDNN = re.compile(r"DNN library|CUDNN_STATUS|cudnn", re.IGNORECASE)
-# Where XLA names the operation that it cannot compile.
+# Patterns whose group is the operation that XLA cannot compile.
 OPERATIONS = (
     re.compile(r"unsupported operations.*? on \S+?: (\w+)", re.DOTALL),
     re.compile(r"with op (\w+) must be a compile-time constant"),
@@ -19,17 +19,18 @@ OPERATIONS = (
 
 
 def find(error: BaseException) -> tuple[Literal["memory", "cudnn"], str] | None:
-    """Find out whether a step failed for what the device lacks.
+    """Find out whether a step failed because the device lacks memory or cuDNN.
 
     Args:
-        error: Error of the backend; those that it was raised in the place of count.
+        error: Error of the backend; the errors in its `__context__` are searched as
+            well.
 
     Returns:
-        What the device lacks, and the line of the message that says so; None for any
-        other error.
+        Missing resource, "memory" or "cudnn", and the line of the message that shows
+        it; None for any other error.
     """
     if not isinstance(error, RuntimeError) and not hasattr(error, "error_code"):
-        return None  # both backends' own errors have one of the two
+        return None  # not an error of TensorFlow or JAX
     for line in message_lines(error):
         if MEMORY.search(line):
             return "memory", line
@@ -39,15 +40,15 @@ def find(error: BaseException) -> tuple[Literal["memory", "cudnn"], str] | None:
 
 
 def describe(error: BaseException, images: int, parts: int) -> str | None:
-    """Describe a fault of the device in one line.
+    """Describe a device fault in one line.
 
     Args:
-        error: What the backend raised.
-        images: Images in a batch.
-        parts: The recipe's `train.accumulate`.
+        error: Error that the backend raised.
+        images: Number of images in a batch.
+        parts: Value of the recipe's `train.accumulate`.
 
     Returns:
-        The line: what is missing and what to do; None for any other error.
+        One line with the missing resource and a remedy; None for any other error.
     """
     fault, line = find(error) or (None, "")
     if fault == "memory":
@@ -55,22 +56,22 @@ def describe(error: BaseException, images: int, parts: int) -> str | None:
         return (
             f"the device's memory is too small for batches of {images} images; "
             f"try {smaller}--set=train.accumulate={2 * parts}, which computes the same "
-            f"batch in {2 * parts} parts (another --workdir, or --overwrite)"
+            f"batch in {2 * parts} parts (with a new --workdir, or --overwrite)"
         )
     if fault == "cudnn":
         return (
             f"the GPU's convolutions need cuDNN, which cannot be used here ({line}); "
-            "pip install -U -e .[gpu] (under JAX .[jax-gpu]), or train on the CPU with "
-            "CUDA_VISIBLE_DEVICES=-1"
+            "run pip install -U -e .[gpu] (.[jax-gpu] for JAX), or train on the CPU "
+            "with CUDA_VISIBLE_DEVICES=-1"
         )
     return None
 
 
 def describe_compilation(text: str) -> str:
-    """Say which operation XLA cannot compile, and which setting avoids the attempt.
+    """Name the operation that XLA cannot compile, and the setting that avoids it.
 
     Args:
-        text: XLA's message.
+        text: Message of XLA's error.
     """
     matches = (pattern.search(text) for pattern in OPERATIONS)
     operation = next((match[1] for match in matches if match), "")

@@ -1,12 +1,13 @@
-"""The engine under JAX: a variant's own train step, as a function of its state.
+"""Engine under JAX: a variant's own `train_step` as a pure function of its state.
 
-A variant reads and assigns variables as if they held their values. Here a
-`keras.StatelessScope` holds them: an outer one for a step, which is one compiled
-function from all values to all values, and inner ones for what is differentiated, since
-what is assigned there has to come out beside the loss.
+A variant reads and assigns variables as if they held their values. Under JAX, a
+`keras.StatelessScope` holds the values instead. The outer scope covers a step, which is
+one compiled function from all values to all values. Inner scopes cover differentiated
+functions, which must return the assigned values beside the loss.
 
-Of several devices (`keras.distribution.DataParallel`) a step sees one whole batch, of
-which each device holds some rows: sums over the batch are sums over the devices.
+With several devices (`keras.distribution.DataParallel`), a step sees one whole batch,
+and each device holds some of its rows. Sums over the batch are therefore sums over all
+devices.
 """
 
 from __future__ import annotations
@@ -29,57 +30,63 @@ Logs = dict[str, jax.Array]
 
 
 class _Scope(keras.StatelessScope):
-    """Holds what is read and assigned inside, over what the scope around it holds.
+    """Stateless scope that inherits the values of the scope around it.
 
     Args:
-        values: Of variables: (variable, value) each.
+        values: Pairs (variable, value).
 
     Attributes:
-        assigned: The variables that were assigned inside, by their identity.
+        assigned: Variables that were assigned inside, by `id`.
     """
 
     def __init__(self, values: Iterable[tuple[keras.Variable, jax.Array]] = ()):
-        """Has seen nothing assigned."""
         super().__init__(values, initialize_variables=False)
         self.assigned: dict[int, keras.Variable] = {}
 
     def __enter__(self) -> _Scope:
-        """Takes over what the scope around it holds."""
+        """Enter the scope, and inherit the values of the scope around it."""
         super().__enter__()
         if self.original_scope is not None:
             self.state_mapping = self.original_scope.state_mapping | self.state_mapping
         return self
 
     def add_update(self, update: tuple[keras.Variable, jax.Array]) -> None:
-        """Assigns."""
+        """Record the assignment of a value to a variable."""
         self.assigned[id(update[0])] = update[0]
         super().add_update(update)
 
     def updates(self) -> list[jax.Array]:
-        """The values of what was assigned, in the order of `assigned`."""
+        """Return the values of the assigned variables, in the order of `assigned`."""
         return [self.get_current_value(v) for v in self.assigned.values()]
 
 
 class _Escaping:
-    """Lets what a differentiated function assigns out of it.
+    """Function that carries variable updates made inside `jax.grad` out to the caller.
 
     Args:
-        fn: Whatever assigns variables.
+        fn: Function that may assign variables.
     """
 
     def __init__(self, fn: Callable):
-        """Has not called it yet."""
         self._fn, self._assigned = fn, ()
 
     def __call__(self, *args: Any, values: Iterable = ()) -> tuple[Any, list]:
-        """Calls it with these values of variables: its result, and what it assigned."""
+        """Call the function with given values of variables.
+
+        Args:
+            *args: Arguments of the function.
+            values: Pairs (variable, value).
+
+        Returns:
+            Result of the function, and the values of the variables that it assigned.
+        """
         with _Scope(values) as scope:
             found = self._fn(*args)
         self._assigned = tuple(scope.assigned.values())
         return found, scope.updates()
 
     def assign(self, updates: list[jax.Array]) -> None:
-        """Assigns what came out, where it was called."""
+        """Assign the updated values to the variables, outside of `jax.grad`."""
         for variable, value in zip(self._assigned, updates, strict=True):
             variable.assign(value)
 
@@ -89,12 +96,12 @@ def apply(
     gradients: list[jax.Array],
     variables: Sequence[keras.Variable],
 ) -> jax.Array:
-    """Takes a step.
+    """Update variables with an optimizer.
 
     Args:
-        optimizer: Built on the variables.
-        gradients: One for each variable.
-        variables: What the step changes.
+        optimizer: Optimizer that was built on the variables.
+        gradients: Gradients, one for each variable.
+        variables: Variables to update.
 
     Returns:
         The global L2 norm of the gradients.
@@ -115,13 +122,13 @@ def gradients(
     factor: float | jax.Array = 1.0,
     after: list[jax.Array] | None = None,
 ) -> tuple[Logs, list[jax.Array]]:
-    """Differentiates the sum of the means of some terms.
+    """Differentiate the sum of the means of named loss terms.
 
     Args:
-        losses_fn: Returns the terms, unreduced: {name: float [rows, ...]}.
-        variables: By which.
-        factor: Of the gradients.
-        after: What is computed first, if there is anything.
+        losses_fn: Function that returns unreduced terms, {name: float [rows, ...]}.
+        variables: Variables to differentiate with respect to.
+        factor: Factor by which the gradients are multiplied.
+        after: Tensors to compute first, as the gradients of the previous part.
 
     Returns:
         ({name: float32 mean}, a gradient for each variable).
@@ -145,34 +152,36 @@ def rematerialize(
     inputs: list[jax.Array],
     variables: Sequence[keras.Variable],
 ) -> list[jax.Array]:
-    """Return fn(*inputs); its activations are computed again for the gradient.
+    """Return `fn(*inputs)`, and compute its activations again for the gradient.
 
     Args:
-        fn: From arrays to arrays; assigns nothing and draws nothing.
-        inputs: What it takes.
-        variables: The trainable ones that it reads.
+        fn: Function from arrays to arrays that assigns no variable and draws no random
+            number.
+        inputs: Arguments of `fn`.
+        variables: Trainable variables that `fn` reads.
 
     Returns:
-        What it returns; differentiable, and so is the gradient.
+        Result of `fn`. The result and its gradient are differentiable.
     """
-    del variables  # JAX finds what is read
+    del variables  # JAX traces them
     return jax.checkpoint(fn)(*inputs)
 
 
 def value_and_gradient(
     fn: Callable[[jax.Array], jax.Array], x: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Returns fn(x) and d(sum of fn(x)) / dx, both differentiable.
+    """Return `fn(x)` and the gradient of its sum with respect to `x`.
 
     Args:
-        fn: From a batch to one score for each example, [batch] or [batch, 1].
+        fn: Function from a batch to one score for each example, [batch] or [batch, 1].
         x: float [batch, ...].
 
     Returns:
-        (scores, float [batch, ...]): the latter the gradient of each example's score,
-        as long as `fn` treats the examples of a batch apart (no batch normalisation).
+        (scores, gradients float [batch, ...]), both differentiable. Each gradient is
+        that of its own example's score, if `fn` treats the examples independently (no
+        batch normalization).
     """
-    # In 16 bits this gradient, too, would vanish without a scale.
+    # Without a scale, this gradient would underflow in float16.
     scale, escaping = tracing.scale(), _Escaping(fn)
 
     def total(x):
@@ -185,9 +194,18 @@ def value_and_gradient(
 
 
 def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -> Any:
-    """Computes something in every so many steps; see the TensorFlow engine.
+    """Compute a value every `steps` steps; see the TensorFlow engine.
 
-    What the two functions assign is forgotten.
+    Assignments made by the two functions are discarded.
+
+    Args:
+        step: Variable that counts training steps, from 0.
+        steps: Number of steps from one computation to the next.
+        fn: Function that computes the value, where `step` is a multiple of `steps`.
+        otherwise: Function that returns a substitute of the same shape in other steps.
+
+    Returns:
+        Result of `fn` or `otherwise`.
     """
 
     def alone(fn):
@@ -199,10 +217,14 @@ def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -
 
 
 class Model(keras_private.StateInVariables, keras.Model):
-    """A model whose `train_step(batch)` reads and assigns variables, for `fit`."""
+    """Keras model whose `train_step(batch)` reads and assigns variables, for `fit`."""
 
     def make_train_function(self, force: bool = False) -> None:
-        """Makes what `fit` calls for each batch."""
+        """Make the function that `fit` calls for each batch.
+
+        Args:
+            force: Whether to replace an existing function.
+        """
         if self.train_function is None or force:
             some = train_function(self, itertools.repeat(1))
 
@@ -214,7 +236,7 @@ class Model(keras_private.StateInVariables, keras.Model):
 
 
 def all_variables(model: keras.Model) -> list[keras.Variable]:
-    """All that a training step may read or assign."""
+    """Return all variables that a training step may read or assign."""
     owners = [
         v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)
     ]
@@ -223,14 +245,15 @@ def all_variables(model: keras.Model) -> list[keras.Variable]:
 
 
 def pure_step(model: keras.Model, variables: Sequence[keras.Variable]) -> Callable:
-    """A training step as a function.
+    """Return a training step as a pure function.
 
     Args:
-        model: With a `train_step`; compiled.
-        variables: `all_variables` of it.
+        model: Compiled model with a `train_step`.
+        variables: Variables of the model; see `all_variables`.
 
     Returns:
-        From (their values, a batch) to (their values after it, what the step says).
+        Function from (values of the variables, batch) to (values after the step, logged
+        values).
     """
 
     def step(values: list, batch: Any) -> tuple[list, Logs]:
@@ -242,23 +265,23 @@ def pure_step(model: keras.Model, variables: Sequence[keras.Variable]) -> Callab
 
 
 def is_compiled(model: keras.Model) -> bool:
-    """Whether XLA compiles the model's training steps."""
+    """Return whether XLA compiles the model's training steps."""
     return not model.run_eagerly
 
 
 def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
-    """What `fit` calls in place of Keras's own: some training steps, compiled.
+    """Make the function of some compiled steps that replaces Keras's own in `fit`.
 
-    The steps of a call follow each other without a wait for the device; the next call
-    waits until those of the last are done.
+    The steps of a call follow each other without a wait for the device. The next call
+    first waits until the steps of the last call are done.
 
     Args:
-        model: With a `train_step`; compiled.
-        sizes: How many steps each call takes.
+        model: Compiled model with a `train_step`.
+        sizes: Number of steps in each call.
 
     Returns:
-        From (anything, an iterator over batches) to what each step says, float32
-        [steps], and what was given.
+        Function of (state, iterator over batches) that returns the logged values of
+        each step, float32 [steps], and the unchanged state.
     """
     variables = all_variables(model)
 
@@ -278,7 +301,7 @@ def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
                 batch = next(iterator)
                 values, logs = step(values, batch)
                 rows.append(logs)
-        finally:  # what was given away is no more
+        finally:  # the old values were donated to the step, and are invalid
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
         before = stack(rows)
@@ -288,14 +311,14 @@ def train_function(model: keras.Model, sizes: Iterable[int]) -> Callable:
 
 
 def compiled(fn: Callable, variables: Sequence[keras.Variable]) -> Callable:
-    """Compiles a function of tensors.
+    """Compile a function of tensors.
 
     Args:
-        fn: From tensors to tensors.
-        variables: All that it reads or assigns.
+        fn: Function from tensors to tensors.
+        variables: All variables that `fn` reads or assigns.
 
     Returns:
-        What does the same, faster.
+        Compiled function with the arguments and results of `fn`.
     """
 
     @jax.jit
@@ -318,7 +341,16 @@ def compiled(fn: Callable, variables: Sequence[keras.Variable]) -> Callable:
 
 
 def conv(x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
-    """Convolves groups of channels in one operation; same size, stride 1."""
+    """Convolve groups of channels in one operation; same size, stride 1.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kernel: float [height, width, channels / groups, out].
+        groups: Number of groups.
+
+    Returns:
+        float [batch, height, width, out].
+    """
     layout = "NHWC", "HWIO", "NHWC"
     return jax.lax.conv_general_dilated(
         x,
@@ -331,11 +363,11 @@ def conv(x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
 
 
 def double(x: jax.Array, interpolation: str) -> jax.Array:
-    """Double height and width of maps.
+    """Double the height and width of feature maps.
 
     Args:
         x: float [batch, height, width, channels].
-        interpolation: "nearest" or "bilinear"; not antialiased.
+        interpolation: "nearest" or "bilinear"; without antialiasing.
 
     Returns:
         float [batch, 2 * height, 2 * width, channels].
@@ -348,45 +380,45 @@ def double(x: jax.Array, interpolation: str) -> jax.Array:
 
 
 def set_random_seed(seed: int) -> None:
-    """Seeds the layers that are made from here on.
+    """Seed the layers that are made from here on.
 
-    `keras.utils.set_random_seed` would load TensorFlow, where it is installed.
+    `keras.utils.set_random_seed` would import TensorFlow if it is installed.
     """
-    random.seed(seed)  # which Keras draws the seeds of its layers from
+    random.seed(seed)  # Keras draws the seeds of its layers from `random`
 
 
 def synchronize(model: keras.Model) -> None:
-    """Nothing: batch normalisation sees the whole batch."""
+    """Do nothing: under JAX, batch normalization sees the whole batch."""
 
 
 def device_kind() -> str:
-    """The kind of the device that computes a step: "cpu", "gpu" or "tpu"."""
+    """Return the kind of the device that computes a step: "cpu", "gpu" or "tpu"."""
     return jax.default_backend()
 
 
 def device_name() -> str:
-    """The name of the first device, as "NVIDIA H200"."""
+    """Return the name of the first device, as "NVIDIA H200"."""
     return jax.local_devices()[0].device_kind
 
 
 def current_kernels() -> kernels.Kernels:
-    """The computations to choose in what is traced right now; XLA compiles it all."""
+    """Return the kernels for the code that is traced; XLA compiles all of it."""
     return kernels.choose("jax", device_kind(), compiled=True)
 
 
 def machine() -> str:
-    """What figures are of: devices, and the backend's version."""
+    """Return the devices and the backend's version, to report with measurements."""
     devices = [d.device_kind for d in jax.local_devices()]
     return f"{'+'.join(devices)}, {version()}"
 
 
 def version() -> str:
-    """The backend and its version."""
+    """Return the backend's name and version."""
     return f"{NAME} {jax.__version__}"
 
 
 def peak_memory_mib() -> float:
-    """The most memory that the first device held so far, in MiB; 0 if unknown."""
+    """Return the peak memory use of the first device, in MiB; 0 if it is unknown."""
     stats = jax.local_devices()[0].memory_stats() or {}
     return stats.get("peak_bytes_in_use", 0) / 2**20
 
@@ -397,28 +429,28 @@ def to_device(batch: Any) -> Any:
 
 
 def num_replicas() -> int:
-    """1: a step sees the whole batch."""
+    """Return 1: under JAX, a step sees the whole batch."""
     return 1
 
 
 def replica() -> int:
-    """Which of them this is."""
+    """Return the index of this replica: 0, the only one."""
     return 0
 
 
 def global_mean(x: jax.Array) -> jax.Array:
-    """The mean of a tensor over all devices; gradients flow through it."""
+    """Return the mean of a tensor over all devices; gradients flow through it."""
     return jnp.mean(x)
 
 
 def map_globally(fn: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
-    """Applies a function to the rows of all devices, in their order.
+    """Apply a function to the rows of all devices, in the order of the devices.
 
     Args:
-        fn: From the rows of all to as many.
-        x: float [batch, ...].
+        fn: Function from the rows of all devices to as many rows.
+        x: Rows of all devices, float [batch, ...].
 
     Returns:
-        What it returns.
+        Result of `fn`.
     """
     return fn(x)

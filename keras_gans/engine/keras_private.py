@@ -1,7 +1,7 @@
 """Private names of Keras and TensorFlow, each with the reason for its use.
 
 No other file of the package uses such a name. `tests/engine/test_keras_private.py`
-holds that, and fails with a clear message when a name is gone.
+checks this rule, and fails with a clear message if a name no longer exists.
 """
 
 from __future__ import annotations
@@ -27,24 +27,25 @@ def is_compiling() -> bool:
 class NoSymbolicBuild:
     """Mixin of a TensorFlow model that is built before `fit`.
 
-    Keras's `fit` would trace the model once more on symbolic inputs, and would sum the
-    batch sizes of several hosts for that. No public option turns this off.
+    Keras's `fit` would trace the model again on symbolic inputs, whose batch size is
+    the sum over the hosts. No public option turns this off.
     """
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing; the model is built."""
+        """Do nothing; the model is already built."""
 
 
 class StateInVariables:
     """Mixin of a JAX model whose variables hold their values between two steps.
 
-    Keras's `fit` would take the values out of the variables for the whole of an epoch.
-    Callbacks could not read them then, and the engine's steps assign them themselves.
-    The pair (state, iterator) of `make_train_function` goes with this name.
+    Keras's `fit` would move the values out of the variables for a whole epoch.
+    Callbacks could not read the variables then, and the engine's steps assign the
+    variables themselves. The pair (state, iterator) of `make_train_function` depends on
+    this name.
     """
 
     def _get_jax_state(self, optimizer_variables: bool = False, **kinds: bool) -> tuple:
-        """Return nothing in training, and Keras's own state elsewhere."""
+        """Return an empty state in training, and Keras's own state elsewhere."""
         if optimizer_variables:
             return (), (), (), ()
         return super()._get_jax_state(**kinds)
@@ -53,8 +54,11 @@ class StateInVariables:
 def sum_no_gradients(optimizer: keras.optimizers.Optimizer) -> None:
     """Keep an optimizer from summing gradients over TensorFlow's replicas.
 
-    The engine sums them first: Keras would sum after it clips, and after it looks for
-    overflows. No public option turns the sum off.
+    The engine sums the gradients first. Keras would sum them only after clipping and
+    after the check for overflows. No public option turns this sum off.
+
+    Args:
+        optimizer: Optimizer, which loss scaling may wrap; changed in place.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     inner._all_reduce_sum_gradients = list
@@ -63,14 +67,14 @@ def sum_no_gradients(optimizer: keras.optimizers.Optimizer) -> None:
 def flatten_layers(network: keras.Layer) -> list[keras.Layer]:
     """Return a network and all layers in it, at any depth.
 
-    The public `Model.layers` holds direct members alone, and a layer that consists of
-    other layers has no public list of them.
+    The public `Model.layers` lists direct members only. A layer that consists of other
+    layers has no public list of them.
     """
     return network._flatten_layers()
 
 
 def calls_in_order(network: keras.Model) -> list[Any]:
-    """Return the nodes of a functional model, each after those that it depends on.
+    """Return the nodes of a functional model, each after the nodes that it depends on.
 
     A node is one call of an operation. Keras has no public list of the calls.
     """
@@ -83,8 +87,8 @@ def calls_in_order(network: keras.Model) -> list[Any]:
 def replace_forward(network: keras.Model, forward: Callable) -> None:
     """Replace the function that runs the calls of a functional model.
 
-    Subclassing would do too, but networks are functions that return a plain
-    `keras.Model`, and hold others.
+    A subclass would need no private name. But the functions that make networks return a
+    plain `keras.Model`, which may contain others.
 
     Args:
         network: Functional model.
@@ -98,20 +102,20 @@ def replace_forward(network: keras.Model, forward: Callable) -> None:
 def function_graph(graph: Any, name: str) -> Any:
     """Return the body of a function that a TensorFlow graph calls.
 
-    The public graph definition names the function, without the shapes in its body.
+    The public graph definition names the function, but lacks the shapes in its body.
 
     Args:
-        graph: Graph that holds the call.
+        graph: Graph that contains the call.
         name: Name of the function.
     """
     return graph._get_function(name).graph
 
 
 def share_dense_scales(converter: Any) -> None:
-    """Let LiteRT's converter quantize a dense layer with one scale for all outputs.
+    """Make LiteRT's converter quantize a dense layer with one scale for all outputs.
 
-    A scale for each output is more than the weights of a first layer, which has few
-    inputs and thousands of outputs. The converter has no public option for this.
+    A first layer has few inputs and thousands of outputs. One scale for each output
+    would take more space than its weights. The converter has no public option for this.
 
     Args:
         converter: `tf.lite.TFLiteConverter`.

@@ -1,14 +1,14 @@
-"""Choice between equal computations, by device and by compilation.
+"""Choice between equivalent computations, by device and by compilation.
 
-| choice | what it replaces | where it is chosen |
+| choice | computation that it replaces | condition |
 |---|---|---|
-| `fold_strides` | a convolution of stride 2 over images | CPU; TensorFlow: uncompiled |
-| `split_groups` | a grouped convolution | CPU, compiled by XLA |
-| `sum_shifts` | a depthwise convolution | CPU, compiled by XLA |
+| `fold_strides` | convolution with stride 2 over images | CPU; TensorFlow: uncompiled |
+| `split_groups` | grouped convolution | CPU, compiled by XLA |
+| `sum_shifts` | depthwise convolution | CPU, compiled by XLA |
 | `repeat_pixels` | nearest-neighbor resizing | TensorFlow, compiled by XLA |
 
-The first three are faster there. The last one is needed: XLA lacks the gradient of
-TensorFlow's nearest-neighbor resizing.
+The first three are faster under their conditions. The last one is required: XLA lacks
+the gradient of TensorFlow's nearest-neighbor resizing.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from collections.abc import Iterator
 
 @dataclasses.dataclass(frozen=True)
 class Kernels:
-    """One choice for each operation that can be computed in two ways.
+    """Choices for the operations that can be computed in two ways.
 
     Attributes:
-        fold_strides: Fold 2x2 pixels into channels and convolve them with stride 1,
-            in place of a convolution of stride 2 (or its transpose) over images.
-        split_groups: Convolve each group of channels in an operation of its own, in
-            place of one grouped convolution.
-        sum_shifts: Add up shifted maps, in place of a depthwise convolution.
-        repeat_pixels: Repeat rows and columns, in place of nearest-neighbor resizing.
+        fold_strides: Whether to fold 2x2 pixels into channels and convolve them with
+            stride 1, instead of a convolution with stride 2 (or its transpose) over
+            images.
+        split_groups: Whether to convolve each group of channels in its own operation,
+            instead of one grouped convolution.
+        sum_shifts: Whether to add up shifted maps, instead of a depthwise convolution.
+        repeat_pixels: Whether to repeat rows and columns, instead of nearest-neighbor
+            resizing.
     """
 
     fold_strides: bool
@@ -49,7 +51,7 @@ def choose(backend: str, device: str, compiled: bool) -> Kernels:
         compiled: Whether XLA compiles the step.
 
     Returns:
-        The choices, after those that `force` sets.
+        Choices for the step; those set by `force` take precedence.
     """
     cpu = device == "cpu"
     chosen = Kernels(
@@ -64,10 +66,10 @@ def choose(backend: str, device: str, compiled: bool) -> Kernels:
 
 @contextlib.contextmanager
 def force(**choices: bool) -> Iterator[None]:
-    """Set choices for all steps that are traced inside, whatever the device.
+    """Override choices for all steps that are traced inside, on any device.
 
     Args:
-        **choices: Attributes of `Kernels`.
+        **choices: Values of attributes of `Kernels`, by name.
     """
     before = dict(_forced)
     _forced.update(choices)

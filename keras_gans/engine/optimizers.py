@@ -1,4 +1,4 @@
-"""Keras's optimizers, and what they lack for the recipes of the zoo."""
+"""Optimizers and schedules that the recipes need beyond those of Keras."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 
 class ScheduledAdam(keras.optimizers.Adam):
-    """Adam whose beta_2, like the learning rate, may follow a schedule.
+    """Adam whose `beta_2`, like the learning rate, may follow a schedule.
 
-    The correction for the running means' start takes the beta_2 of the moment.
+    The bias correction uses the `beta_2` of the current update.
 
     Args:
-        beta_2: A number, or a schedule from the number of updates to one.
-        **kwargs: As of `keras.optimizers.Adam`.
+        beta_2: Number, or schedule from the number of updates to a number.
+        **kwargs: Passed on to `keras.optimizers.Adam`.
     """
 
     def __init__(self, beta_2: float | LearningRateSchedule = 0.999, **kwargs: Any):
-        """Keeps the schedule."""
         super().__init__(beta_2=beta_2, **kwargs)
 
     @property
     def beta_2(self) -> Any:
-        """The beta_2 of the next update."""
+        """Value of `beta_2` in the next update."""
         if isinstance(self._beta_2, LearningRateSchedule):
             return self._beta_2(self.iterations)
         return self._beta_2
@@ -37,47 +36,53 @@ class ScheduledAdam(keras.optimizers.Adam):
 
 
 def scheduled(class_name: str) -> tuple[str, ...]:
-    """Which numbers of one of Keras's optimizers may follow a schedule."""
+    """Return the names of an optimizer's options that may follow a schedule.
+
+    Args:
+        class_name: Name of a class of `keras.optimizers`.
+    """
     return ("learning_rate", "beta_2")[: 2 if class_name == "Adam" else 1]
 
 
 def find(class_name: str) -> type[keras.optimizers.Optimizer]:
-    """The class behind a name of `keras.optimizers`."""
+    """Return the class of an optimizer; that of "Adam" is `ScheduledAdam`.
+
+    Args:
+        class_name: Name of a class of `keras.optimizers`.
+    """
     return (
         ScheduledAdam if class_name == "Adam" else getattr(keras.optimizers, class_name)
     )
 
 
 class LinearAfter(LearningRateSchedule):
-    """A rate that stays for a while, then falls to 0 on a line.
+    """Learning rate that is constant at first, then falls linearly to 0.
 
     Args:
-        initial_learning_rate: The rate.
-        decay_steps: Updates until it is 0.
-        constant: Share of them in which it stays.
+        initial_learning_rate: Learning rate of the constant part.
+        decay_steps: Number of updates until the learning rate is 0.
+        constant: Share of these updates with a constant learning rate, in [0, 1).
+
+    Raises:
+        ValueError: If `constant` is out of range.
     """
 
     def __init__(
         self, initial_learning_rate: float, decay_steps: int, constant: float = 0.5
     ):
-        """Keeps the options.
-
-        Raises:
-            ValueError: for a share out of range.
-        """
         if not 0 <= constant < 1:
             raise ValueError(f"constant: expected 0 <= share < 1, got {constant}")
         self._rate, self._steps = initial_learning_rate, decay_steps
         self._constant = constant
 
     def __call__(self, step: Any) -> Any:
-        """The rate of an update, counted from 0."""
+        """Return the learning rate of an update, counted from 0."""
         share = ops.cast(step, "float32") / self._steps
         left = (1.0 - share) / (1.0 - self._constant)
         return self._rate * ops.clip(left, 0.0, 1.0)
 
     def get_config(self) -> dict[str, float]:
-        """The keywords it was made with."""
+        """Return the arguments of the constructor."""
         return {
             "initial_learning_rate": self._rate,
             "decay_steps": self._steps,
@@ -98,7 +103,15 @@ SCHEDULES = {
 def scaled(
     optimizer: keras.optimizers.Optimizer, network: keras.Model
 ) -> keras.optimizers.Optimizer:
-    """Wraps an optimizer in loss scaling if a network computes in float16."""
+    """Wrap an optimizer in loss scaling if a network computes in float16.
+
+    Args:
+        optimizer: Optimizer to wrap.
+        network: Network whose dtype policy decides.
+
+    Returns:
+        The optimizer, or a `LossScaleOptimizer` around it.
+    """
     if network.dtype_policy.name != "mixed_float16":
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer)

@@ -10,7 +10,11 @@ from keras import config
 
 @contextlib.contextmanager
 def policy(name: str) -> Iterator[None]:
-    """Builds layers with a dtype policy: "float32", "mixed_bfloat16", ..."""
+    """Set the dtype policy of the layers that are built inside.
+
+    Args:
+        name: Name of the policy, as "float32" or "mixed_bfloat16".
+    """
     before = config.dtype_policy()
     config.set_dtype_policy(name)
     try:

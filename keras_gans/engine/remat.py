@@ -1,9 +1,9 @@
 """Gradient checkpointing (rematerialization): less memory for more computation.
 
 Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost" (arXiv
-1604.06174), section 4.1: a chain of n layers is cut into about sqrt(n) segments. What
-goes from one segment to the next is kept, all else is computed again when the segment's
-gradient is due, for one more forward pass in all.
+1604.06174), section 4.1: a chain of n layers is cut into about sqrt(n) segments.
+Tensors that pass from one segment to the next are kept. All other tensors are computed
+again for the segment's gradient, which costs one more forward pass in total.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ Tensor = Any
 def remat(network: keras.Model) -> None:
     """Make a network keep only the tensors that pass from segment to segment.
 
-    Layers that draw, or have weights that are not trained (dropout, batch and spectral
-    normalisation), would do another thing the second time: they run once, and what
-    they need is kept.
+    Layers that draw random numbers or have non-trainable weights (dropout, batch and
+    spectral normalization) would give another result when run again. These layers run
+    once, and the tensors that they need are kept.
 
     Args:
-        network: A functional model; networks inside it are cut for themselves.
+        network: Functional model, changed in place; networks inside it have segments of
+            their own.
     """
     for layer in network.layers:
         if isinstance(layer, keras.Model):
@@ -48,18 +49,20 @@ def remat(network: keras.Model) -> None:
 
 
 class _Segment:
-    """Some operations of a network.
+    """Consecutive operations of a network.
 
     Args:
-        nodes: Their calls, in order.
-        again: Whether the backward pass makes them again.
-        needed: What is needed of a network's tensors after them, by identity.
+        nodes: Calls of the operations, in order.
+        again: Whether to compute the operations again in the backward pass.
+        needed: Tensors that the rest of the network needs afterwards, by `id`.
+
+    Attributes:
+        takes: Tensors that the segment takes as inputs, by `id`.
     """
 
     def __init__(self, nodes: list, again: bool, needed: set[int]):
-        """Finds out what goes in and out."""
         self._nodes, self._again = nodes, again
-        # Without repetition, in order.
+        # Dictionaries, since sets would lose the order.
         made = dict.fromkeys(id(x) for node in nodes for x in node.outputs)
         read = dict.fromkeys(id(x) for node in nodes for x in node.input_tensors)
         self.takes = [x for x in read if x not in made]
@@ -69,7 +72,12 @@ class _Segment:
         self._variables = list({id(v): v for v in itertools.chain(*weights)}.values())
 
     def __call__(self, tensors: dict[int, Tensor], operation_fn: Callable) -> None:
-        """Adds what comes out to `tensors`."""
+        """Run the operations and add their results to `tensors`.
+
+        Args:
+            tensors: Values of the network's tensors, by `id`; changed in place.
+            operation_fn: Function that adds the call's context to an operation.
+        """
 
         def part(*values: Tensor) -> list[Tensor]:
             found = dict(zip(self.takes, values, strict=True))
@@ -107,6 +115,6 @@ def _segments(network: keras.Model) -> list[_Segment]:
 
 def _does_the_same_again(node: Any) -> bool:
     op = node.operation
-    if isinstance(op, keras.Model):  # is cut for itself
+    if isinstance(op, keras.Model):  # has segments of its own
         return False
     return not (isinstance(op, layers.Layer) and op.non_trainable_variables)

@@ -1,4 +1,4 @@
-"""The engine under TensorFlow: tapes, graphs, and the replicas of a strategy."""
+"""Engine under TensorFlow: tapes, graphs, and the replicas of a strategy."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ set_random_seed = keras.utils.set_random_seed
 
 
 class Model(keras_private.NoSymbolicBuild, keras.Model):
-    """A Keras model with a `train_step` of its own, built before `fit`."""
+    """Keras model with its own `train_step`, built before `fit`."""
 
     def make_train_function(self, force: bool = False) -> None:
-        """Make what `fit` calls for each batch."""
+        """Make the function that `fit` calls for each batch.
+
+        Args:
+            force: Whether to replace an existing function.
+        """
         several = self.distribute_strategy.num_replicas_in_sync > 1
         if not self.jit_compile or self.run_eagerly or several:
             super().make_train_function(force)
@@ -39,15 +43,15 @@ def apply(
     gradients: list[tf.Tensor],
     variables: Sequence[keras.Variable],
 ) -> tf.Tensor:
-    """Takes a step with the gradients of all replicas.
+    """Update variables with the gradients of all replicas.
 
     Args:
-        optimizer: Built on the variables.
-        gradients: This replica's, one for each variable.
-        variables: What the step changes.
+        optimizer: Optimizer that was built on the variables.
+        gradients: Gradients of this replica, one for each variable.
+        variables: Variables to update.
 
     Returns:
-        The global L2 norm of the sum of the gradients over all replicas.
+        The global L2 norm of the gradients, summed over all replicas.
     """
     if num_replicas() > 1:
         context = tf.distribute.get_replica_context()
@@ -63,13 +67,13 @@ def gradients(
     factor: float | tf.Tensor = 1.0,
     after: list[tf.Tensor] | None = None,
 ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-    """Differentiates the sum of the means of some terms.
+    """Differentiate the sum of the means of named loss terms.
 
     Args:
-        losses_fn: Returns the terms, unreduced: {name: float [rows, ...]}.
-        variables: By which.
-        factor: Of the gradients.
-        after: What is computed first, if there is anything.
+        losses_fn: Function that returns unreduced terms, {name: float [rows, ...]}.
+        variables: Variables to differentiate with respect to.
+        factor: Factor by which the gradients are multiplied.
+        after: Tensors to compute first, as the gradients of the previous part.
 
     Returns:
         ({name: float32 mean}, a gradient for each variable).
@@ -82,8 +86,9 @@ def gradients(
         tape.watch(values)
         means = {k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()}
         loss = sum(means.values()) * factor
-    # An embedding's gradient comes as slices, a row for each example. Keras's
-    # optimizers would square, clip and norm rows of one class apart: add them.
+    # The gradient of an embedding is `tf.IndexedSlices`, with a row for each example.
+    # Keras's optimizers would square, clip and norm the rows of one class separately.
+    # The conversion to a dense tensor adds these rows.
     with tf.control_dependencies(after or []):
         return means, [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
 
@@ -93,15 +98,16 @@ def rematerialize(
     inputs: list[tf.Tensor],
     variables: Sequence[keras.Variable],
 ) -> list[tf.Tensor]:
-    """Return fn(*inputs); its activations are computed again for the gradient.
+    """Return `fn(*inputs)`, and compute its activations again for the gradient.
 
     Args:
-        fn: From tensors to tensors; assigns nothing and draws nothing.
-        inputs: What it takes.
-        variables: The trainable ones that it reads.
+        fn: Function from tensors to tensors that assigns no variable and draws no
+            random number.
+        inputs: Arguments of `fn`.
+        variables: Trainable variables that `fn` reads.
 
     Returns:
-        What it returns; differentiable, and so is the gradient.
+        Result of `fn`. The result and its gradient are differentiable.
     """
 
     def run(values):
@@ -113,7 +119,7 @@ def rematerialize(
     @tf.custom_gradient
     def once(*values):
         def gradient(*upstream):
-            # Not before the gradient is there: else both would be computed at once.
+            # Wait for the gradient: else both forward passes would run at once.
             with tf.control_dependencies(upstream):
                 again = [tf.identity(x) for x in values]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -127,16 +133,16 @@ def rematerialize(
 
 
 def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -> Any:
-    """Compute something in every so many steps.
+    """Compute a value every `steps` steps.
 
     Args:
-        step: Counts training steps, from 0.
-        steps: Steps from one computation to the next.
-        fn: Computes it, where `step` is a multiple of `steps`.
-        otherwise: Returns what stands for it in the steps between; of the same shape.
+        step: Variable that counts training steps, from 0.
+        steps: Number of steps from one computation to the next.
+        fn: Function that computes the value, where `step` is a multiple of `steps`.
+        otherwise: Function that returns a substitute of the same shape in other steps.
 
     Returns:
-        What `fn` or `otherwise` returns.
+        Result of `fn` or `otherwise`.
     """
     due = tracing.is_due(step, steps)
     if due is None:
@@ -145,15 +151,15 @@ def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -
 
 
 class CompilationError(RuntimeError):
-    """XLA cannot compile a training step; the message says which operation."""
+    """Failure of XLA to compile a training step; the message names the operation."""
 
 
 class CompiledStep:
-    """A training step that XLA compiles, once for each set of lazy terms in a step.
+    """Training step compiled by XLA, once for each combination of lazy terms in a step.
 
-    Which lazy terms fall in a step is decided while tracing. With `tf.cond`, XLA would
-    take the shapes that a branch hands to its gradient for constants, and compile the
-    step anew for every value of the counter.
+    The lazy terms of a step are chosen while tracing. With `tf.cond`, XLA would treat
+    the shapes that a branch passes to its gradient as constants. XLA would then compile
+    the step again for every value of the step counter.
 
     Args:
         model: Compiled model with a `train_step`.
@@ -163,7 +169,6 @@ class CompiledStep:
     """
 
     def __init__(self, model: keras.Model):
-        """Traces nothing yet."""
         self._model = model
         self._functions: list[tuple[int, Callable]] = []
         self._periods: set[int] = set()
@@ -173,14 +178,15 @@ class CompiledStep:
         """Take a training step.
 
         Args:
-            batch: What `train_step` takes.
-            number: The model's step, on the host.
+            batch: Batch for the model's `train_step`.
+            number: Value of the model's `step`, as a Python integer.
 
         Returns:
-            The logged values, float32 [names].
+            Logged values, float32 [names].
 
         Raises:
-            CompilationError: If XLA cannot compile the step; nothing has changed then.
+            CompilationError: If XLA cannot compile the step; no variable has changed
+                then.
         """
         for traced_for, function in self._functions:
             if self._due(traced_for) == self._due(number):
@@ -211,17 +217,17 @@ class CompiledStep:
 
 
 def is_compiled(model: keras.Model) -> bool:
-    """Whether XLA compiles the model's training steps."""
+    """Return whether XLA compiles the model's training steps."""
     return bool(model.jit_compile)
 
 
 class TrainFunction:
     """Function that `fit` calls in place of Keras's own; it takes some training steps.
 
-    Without XLA all steps of a call are one graph, and the host, which has batches to
-    prepare, comes in once for all of them. With XLA the host starts one compiled step
-    after another, and waits for the steps of the last call but one. A step that XLA
-    cannot compile is computed without it, and so are all that follow.
+    Without XLA, all steps of a call are one graph, which the host starts once; the host
+    also has to prepare batches. With XLA, the host starts one compiled step after
+    another, and waits for the steps of the last call but one. If XLA cannot compile a
+    step, this step and all later ones run without XLA.
 
     Args:
         model: Compiled model with a `train_step`.
@@ -229,13 +235,12 @@ class TrainFunction:
     """
 
     def __init__(self, model: keras.Model, sizes: Iterable[int]):
-        """Traces nothing yet."""
         self._model, self._sizes = model, iter(sizes)
         self._compiled, self._plain = CompiledStep(model), _Loop(model)
         self.restart()
 
     def restart(self) -> None:
-        """Forget the number of the step: something else may have changed it."""
+        """Forget the step number, which other code may have changed."""
         self._number: int | None = None
         self._running: list[tf.Tensor] = []
 
@@ -246,10 +251,10 @@ class TrainFunction:
             iterator: Iterator over batches.
 
         Returns:
-            The logged values of each step, float32 [steps], means over the devices.
+            Logged values of each step, float32 [steps], as means over the devices.
 
         Raises:
-            StopIteration: Where the batches end.
+            StopIteration: If no batch is left.
         """
         size = next(self._sizes)
         if not self._model.jit_compile:
@@ -283,7 +288,7 @@ train_function = TrainFunction
 
 
 class _LastStep:
-    """Function of steps whose last one alone is logged, as Keras's own `fit` does."""
+    """Train function that returns only the logs of the last step, as Keras's does."""
 
     def __init__(self, steps: TrainFunction):
         self._steps, self.restart = steps, steps.restart
@@ -293,7 +298,7 @@ class _LastStep:
 
 
 class _Loop:
-    """Training steps without XLA, those of a call in one graph.
+    """Training steps without XLA; all steps of a call are one graph.
 
     Args:
         model: Compiled model with a `train_step`.
@@ -306,7 +311,7 @@ class _Loop:
         self._model, self.names = model, []
 
     def __call__(self, iterator: Iterator, size: int) -> dict[str, tf.Tensor]:
-        """Take `size` steps; returns what each logs, float32 [size]."""
+        """Take `size` steps and return the logged values of each, float32 [size]."""
         try:
             return self._call(iterator, tf.constant(size))
         except tf.errors.OutOfRangeError:
@@ -340,33 +345,34 @@ class _Loop:
 
 
 def compiled(fn: Callable, variables: Sequence[keras.Variable]) -> Callable:
-    """Compiles a function of tensors.
+    """Compile a function of tensors.
 
     Args:
-        fn: From tensors to tensors.
-        variables: All that it reads or assigns.
+        fn: Function from tensors to tensors.
+        variables: All variables that `fn` reads or assigns.
 
     Returns:
-        What does the same, faster.
+        Compiled function with the arguments and results of `fn`.
     """
-    del variables  # TensorFlow finds them
+    del variables  # TensorFlow tracks them
     return tf.function(fn, autograph=False, reduce_retracing=True)
 
 
 def value_and_gradient(
     fn: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns fn(x) and d(sum of fn(x)) / dx, both differentiable.
+    """Return `fn(x)` and the gradient of its sum with respect to `x`.
 
     Args:
-        fn: From a batch to one score for each example, [batch] or [batch, 1].
+        fn: Function from a batch to one score for each example, [batch] or [batch, 1].
         x: float [batch, ...].
 
     Returns:
-        (scores, float [batch, ...]): the latter the gradient of each example's score,
-        as long as `fn` treats the examples of a batch apart (no batch normalisation).
+        (scores, gradients float [batch, ...]), both differentiable. Each gradient is
+        that of its own example's score, if `fn` treats the examples independently (no
+        batch normalization).
     """
-    # In 16 bits this gradient, too, would vanish without a scale.
+    # Without a scale, this gradient would underflow in float16.
     scale = tracing.scale()
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -377,11 +383,19 @@ def value_and_gradient(
 
 
 def conv(x: tf.Tensor, kernel: tf.Tensor, groups: int) -> tf.Tensor:
-    """Convolves groups of channels in one operation; same size, stride 1.
+    """Convolve groups of channels in one operation; same size, stride 1.
 
-    `keras.ops.conv` does it through XLA, which takes a hundred times as long on a CPU.
-    Some CPUs lack TensorFlow's gradients of it: there they are those of a convolution
-    for each group.
+    `keras.ops.conv` would use XLA here, which is far slower on a CPU. On some CPUs,
+    TensorFlow lacks the gradients of a grouped convolution. They are computed group by
+    group there.
+
+    Args:
+        x: float [batch, height, width, channels].
+        kernel: float [height, width, channels / groups, out].
+        groups: Number of groups.
+
+    Returns:
+        float [batch, height, width, out].
     """
     native = (
         groups == 1 or keras_private.is_compiling() or has_grouped_gradients(x.dtype)
@@ -391,11 +405,15 @@ def conv(x: tf.Tensor, kernel: tf.Tensor, groups: int) -> tf.Tensor:
 
 @functools.cache
 def has_grouped_gradients(dtype: tf.DType) -> bool:
-    """Whether TensorFlow has the gradients of grouped convolutions on this device.
+    """Return whether TensorFlow differentiates grouped convolutions on this device.
 
-    On a CPU it has them where oneDNN is on: by default on x86 with AVX-512 alone.
+    A CPU needs oneDNN for these gradients. By default, oneDNN is on only on x86 CPUs
+    with AVX-512.
+
+    Args:
+        dtype: Dtype of the convolution.
     """
-    with tf.init_scope():  # no tape records in here: the gradient by its own name
+    with tf.init_scope():  # without a tape: call the gradient's own operation
         maps, kernel = tf.zeros((1, 3, 3, 4), dtype), tf.zeros((3, 3, 2, 4), dtype)
         try:
             tf.raw_ops.Conv2DBackpropInput(
@@ -428,11 +446,11 @@ def _group_by_group(x, kernel):
 
 
 def double(x: tf.Tensor, interpolation: str) -> tf.Tensor:
-    """Double height and width of maps; both may be unknown while tracing.
+    """Double the height and width of feature maps; both may be unknown while tracing.
 
     Args:
         x: float [batch, height, width, channels].
-        interpolation: "nearest" or "bilinear"; not antialiased.
+        interpolation: "nearest" or "bilinear"; without antialiasing.
 
     Returns:
         float [batch, 2 * height, 2 * width, channels].
@@ -444,20 +462,20 @@ def double(x: tf.Tensor, interpolation: str) -> tf.Tensor:
 
 
 def synchronize(model: keras.Model) -> None:
-    """Gives batch normalisation the statistics of all devices."""
+    """Make batch normalization use the statistics of all devices."""
     for layer in keras_private.flatten_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
 
 
 def device_kind() -> str:
-    """The kind of the device that computes a step: "cpu", "gpu" or "tpu"."""
+    """Return the kind of the device that computes a step: "cpu", "gpu" or "tpu"."""
     kinds = {device.device_type for device in tf.config.list_logical_devices()}
     return next((kind.lower() for kind in ("GPU", "TPU") if kind in kinds), "cpu")
 
 
 def device_name() -> str:
-    """The name of the first GPU, as "NVIDIA H200"; or the kind of the device."""
+    """Return the name of the first GPU, as "NVIDIA H200"; else the device's kind."""
     for gpu in tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(gpu)
         return details.get("device_name", "GPU")
@@ -465,23 +483,23 @@ def device_name() -> str:
 
 
 def current_kernels() -> kernels.Kernels:
-    """The computations to choose in what is traced, or run eagerly, right now."""
+    """Return the kernels for the code that is traced, or run eagerly, right now."""
     return kernels.choose("tensorflow", device_kind(), keras_private.is_compiling())
 
 
 def machine() -> str:
-    """What figures are of: devices, and the backend's version."""
+    """Return the devices and the backend's version, to report with measurements."""
     devices = [d.device_type for d in tf.config.list_physical_devices()]
     return f"{'+'.join(devices)}, {version()}"
 
 
 def version() -> str:
-    """The backend and its version."""
+    """Return the backend's name and version."""
     return f"{NAME} {tf.__version__}"
 
 
 def peak_memory_mib() -> float:
-    """The most memory that the first GPU held so far, in MiB; 0 without one."""
+    """Return the peak memory use of the first GPU, in MiB; 0 without a GPU."""
     if not tf.config.list_logical_devices("GPU"):
         return 0.0
     return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
@@ -493,19 +511,19 @@ def to_device(batch: Any) -> Any:
 
 
 def num_replicas() -> int:
-    """The number of devices that share this step."""
+    """Return the number of devices that share this step."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def replica() -> int | tf.Tensor:
-    """Which of them this is."""
+    """Return the index of this replica, from 0."""
     if num_replicas() == 1:
         return 0
     return tf.distribute.get_replica_context().replica_id_in_sync_group
 
 
 def global_mean(x: tf.Tensor) -> tf.Tensor:
-    """The mean of a tensor over all devices; gradients flow through it."""
+    """Return the mean of a tensor over all devices; gradients flow through it."""
     mean = tf.reduce_mean(x)
     if num_replicas() == 1:
         return mean
@@ -514,20 +532,20 @@ def global_mean(x: tf.Tensor) -> tf.Tensor:
 
 
 def map_globally(fn: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
-    """Applies a function to the rows of all devices, in their order.
+    """Apply a function to the rows of all devices, in the order of the devices.
 
     Args:
-        fn: From the rows of all to as many.
-        x: This device's, float [batch, ...].
+        fn: Function from the rows of all devices to as many rows.
+        x: Rows of this device, float [batch, ...].
 
     Returns:
-        This device's rows of the result.
+        Rows of the result that belong to this device.
     """
     if num_replicas() == 1:
         return fn(x)
     context = tf.distribute.get_replica_context()
     rows, index = x.shape[0], context.replica_id_in_sync_group
-    # Collectives forget the shape.
+    # `all_gather` loses the static shape.
     whole = (num_replicas() * rows, *x.shape[1:])
     result = fn(tf.ensure_shape(context.all_gather(x, axis=0), whole))
     return tf.ensure_shape(result[index * rows : (index + 1) * rows], x.shape)

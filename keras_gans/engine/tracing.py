@@ -1,4 +1,4 @@
-"""What a step knows of itself while it is traced: its part of a batch, its number."""
+"""Facts about the step that is traced, as its number and the part of its batch."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-# Each replica of a TensorFlow strategy is traced in a thread of its own.
+# Each replica of a TensorFlow strategy is traced in its own thread.
 _tracing = threading.local()
 
 
 @contextlib.contextmanager
 def computing(**what: Any) -> Iterator[None]:
-    """Sets facts about the code that is traced inside.
+    """Set facts about the code that is traced inside.
 
     Args:
-        **what: `part` and `scale`, for the functions of these names; `step`, `number`
-            and `periods`, for `is_due`.
+        **what: Facts by name: `part` and `scale` for the functions of these names;
+            `step`, `number` and `periods` for `is_due`.
     """
     before = dict(vars(_tracing))
     vars(_tracing).update(what)
@@ -29,24 +29,25 @@ def computing(**what: Any) -> Iterator[None]:
 
 
 def part() -> tuple[int, int]:
-    """Which part of this replica's batch is computed, and of how many."""
+    """Return (index, count) of the part of this replica's batch that is computed."""
     return getattr(_tracing, "part", (0, 1))
 
 
 def scale() -> Any:
-    """What the loss is multiplied by, so that gradients of 16 bits do not vanish."""
+    """Return the factor of the loss that keeps float16 gradients from underflowing."""
     return getattr(_tracing, "scale", 1.0)
 
 
 def is_due(step: Any, every: int) -> bool | None:
-    """Return whether a lazy term falls in the step that is traced.
+    """Return whether a lazy term is due in the step that is traced.
 
     Args:
         step: Variable that counts training steps.
-        every: Steps from one computation of the term to the next.
+        every: Number of steps from one computation of the term to the next.
 
     Returns:
-        None if the traced function serves all steps; it has to look at `step` then.
+        Whether the term is due. None if the traced function serves all steps: the
+        caller must read `step` then.
     """
     if getattr(_tracing, "step", None) is not step:
         return None

@@ -185,7 +185,11 @@ def test_without_classes_says_what_is_needed(
         ("infogan", "discriminator.head=projection", 'only head = "auxiliary"'),
         ("infogan", "discriminator.codes=0", "got one without"),
         ("infogan", "generator.latent_dim=1", "latent_dim: fewer than"),
-        ("rsgan_ring", "hparams.augment=cutout", "is for pictures"),
+        (
+            "rsgan_ring",
+            "hparams.augment=cutout",
+            'expected "" for a data set of points',
+        ),
     ],
 )
 def test_parts_that_do_not_fit_are_named(tmp_path, capsys, name, setting, message):

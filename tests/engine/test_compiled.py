@@ -428,7 +428,7 @@ GPU = devices.Hardware("TensorFlow", "gpu", "NVIDIA H200", 1, True)
             {"count": 4, "compiled": False},
             "auto",
             "4 GPUs (NVIDIA H200), TensorFlow, mixed_float16, not compiled (XLA "
-            "compiles for one device alone)",
+            "compiles for a single device only)",
         ),
         (
             {"compiled": False},
@@ -440,7 +440,7 @@ GPU = devices.Hardware("TensorFlow", "gpu", "NVIDIA H200", 1, True)
             {"kind": "cpu", "name": "2 cores", "compiled": False},
             "auto",
             "1 CPU (2 cores), TensorFlow, mixed_float16, not compiled "
-            "(train.jit_compile=auto compiles on a GPU alone)",
+            "(train.jit_compile=auto compiles on a GPU only)",
         ),
     ],
 )
@@ -469,10 +469,10 @@ def test_gpu_that_is_not_used_is_named(
         monkeypatch.setenv(name, value)
     hardware = devices.Hardware(backend, "cpu", "2 cores", 1, False)
     monkeypatch.setattr(devices, "NVIDIA_DEVICES", (str(tmp_path / "none"),))
-    assert "GPU is there" not in devices.describe(hardware, "float32", "auto")
+    assert "GPU is present" not in devices.describe(hardware, "float32", "auto")
     monkeypatch.setattr(devices, "NVIDIA_DEVICES", (str(tmp_path / "nvidiactl"),))
     line = devices.describe(hardware, "float32", "auto")
-    assert line.endswith(f"; a GPU is there, {hint}")
+    assert line.endswith(f"; a GPU is present, but {hint}")
 
 
 def test_cards_round_differently():
@@ -486,7 +486,7 @@ def test_cards_round_differently():
 def test_strategy_of_one_gpu_is_named():
     hardware = dataclasses.replace(GPU, compiled=False)
     line = devices.describe(hardware, "float32", "auto", mirrored=True)
-    assert line.endswith("not compiled (XLA compiles for no distribution strategy)")
+    assert line.endswith("not compiled (XLA is not used under a distribution strategy)")
 
 
 def test_run_goes_on_on_another_device_and_says_so(tmp_path, capsys):
