@@ -1,9 +1,9 @@
-"""Lists the models of the zoo.
+"""List the models of the zoo.
 
     python -m keras_gans.zoo
 
-Name, idea, paper and measured result of each recipe, as the table in the README, which
-is this command's output.
+Print a Markdown table of the recipes: name, idea, paper and measured result. The README
+contains this table.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from keras_gans.recipes.config import read_recipe, zoo_names
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One recipe of the zoo.
+    """Row of the table: one recipe of the zoo.
 
     Attributes:
-        name: As in `--model=<name>`.
-        idea: The variant in one sentence.
-        paper: Its paper's arXiv number.
-        result: The line "result: ..." on top of the recipe; empty if there is none.
+        name: Name of the recipe, as in `--model=<name>`.
+        idea: Idea of the variant, in one sentence.
+        paper: arXiv number of the variant's paper.
+        result: Text after "# Result: " in the recipe's header; empty without one.
     """
 
     name: str
@@ -39,12 +39,16 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """Reads the zoo from the recipes and the variants' docstrings, importing none."""
+    """Return all rows, sorted by name.
+
+    They are read from the recipes and from the docstrings of the variants' modules,
+    which are not imported.
+    """
     return [_entry(name) for name in zoo_names()]
 
 
 def table() -> str:
-    """The zoo as a Markdown table."""
+    """Return the zoo as a Markdown table."""
     lines = ["| `--model=` | idea | paper | measured |", "|---|---|---|---|"]
     for e in entries():
         paper = f"[{e.paper}](https://arxiv.org/abs/{e.paper})"
@@ -55,18 +59,18 @@ def table() -> str:
 def _entry(name: str) -> Entry:
     _, text = read_recipe(name)
     module = tomllib.loads(text)["model"].split(":")[0]
-    # find_spec imports the packages above the module, but not the module itself.
+    # find_spec imports only the packages above the module.
     with open(importlib.util.find_spec(module).origin, encoding="utf-8") as file:
         doc = ast.get_docstring(ast.parse(file.read()))
     idea = doc.split("\n\n")[0].replace("\n", " ").split(": ", 1)[1]
     paper = re.search(r"arXiv\s+(\d+\.\d+)", doc)[1]
-    comment = re.search(r"^# result: ((?:.*\n)(?:#   .*\n)*)", text, re.MULTILINE)
+    comment = re.search(r"^# Result: ((?:.*\n)(?:#   .*\n)*)", text, re.MULTILINE)
     result = re.sub(r"\n#\s+", " ", comment[1]).strip() if comment else ""
     return Entry(name, idea[0].upper() + idea[1:], paper, result)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command; return its exit status."""
     return run_command("zoo", __doc__, lambda values: None, _main, argv)
 
 

@@ -1,1 +1,1 @@
-"""Variants: one module each, its idea, its paper, its losses."""
+"""Variants, one in each module: idea, paper, equations and losses."""

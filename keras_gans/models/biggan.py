@@ -1,18 +1,25 @@
-"""BigGAN: wide networks whose every block sees the class and a part of the latent.
+"""BigGAN: wide networks in which each block receives the class and part of the latent.
 
 Paper: Brock, Donahue and Simonyan, "Large Scale GAN Training for High Fidelity Natural
-Image Synthesis", 2019, arXiv 1809.11096: SAGAN's losses; a shared class embedding and
-skip latents into conditional batch normalisation (`keras_gans.networks.biggan`); and
-orthogonal regularisation of the generator, beta |W' W * (1 - I)|_F^2. The truncation
-trick is `--threshold` of the sample command.
+Image Synthesis", 2019, arXiv 1809.11096.
+
+The losses are SAGAN's hinge losses. The latent is split: each block of the generator
+gets one part of it (skip latents) and a class embedding that all blocks share. Both set
+scale and shift of conditional batch normalisation (`keras_gans.networks.biggan`). The
+truncation trick is the flag `--threshold` of the sample command. The generator's loss
+adds orthogonal regularisation of each kernel W, where W' is its transpose, I the
+identity matrix and * the product of elements:
+
+    beta |W' W * (1 - I)|_F^2
 
 Differences from the paper:
-- A size for one GPU or a few CPU cores: 28 to 128 pixels, small batches.
-- A fake keeps the class of the real example beside it.
-- The recipe updates both players equally often, the discriminator at four times the
-  generator's rate, with rates that fall to 0 (cosine) and a shorter average.
-- Attention, shortcuts, embeddings and the last layers do not start orthogonal.
-- Samples use averaged batch statistics, not standing ones.
+- Networks and batches are small: 28 to 128 pixels on one GPU or a few CPU cores.
+- A generated image takes the label of the real image at the same place in the batch.
+- The recipe updates both players equally often. The discriminator's learning rate is
+  four times the generator's, and both decay to 0 along a cosine.
+- The recipe's moving average of the generator is shorter.
+- Attention, shortcuts, embeddings and last layers have no orthogonal initialisation.
+- Samples use averaged batch statistics, not standing statistics.
 """
 
 from __future__ import annotations
@@ -32,30 +39,30 @@ class BigGANHparams(hparams.Hparams):
     """Options of BigGAN.
 
     Attributes:
-        ema_decay: As in every variant; the paper's.
-        orthogonal_weight: beta, of the orthogonal regularisation.
+        ema_decay: Decay per step of the averaged generator; the paper's value.
+        orthogonal_weight: Weight beta of the orthogonal regularisation; 0 turns it off.
     """
 
     ema_decay: float = 0.9999
     orthogonal_weight: float = 1e-4
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         self.check("orthogonal_weight", "at least 0", self.orthogonal_weight >= 0)
 
 
 class BigGAN(SNGAN):
-    """The hinge game at a larger scale; see the module."""
+    """SNGAN with orthogonal regularisation of the generator; see the module."""
 
     Hparams = BigGANHparams
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Minimises -D(G(z)) and the orthogonal regularisation."""
+        """Return the terms -D(G(z)) and the orthogonal regularisation."""
         terms = super().g_losses(batch)
         if not self.hparams.orthogonal_weight:
             return terms
@@ -63,6 +70,6 @@ class BigGAN(SNGAN):
         return {**terms, "orthogonal": self.hparams.orthogonal_weight * penalty}
 
     def _kernels(self):
-        """The generator's kernels; not the class embedding, and no gains or biases."""
+        """Return the generator's kernels, without embeddings, gains and biases."""
         named = [v for v in self.generator.trainable_variables if len(v.shape) > 1]
         return [v for v in named if v.path.endswith("kernel")]

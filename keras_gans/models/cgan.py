@@ -1,17 +1,23 @@
-"""CGAN: both players see the class, so that the generator makes the one asked for.
+"""CGAN: both networks receive the class, so that it can be chosen in sampling.
 
 Paper: Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014,
-arXiv 1411.1784: min_G max_D E log D(x|y) + E log(1 - D(G(z|y))). A fake keeps the
-class of the real example beside it.
+arXiv 1411.1784. With the class y:
+
+    min_G max_D E log D(x|y) + E log(1 - D(G(z|y)))
+
+A generated image takes the label of the real image at the same place in the batch.
 
 Differences from the paper:
-- Convolutional networks with learned class embeddings take the place of MLPs on
-  one-hot classes; the discriminator reads the class through a projection
-  (Miyato and Koyama 2018, arXiv 1802.05637).
-- The generator's loss is the non-saturating one unless the recipe says "minimax".
-- Adam takes the place of SGD with momentum; samples come from an average of the
-  generator over the steps. The recipe adds R1 (`hparams.r1_weight`), which, unlike
-  dropout, leaves the generator its rarer shapes.
+- The networks are convolutional and embed the class. The paper has MLPs on one-hot
+  classes.
+- The discriminator is a projection discriminator (Miyato and Koyama 2018,
+  arXiv 1802.05637).
+- The generator's loss is the non-saturating one. With
+  `hparams.generator_loss = "minimax"` it is the paper's.
+- The optimizer is Adam in place of SGD with momentum.
+- The recipe adds the R1 penalty (`hparams.r1_weight`) in place of dropout. With R1 the
+  generator covers rare shapes better.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -24,28 +30,29 @@ from keras_gans.models.gan import GAN, GANHparams
 
 
 class CGAN(GAN):
-    """The original GAN with the class as an input of both players; see the module."""
+    """Original GAN whose generator and discriminator take labels; see the module."""
 
     def __init__(self, *args: Any, **kwargs: Any):
-        """Builds the networks; see BaseGAN.
+        """Build the networks; see BaseGAN.
 
         Raises:
-            UserError: if one of the networks knows no classes.
+            UserError: If the generator or the discriminator is unconditional.
         """
         super().__init__(*args, **kwargs)
         if not (self.conditional and self.discriminator_knows_classes()):
             name = type(self).__name__.lower()
             raise UserError(
-                f"{name} needs classes: expected networks that know them, got an "
-                "unconditional generator or discriminator; train on a set with classes "
-                "(a folder with one sub-folder for each class), or take --model=dcgan"
+                f"{name} needs classes: expected a conditional generator and "
+                "discriminator, got an unconditional one; train on a data set with "
+                "classes (a folder with one sub-folder for each class), or use "
+                "--model=dcgan"
             )
 
     def discriminator_knows_classes(self) -> bool:
-        """Whether the discriminator takes labels."""
+        """Return whether the discriminator takes labels."""
         return "labels" in self.discriminator.input
 
     @classmethod
     def label_names(cls, options: GANHparams, names: Sequence[str]) -> Sequence[str]:
-        """The data's classes."""
+        """Return the names of the data set's classes."""
         return names

@@ -1,16 +1,21 @@
-"""CUT: patches of a picture must stay recognisable, so that one generator is enough.
+"""CUT: one generator translates without pairs; a contrastive loss keeps the content.
 
 Paper: Park, Efros, Zhang and Zhu, "Contrastive Learning for Unpaired Image-to-Image
-Translation", 2020, arXiv 2007.15651: the adversarial game plus PatchNCE (equations 1 to
-4): what the generator's own encoder, and a small network on top, sees at a place of
-G(x) must be told apart from other places of x by what it sees at the same place.
+Translation", 2020, arXiv 2007.15651.
+
+The loss is adversarial plus PatchNCE (equations 1 to 4). PatchNCE compares feature
+vectors at corresponding places of the condition image x and of its translation G(x).
+The features come from the generator's own encoder, followed by a small MLP, the
+projector. A place of G(x) has to match the same place of x better than other places
+of x.
 
 Differences from the paper:
-- Layers, places and both PatchNCE terms are averaged, as in the authors' code; the
-  paper's equations are sums.
-- Down and up without the code's low-pass filters; weights begin with N(0, 0.02).
-- The small network is trained by the generator's Adam; samples come from an average of
-  the generator over the steps.
+- PatchNCE is averaged over layers, places and both of its terms, as in the authors'
+  code. The paper's equations are sums.
+- Down- and upsampling have none of the low-pass filters of the authors' code.
+- Weights are initialised from N(0, 0.02).
+- The projector is trained by the generator's optimizer.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -32,14 +37,17 @@ Tensor = Any
 
 @dataclasses.dataclass(frozen=True)
 class CUTHparams(translation.TranslationHparams):
-    """Options of CUT; FastCUT, but for its flips: nce_weight 10, identity = false.
+    """Options of CUT.
+
+    `nce_weight = 10` and `identity = false` give FastCUT without its flips.
 
     Attributes:
-        nce_weight: lambda_X (and lambda_Y), of PatchNCE.
-        identity: Whether pictures that are there already have to stay, too (lambda_Y).
-        temperature: tau, of PatchNCE.
-        patches: Places of each map that are compared.
-        embedding_dim: Length of a patch's features.
+        nce_weight: Weight of PatchNCE, lambda_X and lambda_Y in the paper.
+        identity: Whether to apply PatchNCE also to real images y and their translations
+            G(y), so that G changes real images little (the term of lambda_Y).
+        temperature: Temperature tau of PatchNCE.
+        patches: Number of places of each feature map that are compared.
+        embedding_dim: Length of a projected feature vector.
     """
 
     nce_weight: float = 1.0
@@ -49,10 +57,10 @@ class CUTHparams(translation.TranslationHparams):
     embedding_dim: int = 256
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         self.check("nce_weight", "at least 0", self.nce_weight >= 0)
@@ -62,28 +70,33 @@ class CUTHparams(translation.TranslationHparams):
 
 
 class CUT(translation.TranslationGAN, LSGAN):
-    """The least squares game, and PatchNCE; see the module."""
+    """Least-squares GAN with PatchNCE for unpaired images; see the module."""
 
     Hparams = CUTHparams
     needs_pairs = False
     players = (Player("d", ("discriminator",)), Player("g", ("generator", "projector")))
 
     def __init__(self, *args: Any, **kwargs: Any):
-        """Builds the networks; see TranslationGAN."""
+        """Build the networks; see TranslationGAN.
+
+        Raises:
+            UserError: If the discriminator takes the condition image, or if `identity`
+                is on and images and condition images differ in channels.
+        """
         super().__init__(*args, **kwargs)
         translation.check_unconditional(self.discriminator)
         image, condition = self.generator.outputs[0], self.generator.inputs[0]
         if self.hparams.identity and image.shape[-1] != condition.shape[-1]:
             raise UserError(
-                "[hparams] identity: expected false, or images and condition images "
-                f"of equal channels; got {image.shape[-1]} and {condition.shape[-1]}"
+                "[hparams] identity: expected images and condition images with equal "
+                f"channels, got {image.shape[-1]} and {condition.shape[-1]}; use false"
             )
         self.projector = translator.projector(
             self.generator, self.hparams.embedding_dim
         )
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """(D(G(x)) - 1)^2, and PatchNCE of x and of y."""
+        """Return the terms (D(G(x)) - 1)^2 and PatchNCE of x and, if `identity`, y."""
         condition = pictures = batch["condition"]
         if self.hparams.identity:
             pictures = ops.concatenate([condition, batch["images"]])
@@ -95,7 +108,15 @@ class CUT(translation.TranslationGAN, LSGAN):
         }
 
     def nce(self, pictures: Tensor, made: Tensor) -> Tensor:
-        """PatchNCE of pictures and what was made of them: float [batch]."""
+        """Return PatchNCE between images and their translations.
+
+        Args:
+            pictures: Images to translate, float [batch, height, width, channels].
+            made: Translations of `pictures`, float [batch, height, width, channels].
+
+        Returns:
+            float [batch].
+        """
         encoder = translator.encoder(self.generator)
         found = []
         for maps in zip(

@@ -1,15 +1,20 @@
-"""CycleGAN: two generators, there and back again, need no pairs of pictures.
+"""CycleGAN: two generators learn without pairs to translate in opposite directions.
 
 Paper: Zhu, Park, Isola and Efros, "Unpaired Image-to-Image Translation using
-Cycle-Consistent Adversarial Networks", 2017, arXiv 1703.10593: G from
-conditions to images, F back; least squares games of both with a discriminator each,
-which sees a pool of earlier fakes, and lambda (|F(G(x)) - x| + |G(F(y)) - y|),
-equations 1 to 3.
+Cycle-Consistent Adversarial Networks", 2017, arXiv 1703.10593.
+
+G translates condition images x to images y, and F translates back. Each has a
+discriminator with least-squares losses, which sees a pool of earlier fakes. The cycle
+term asks each image to survive both translations (equations 1 to 3):
+
+    lambda (|F(G(x)) - x| + |G(F(y)) - y|)
 
 Differences from the paper:
-- The identity term |G(y) - y| + |F(x) - x| is on if both kinds of pictures have the
-  same channels, as in the authors' code (in the paper: for paintings only).
-- Discriminators go first; samples come from averages of the generators.
+- The identity term |G(y) - y| + |F(x) - x| is on if images and condition images have
+  the same number of channels, as in the authors' code. The paper uses it for paintings
+  only.
+- The discriminators are updated before the generators.
+- Samples come from moving averages of the generators' weights.
 """
 
 from __future__ import annotations
@@ -33,9 +38,11 @@ class CycleGANHparams(translation.TranslationHparams):
     """Options of CycleGAN.
 
     Attributes:
-        cycle_weight: lambda, of the distances after going there and back.
-        identity_weight: Share of it, of pictures that are there already.
-        pool_size: Earlier fakes of each kind that are kept for the discriminators.
+        cycle_weight: Weight lambda of the cycle term.
+        identity_weight: Weight of the identity term, as a multiple of `cycle_weight`;
+            0 turns the term off.
+        pool_size: Number of earlier fakes kept for each discriminator; 0 shows the
+            discriminators only the current fakes.
     """
 
     cycle_weight: float = 10.0
@@ -43,20 +50,28 @@ class CycleGANHparams(translation.TranslationHparams):
     pool_size: int = 50
 
     def __post_init__(self) -> None:
-        """Checks ranges; a UserError for a value out of range."""
+        """Check ranges.
+
+        Raises:
+            UserError: For a value out of range.
+        """
         super().__post_init__()
         for name in ("cycle_weight", "identity_weight", "pool_size"):
             self.check(name, "at least 0", getattr(self, name) >= 0)
 
 
 class CycleGAN(translation.TranslationGAN):
-    """Both directions at once; networks are pairs of "forward" and "backward"."""
+    """Two translations in opposite directions; see the module.
+
+    The generator and the discriminator are each a model with two layers, the networks
+    "forward" (to images) and "backward" (to condition images).
+    """
 
     Hparams = CycleGANHparams
     needs_pairs, bidirectional, neutral_logit = False, True, 0.5
 
     def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):
-        """Builds two networks of each kind; see `translation.both_ways`."""
+        """Build two networks of each kind; see `translation.both_ways`."""
         both = translation.both_ways
         super().__init__(
             partial(both, generator), partial(both, discriminator), *args, **kw
@@ -67,29 +82,34 @@ class CycleGAN(translation.TranslationGAN):
         )
 
     def translator(self, backward: bool = False) -> keras.Model:
-        """The averaged generator of one direction; see TranslationGAN."""
+        """Return the averaged generator of one direction; see TranslationGAN."""
         return self.ema_generator.get_layer("backward" if backward else "forward")
 
     def discriminate(self, images: Tensor, batch: Batch) -> Tensor:
-        """Run the discriminator of images; see BaseGAN."""
+        """Run the discriminator of the forward direction; see BaseGAN."""
         return self.discriminate_way("forward", images)
 
     def discriminate_way(self, way: str, images: Tensor) -> Tensor:
-        """Return raw logits of the discriminator behind one direction's generator."""
+        """Return the raw logits of one direction's discriminator.
+
+        Args:
+            way: Direction: "forward" for images, "backward" for condition images.
+            images: float [batch, height, width, channels] in [-1, 1].
+        """
         inputs = {"images": self.augment(images)}
         return self.discriminator.get_layer(way)(inputs, training=True)
 
     def deceive(self, way: str, fake: Tensor) -> Tensor:
-        """(D(G(x)) - 1)^2, without the half of the least squares GAN's paper."""
+        """Return (D(fake) - 1)^2, without the factor 1/2 of the LSGAN paper."""
         return 2.0 * losses.least_squares_generator(self.discriminate_way(way, fake))
 
     def run_both(self, condition: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """(G(condition), F(real)), in training."""
+        """Return (G(condition), F(real)), computed in training mode."""
         made = self.generator({"condition": condition, "images": real}, training=True)
         return made["forward"], made["backward"]
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """(D(y) - 1)^2 and D(G(x))^2, halved, for both discriminators."""
+        """Return (D(y) - 1)^2 / 2 and D(G(x))^2 / 2 for both discriminators."""
         real, condition = batch["images"], batch["condition"]
         made, made_condition = self.run_both(condition, real)
         real_logits = self.discriminate_way("forward", real)
@@ -107,7 +127,7 @@ class CycleGAN(translation.TranslationGAN):
         }
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """(D(G(x)) - 1)^2 of both, and the distances after the cycles."""
+        """Return the adversarial, cycle and identity terms of both generators."""
         real, condition = batch["images"], batch["condition"]
         weight = self.hparams.cycle_weight  # lambda
         made, made_condition = self.run_both(condition, real)

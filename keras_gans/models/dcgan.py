@@ -1,13 +1,16 @@
-"""DCGAN: strided convolutions and batch normalisation make GANs train on pictures.
+"""DCGAN: strided convolutions and batch normalisation stabilise GAN training on images.
 
 Paper: Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
-Convolutional Generative Adversarial Networks", 2015, arXiv 1511.06434. The loss is the
-original GAN's with the non-saturating generator; the paper's matter is the networks
-(`keras_gans.networks.dcgan`) and their settings (`zoo_configs/dcgan*.toml`).
+Convolutional Generative Adversarial Networks", 2015, arXiv 1511.06434.
+
+The losses are those of the original GAN with the non-saturating generator loss. The
+paper contributes the networks (`keras_gans.networks.dcgan`) and their settings
+(`zoo_configs/dcgan*.toml`).
 
 Differences from the paper:
-- Samples come from an average of the generator over the steps.
-- Latents are normal unless the recipe says uniform.
+- Latents are normal by default. With `hparams.latents = "uniform"` they are the
+  paper's.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -16,4 +19,4 @@ from keras_gans.models.gan import GAN
 
 
 class DCGAN(GAN):
-    """The original GAN's game, played by convolutional networks; see the module."""
+    """Original GAN with convolutional networks; see the module."""

@@ -1,13 +1,17 @@
-"""DRAGAN: the discriminator's gradient is held to 1 around the real data alone.
+"""DRAGAN: a penalty pulls the discriminator's gradient norm to 1 around real images.
 
-Paper: Kodali et al., "On Convergence and Stability of GANs", 2017, arXiv 1705.07215:
-the original game, and lambda E (|grad D(x + delta)|_2 - k)^2 with k = 1 and
-delta ~ N(0, c I). The gradient is that of the logit.
+Paper: Kodali et al., "On Convergence and Stability of GANs", 2017, arXiv 1705.07215.
+
+The losses are those of the original GAN. The discriminator adds a gradient penalty at
+noisy real images, with k = 1, for the gradient of the logit:
+
+    lambda E (|grad D(x + delta)|_2 - k)^2,  delta ~ N(0, c I)
 
 Differences from the paper:
-- The noise is given as its standard deviation for images in [-1, 1].
-- The generator's loss is the non-saturating one unless the recipe says "minimax".
-- Samples come from an average of the generator over the steps.
+- The noise is set by its standard deviation sqrt(c), for images in [-1, 1].
+- The generator's loss is the non-saturating one. With
+  `hparams.generator_loss = "minimax"` it is the paper's.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -30,18 +34,18 @@ class DRAGANHparams(gan.GANHparams):
     """Options of DRAGAN.
 
     Attributes:
-        gp_weight: lambda, of the gradient penalty.
-        noise_stddev: sqrt(c), how far around the real images it is taken.
+        gp_weight: Weight lambda of the gradient penalty.
+        noise_stddev: Standard deviation sqrt(c) of the noise on real images.
     """
 
     gp_weight: float = 10.0
     noise_stddev: float = 0.2
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         self.check("gp_weight", "at least 0", self.gp_weight >= 0)
@@ -49,13 +53,13 @@ class DRAGANHparams(gan.GANHparams):
 
 
 class DRAGAN(gan.GAN):
-    """The original GAN with a gradient penalty around the data; see the module."""
+    """Original GAN with a gradient penalty around real images; see the module."""
 
     Hparams = DRAGANHparams
     has_gradient_penalty = True
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The original terms, and the penalty."""
+        """Return the terms of the original GAN and the gradient penalty."""
         terms = super().d_losses(batch)
         real = batch["images"]
         draw = engine.drawing(self.seeds)

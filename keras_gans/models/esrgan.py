@@ -1,16 +1,18 @@
-"""ESRGAN: dense residual blocks and a relativistic game make small pictures large.
+"""ESRGAN: super-resolution with dense residual blocks and a relativistic loss.
 
 Paper: Wang, Yu, Wu, Gu, Liu, Dong, Qiao and Loy, "ESRGAN: Enhanced Super-Resolution
-Generative Adversarial Networks", 2018, arXiv 1809.00219: after a training for the
-distance to the true picture alone, the relativistic average losses (equations 1 to 3)
-and L1. `keras_gans.networks.rrdb`.
+Generative Adversarial Networks", 2018, arXiv 1809.00219.
+
+Training has two phases. In the first, the generator minimises only the L1 distance to
+the real image. In the second, the relativistic average losses (equations 1 to 3) are
+added. The networks are in `keras_gans.networks.rrdb`.
 
 Differences from the paper:
-- There is no loss on features of a VGG network: L1 has weight 1 in both phases, and
-  the adversarial loss the paper's 5e-3.
-- Both phases are one run; the discriminator learns in the first one already.
-- A PatchGAN takes the place of the discriminator of whole pictures; the generator adds
-  to the enlarged condition.
+- There is no perceptual loss on features of a VGG network. L1 has weight 1 in both
+  phases, and the adversarial loss has the paper's weight 5e-3.
+- Both phases are one run, and the discriminator learns from the first step on.
+- The discriminator is a PatchGAN; the paper's sees the whole image.
+- The generator's output is added to the enlarged condition image.
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ class ESRGANHparams(translation.TranslationHparams):
     """Options of ESRGAN.
 
     Attributes:
-        pretraining: Steps for L1 alone.
-        l1_weight: eta, of the distance to the true picture.
-        adversarial_weight: lambda, after the pre-training.
+        pretraining: Number of steps of the first phase, in which the generator learns
+            from L1 alone.
+        l1_weight: Weight eta of the L1 distance to the real image.
+        adversarial_weight: Weight lambda of the adversarial loss in the second phase.
     """
 
     pretraining: int = 0
@@ -41,10 +44,10 @@ class ESRGANHparams(translation.TranslationHparams):
     adversarial_weight: float = 5e-3
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         for name in ("pretraining", "l1_weight", "adversarial_weight"):
@@ -52,13 +55,13 @@ class ESRGANHparams(translation.TranslationHparams):
 
 
 class ESRGAN(translation.TranslationGAN):
-    """L1 first, then the relativistic average game beside it; see the module."""
+    """L1 alone, then L1 with relativistic average losses; see the module."""
 
     Hparams = ESRGANHparams
     neutral_logit = None
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """-log D(real, fake) - log(1 - D(fake, real))."""
+        """Return the terms -log D(real, fake) and -log(1 - D(fake, real))."""
         real_logits = self.score(batch["images"], batch)
         fake_logits = self.score(self.fakes(batch), batch)
         self.log_scores(real_logits, fake_logits)
@@ -68,7 +71,7 @@ class ESRGAN(translation.TranslationGAN):
         }
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """-log D(fake, real) - log(1 - D(real, fake)), and L1."""
+        """Return the terms -log D(fake, real), -log(1 - D(real, fake)) and L1."""
         real, fake = batch["images"], self.fakes(batch)
         real_logits, fake_logits = (self.score(x, batch) for x in (real, fake))
         begun = ops.cast(self.step.value >= self.hparams.pretraining, "float32")

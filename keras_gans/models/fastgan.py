@@ -1,18 +1,21 @@
-"""FastGAN: A critic that has to redraw the pictures it sees, for a hundred of them.
+"""FastGAN: a GAN for about a hundred images; its discriminator also reconstructs them.
 
 Paper: Liu et al., "Towards Faster and Stabilized GAN Training for High-fidelity
-Few-shot Image Synthesis", 2021, arXiv 2101.04775: the hinge loss (its equations 3 and
-4), skip-layer excitation, and a discriminator that learns features by redrawing real
-pictures from its maps (equation 2); networks in `keras_gans.networks.fastgan`.
+Few-shot Image Synthesis", 2021, arXiv 2101.04775.
+
+The losses are hinge losses (equations 3 and 4). The generator has skip-layer
+excitation. The discriminator also works as an encoder: decoders reconstruct real images
+from its feature maps (equation 2), so that it learns features of the whole image. The
+networks are in `keras_gans.networks.fastgan`.
 
 Differences from the paper:
-- What is redrawn is compared pixel by pixel, in the mean absolute difference; the
-  paper's measure is LPIPS, whose networks no well-kept package carries.
-- The small picture and what is redrawn have half the side of the whole, up to 128
-  pixels; the paper is about 256 pixels and more, where they have 128.
-- The margins of the hinge loss are 1, as in the paper; the authors' code draws them
+- The reconstruction loss is the mean absolute difference of pixels. The paper uses
+  LPIPS, for which no well-maintained package provides the networks.
+- The small image and the reconstructions have half the side of the full image, at most
+  128 pixels. In the paper, which is about images of 256 pixels and more, they have 128.
+- The margins of the hinge loss are 1, as in the paper. The authors' code draws them
   from U(0.8, 1) for each logit.
-- The recipe has widths for small pictures and one machine.
+- The recipe has widths for small images and one machine.
 """
 
 from __future__ import annotations
@@ -37,37 +40,38 @@ class FastGANHparams(base.Hparams):
     """Options of FastGAN.
 
     Attributes:
-        augment: As in every variant; the paper's.
-        recon_weight: Of what is redrawn, against the hinge loss.
+        augment: Augmentations that the discriminator sees images through; the
+            default is the paper's.
+        recon_weight: Weight of the reconstruction loss relative to the hinge loss.
     """
 
     augment: str = "color,translation"
     recon_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         self.check("recon_weight", "at least 0", self.recon_weight >= 0)
 
 
 class FastGAN(gan.BaseGAN):
-    """The hinge loss on pictures of two sizes, and redrawn pictures; see the module."""
+    """Hinge losses at two image sizes, with reconstruction; see the module."""
 
     Hparams = FastGANHparams
 
     def fakes(self, batch: Batch) -> dict[str, Tensor]:
-        """Generate {"images", "small"}, each of its own size; see Trainer."""
+        """Generate {"images", "small"}: full-size and small images; see Trainer."""
         size = ops.shape(batch["images"])[0]
         latents = engine.replica_slice(self.draw_latents, size)
         stages = self.generator.get_layer("stages")
         return stages({"latents": latents}, training=True)
 
     def discriminate(self, images: Tensor | dict, batch: Batch) -> dict:
-        """Run the critic on real images, or on what `fakes` returns."""
+        """Run the discriminator on real images, or on the result of `fakes`."""
         if isinstance(images, dict):
             pair = {name: self.augment(image) for name, image in images.items()}
         else:
@@ -75,21 +79,28 @@ class FastGAN(gan.BaseGAN):
         return self.discriminator.get_layer("critic")(pair, training=True)
 
     def pair(self, images: Tensor) -> dict[str, Tensor]:
-        """Images as they are, and as the discriminator's small ones."""
+        """Return {"images", "small"}: images, and the same images made small."""
         return {"images": images, "small": self.shrink(images)}
 
     def shrink(self, images: Tensor) -> Tensor:
-        """Averages images to the side of the small ones."""
+        """Average-pool images to the side of the discriminator's small input."""
         side = self.discriminator.input["small"].shape[1]
         factor = images.shape[1] // side
         return ops.average_pool(images, factor, factor) if factor > 1 else images
 
     def draw_corners(self, num: int) -> Tensor:
-        """Draws which quarter of each picture is redrawn: 0 or 1, float [num, 2]."""
+        """Draw the quarter of each image to reconstruct.
+
+        Args:
+            num: Number of images.
+
+        Returns:
+            float [num, 2] of 0 or 1: 1 for the lower half, 1 for the right half.
+        """
         return ops.floor(keras.random.uniform((num, 2), 0.0, 2.0, seed=self.seeds))
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Minimises max(0, 1 - D(x)), max(0, 1 + D(G(z))) and redrawing errors."""
+        """Return max(0, 1 - D(x)), max(0, 1 + D(G(z))) and the reconstruction loss."""
         real = self.augment(batch["images"])
         corner = engine.replica_slice(self.draw_corners, ops.shape(real)[0])
         seen = self.discriminator({**self.pair(real), "corner": corner}, training=True)
@@ -111,6 +122,6 @@ class FastGAN(gan.BaseGAN):
         }
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Minimises -D(G(z))."""
+        """Return the term -D(G(z))."""
         fake_logits = self.score(self.fakes(batch), batch)
         return {"adversarial": losses.wasserstein_generator(fake_logits)}

@@ -1,16 +1,23 @@
-"""InfoGAN: codes that can be read back off the picture come to mean something.
+"""InfoGAN: latent codes gain a meaning as a network learns to read them from the image.
 
 Paper: Chen et al., "InfoGAN: Interpretable Representation Learning by Information
 Maximizing Generative Adversarial Nets", 2016, arXiv 1606.03657:
-min_{G,Q} max_D V(D, G) - lambda L_I(G, Q), where L_I is the mean log-likelihood
-log Q(c | G(z, c)) of the codes. Q shares D's body. The categorical code is the
-generator's label; the continuous ones, U(-1, 1), are the last of its latents.
+
+    min_{G,Q} max_D V(D, G) - lambda L_I(G, Q)
+
+The generator takes noise z and codes c. Q predicts the codes from the generated image
+and shares its layers with D, except for the heads. L_I is the mean log-likelihood
+log Q(c | G(z, c)), a lower bound of the mutual information of codes and image. The
+categorical code is the generator's label. The continuous codes, U(-1, 1), are the last
+of its latents.
 
 Differences from the paper:
 - Q's standard deviation of the continuous codes is 1, as in the authors' code.
-- No batch normalisation in D and Q, no dense layers of 1,024; samples are an average's.
-- Q learns the category from distorted fakes, and so to ignore what `augment.distort`
-  changes; the generator asks it about plain ones. For any Q, L_I is a lower bound.
+- D and Q have no batch normalisation and no dense layers of 1,024 units.
+- Q learns the category from distorted fakes, so that it ignores what
+  `augment.distort` changes. The generator's loss uses undistorted fakes. L_I is a lower
+  bound for any Q.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -36,10 +43,12 @@ class InfoGANHparams(gan.GANHparams):
     """Options of InfoGAN.
 
     Attributes:
-        latents: The noise and the continuous codes: "uniform", U(-1, 1), or "normal".
-        categories: Values of the categorical code.
-        info_weight: lambda, of the mutual information.
-        distortion: Of what Q learns the category from; see `augment.distort`.
+        latents: Distribution of the noise and of the continuous codes: "uniform",
+            U(-1, 1), or "normal", N(0, 1).
+        categories: Number of values of the categorical code.
+        info_weight: Weight lambda of the mutual information.
+        distortion: Strength of the distortion of the fakes from which Q learns the
+            category; 0 distorts none. See `augment.distort`.
     """
 
     latents: Literal["normal", "uniform"] = "uniform"
@@ -48,7 +57,11 @@ class InfoGANHparams(gan.GANHparams):
     distortion: float = 0.0
 
     def __post_init__(self) -> None:
-        """Checks ranges; a UserError says which one does not hold."""
+        """Check ranges.
+
+        Raises:
+            UserError: For a value out of range.
+        """
         super().__post_init__()
         self.check("categories", "at least 2", self.categories >= 2)
         self.check("info_weight", "at least 0", self.info_weight >= 0)
@@ -56,7 +69,7 @@ class InfoGANHparams(gan.GANHparams):
 
 
 class InfoGAN(gan.GAN):
-    """The original game, and codes that Q reads back; see the module."""
+    """Original GAN with codes that Q predicts from the image; see the module."""
 
     Hparams = InfoGANHparams
 
@@ -64,26 +77,30 @@ class InfoGAN(gan.GAN):
     def label_names(
         cls, options: InfoGANHparams, names: Sequence[str]
     ) -> Sequence[str]:
-        """The values of the categorical code, whatever classes the data have."""
+        """Return the names "code 0", "code 1", ..., for any data set."""
         return [f"code {i}" for i in range(options.categories)]
 
     def __init__(self, *args: Any, **kwargs: Any):
-        """Builds the networks; see BaseGAN.
+        """Build the networks; see BaseGAN.
 
         Raises:
-            UserError: without a head for the codes, or with too few latents.
+            UserError: If the discriminator has no heads for the codes, or there are
+                fewer latents than continuous codes.
         """
         super().__init__(*args, **kwargs)
         if not {"classes", "codes"} <= interface.heads(self.discriminator):
             raise UserError(
-                'infogan: expected a discriminator with head = "auxiliary" and codes '
-                "of 1 or more, got one without"
+                'infogan: expected a discriminator with head = "auxiliary" and 1 or '
+                "more codes, got one without; set both in [discriminator]"
             )
         if self.latent_dim < self.num_codes:
-            raise UserError("[generator] latent_dim: fewer than [discriminator] codes")
+            raise UserError(
+                "[generator] latent_dim: expected at least as many latents as "
+                "[discriminator] codes, got fewer; increase it"
+            )
 
     def taken_from_data(self) -> set[str]:
-        """Return no names: the generator's labels are codes, drawn in training."""
+        """Return no names: the generator's labels are codes, drawn in each step."""
         return set()
 
     @property
@@ -92,7 +109,7 @@ class InfoGAN(gan.GAN):
         return self.discriminator.output["codes"].shape[-1]
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The original terms, and Q's on the generated images."""
+        """Return the terms of the original GAN, and those of Q on generated images."""
         fake, *codes = self._fakes_with_codes(batch["images"])
         on_real = self.discriminate(batch["images"], batch)
         on_fake = self.discriminate(fake, batch)
@@ -107,14 +124,14 @@ class InfoGAN(gan.GAN):
         }
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The original loss, and Q's terms."""
+        """Return the generator's term of the original GAN, and those of Q."""
         fake, *codes = self._fakes_with_codes(batch["images"])
         on_fake = self.discriminate(fake, batch)
         terms = {"adversarial": self.generator_loss(on_fake["logits"])}
         return terms | self._information(on_fake, *codes)
 
     def _fakes_with_codes(self, real):
-        """Generates from fresh codes: (images, categorical, continuous codes)."""
+        """Generate from new codes: (images, categorical, continuous codes)."""
         draws = engine.drawing(self.seeds)(real)
         labels = ops.cast(ops.floor(draws * self.hparams.categories), "int32")
         latents = engine.replica_slice(self.draw_latents, ops.shape(real)[0])
@@ -122,7 +139,7 @@ class InfoGAN(gan.GAN):
         return images, labels, latents[:, -self.num_codes :]
 
     def _information(self, on_fake, labels, codes):
-        """-lambda log Q(c | x), less what does not depend on Q and G."""
+        """Return the terms of -lambda log Q(c | x), without constants."""
         category = losses.class_loss(labels, on_fake["classes"])
         continuous = ops.sum(ops.square(on_fake["codes"] - codes), axis=-1) / 2
         weight = self.hparams.info_weight

@@ -1,17 +1,22 @@
-"""SAGAN: attention lets each place of a picture be drawn with all others in view.
+"""SAGAN: self-attention in both networks relates distant parts of an image.
 
 Paper: Zhang et al., "Self-Attention Generative Adversarial Networks", 2019,
-arXiv 1805.08318. The hinge loss and the conditional networks are SNGAN's; the paper's
-matter is a self-attention layer in both networks, spectral normalisation in both
-(`keras_gans.networks.resnet`), and two time scales: the discriminator learns four times
-as fast as the generator, one update each.
+arXiv 1805.08318.
+
+The hinge losses and the conditional networks are SNGAN's. The paper adds:
+- a self-attention layer in both networks,
+- spectral normalisation of both networks (`keras_gans.networks.resnet`),
+- two time scales: the discriminator's learning rate is four times the generator's, with
+  one update of each in a step.
 
 Differences from the paper:
-- A fake keeps the class of the real example beside it.
-- Attention stands at half the size of small pictures, not at 32 pixels.
-- The recipe's rates are twice the paper's and fall to 0 (cosine).
-- Values have half of the channels, and keys and values are pooled (the authors' code).
-- Samples come from an average of the generator over the steps.
+- A generated image takes the label of the real image at the same place in the batch.
+- Self-attention works on maps of half the image's side, as images are small. In the
+  paper, the maps have 32 pixels.
+- The recipe's learning rates are twice the paper's and decay to 0 along a cosine.
+- Values have half of the channels, and keys and values are pooled, as in the authors'
+  code.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -20,4 +25,4 @@ from keras_gans.models.sngan import SNGAN
 
 
 class SAGAN(SNGAN):
-    """The hinge game, played by networks with attention; see the module."""
+    """SNGAN with self-attention in both networks; see the module."""

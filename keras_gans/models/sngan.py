@@ -1,16 +1,21 @@
-"""SNGAN: each layer of the discriminator is divided by its spectral norm.
+"""SNGAN: the kernel of each discriminator layer is divided by its spectral norm.
 
 Paper: Miyato et al., "Spectral Normalization for Generative Adversarial Networks",
-2018, arXiv 1802.05957: the hinge loss, one step of the power iteration for each update
-of the discriminator, residual networks (`keras_gans.networks.resnet`). Sets with
-classes: conditional batch normalisation and a projection discriminator, Miyato and
-Koyama, 2018, arXiv 1802.05637.
+2018, arXiv 1802.05957.
+
+The losses are hinge losses. Spectral norms come from power iteration, with one
+iteration for each update of the discriminator. The networks are residual
+(`keras_gans.networks.resnet`). If the data set has classes, the generator has
+conditional batch normalisation and the discriminator is a projection discriminator
+(Miyato and Koyama 2018, arXiv 1802.05637).
 
 Differences from the paper:
-- A fake keeps the class of the real example beside it.
-- The generator's batches are as large as the discriminator's; the recipe updates both
-  equally often, not 1 to 5, at a rate that falls to 0 by a cosine.
-- Samples come from an average of the generator over the steps.
+- A generated image takes the label of the real image at the same place in the batch.
+- The generator's batches are as large as the discriminator's.
+- The recipe updates both players equally often. The paper has 5 updates of the
+  discriminator for each one of the generator.
+- The recipe's learning rate decays to 0 along a cosine.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -26,15 +31,18 @@ Tensor = Any
 
 
 class SNGAN(gan.BaseGAN):
-    """The hinge loss; the normalisation is the networks' (see the module)."""
+    """GAN with hinge losses; see the module.
+
+    Spectral normalisation is part of the networks.
+    """
 
     @classmethod
     def label_names(cls, options: Hparams, names: Sequence[str]) -> Sequence[str]:
-        """The data's classes, if it has any."""
+        """Return the names of the data set's classes, if there are any."""
         return names
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Minimises max(0, 1 - D(x)) and max(0, 1 + D(G(z)))."""
+        """Return the terms max(0, 1 - D(x)) and max(0, 1 + D(G(z)))."""
         real_logits = self.score(batch["images"], batch)
         fake_logits = self.score(self.fakes(batch), batch)
         self.log_scores(real_logits, fake_logits)
@@ -44,6 +52,6 @@ class SNGAN(gan.BaseGAN):
         }
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Minimises -D(G(z))."""
+        """Return the term -D(G(z))."""
         fake_logits = self.score(self.fakes(batch), batch)
         return {"adversarial": losses.wasserstein_generator(fake_logits)}

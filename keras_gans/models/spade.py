@@ -1,16 +1,20 @@
-"""SPADE: a label map steers every normalisation, so that it is not washed away.
+"""SPADE: the label map sets scale and shift of each normalisation, pixel by pixel.
 
 Paper: Park, Liu, Wang and Zhu, "Semantic Image Synthesis with Spatially-Adaptive
-Normalization", 2019, arXiv 1903.07291: hinge losses of a PatchGAN at two sizes, and
-10 times the distance of its maps between the true and the made picture (feature
-matching). `keras_gans.networks.spade`.
+Normalization", 2019, arXiv 1903.07291.
+
+A PatchGAN sees the image at two sizes, with hinge losses. The generator also minimises
+feature matching with weight 10: the distance between the discriminator's feature maps
+of the real and of the generated image. The networks are in `keras_gans.networks.spade`.
 
 Differences from the paper:
-- There is no loss on features of a VGG network, and no encoder of styles: the smallest
-  map is made of the label map, so that the same map gives the same picture.
-- One residual block at each size; the paper's network has two more in the middle.
-- Batch normalisation is of each device's own pictures; spectral normalisation is of
-  all convolutions of the discriminator.
+- There is no perceptual loss on features of a VGG network.
+- There is no style encoder: the smallest feature map is computed from the label map.
+  The same label map gives the same image.
+- There is one residual block at each size. The paper's network has two more in the
+  middle.
+- Batch normalisation uses the statistics of each device's own images.
+- All convolutions of the discriminator have spectral normalisation.
 """
 
 from __future__ import annotations
@@ -33,44 +37,48 @@ class SPADEHparams(translation.TranslationHparams):
     """Options of SPADE.
 
     Attributes:
-        matching_weight: Of the distance between the discriminator's maps.
+        matching_weight: Weight of feature matching.
     """
 
     matching_weight: float = 10.0
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         self.check("matching_weight", "at least 0", self.matching_weight >= 0)
 
 
 class SPADE(translation.TranslationGAN):
-    """Hinge losses at two sizes, and feature matching; see the module."""
+    """Hinge losses at two image sizes, with feature matching; see the module."""
 
     Hparams = SPADEHparams
 
     def __init__(self, *args: Any, **kwargs: Any):
-        """Builds the networks; see TranslationGAN.
+        """Build the networks; see TranslationGAN.
 
         Raises:
-            UserError: without a discriminator of two sizes.
+            UserError: If the discriminator has only one size, or for an augmentation.
         """
         super().__init__(*args, **kwargs)
         if not {"logits", "logits_half"} <= interface.heads(self.discriminator):
-            raise UserError("spade: expected the networks of keras_gans.networks.spade")
-        if self.hparams.augment:  # differently of both pictures whose maps are matched
-            raise UserError('[hparams] augment: expected "" for spade')
+            raise UserError(
+                "spade: expected a discriminator of two sizes, got one of one size; "
+                "use the networks of keras_gans.networks.spade"
+            )
+        # Feature matching compares two images, which would be augmented differently.
+        if self.hparams.augment:
+            raise UserError('[hparams] augment: expected "" for spade; leave it out')
 
     def score(self, images: Tensor, batch: Batch) -> Tensor:
-        """The mean of the patches' logits, of both sizes alike: float [batch]."""
+        """Return the mean logit over patches and both sizes, float [batch]."""
         return overall(self.discriminate(images, batch))
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """max(0, 1 - D(x)) and max(0, 1 + D(G(m))), the mean over both sizes."""
+        """Return max(0, 1 - D(x)) and max(0, 1 + D(G(m))), means over both sizes."""
         on_real = self.discriminate(batch["images"], batch)
         on_fake = self.discriminate(self.fakes(batch), batch)
         self.log_scores(overall(on_real), overall(on_fake))
@@ -80,7 +88,7 @@ class SPADE(translation.TranslationGAN):
         }
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """-D(G(m)), and feature matching."""
+        """Return the terms -D(G(m)) and feature matching."""
         on_real = self.discriminate(batch["images"], batch)
         on_fake = self.discriminate(self.fakes(batch), batch)
         apart = [
@@ -90,18 +98,28 @@ class SPADE(translation.TranslationGAN):
         ]
         return {
             "adversarial": over_sizes(losses.wasserstein_generator, on_fake),
-            # summed over maps, averaged over the two sizes
+            # Sum over feature maps, mean over both sizes.
             "matching": self.hparams.matching_weight * sum(apart) / 2.0,
         }
 
 
 def overall(outputs: dict[str, Tensor]) -> Tensor:
-    """The mean of a picture's logits, both sizes alike: float [batch]."""
+    """Return the mean logit of each image, with equal weights of both sizes."""
     return over_sizes(lambda logits: logits, outputs)
 
 
 def over_sizes(loss: Any, outputs: dict[str, Tensor]) -> Tensor:
-    """The mean of a loss over a picture's patches, both sizes alike: float [batch]."""
+    """Return the mean of a loss over an image's patches.
+
+    Both sizes have the same weight, whatever their numbers of patches.
+
+    Args:
+        loss: Function from logits to losses of the same shape.
+        outputs: Outputs of the discriminator; "logits" and "logits_half" are read.
+
+    Returns:
+        float [batch].
+    """
     means = [
         ops.mean(loss(outputs[k]), axis=(1, 2, 3)) for k in ("logits", "logits_half")
     ]

@@ -1,14 +1,23 @@
-"""StyleGAN2: a mapped latent, the style, scales every layer of the generator.
+"""StyleGAN2: a mapping network turns the latent into a style that scales each layer.
 
 Paper: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020,
-arXiv 1912.04958: the non-saturating loss, R1 in every 16th step with 16 times its
-weight, style mixing, and path length regularisation in every 4th step with 4 times its
-weight, E (|J_w' y|_2 - a)^2 for y ~ N(0, I) (its equation 4), a an average of the
-lengths, on half a batch; networks in `keras_gans.networks.stylegan2`.
+arXiv 1912.04958.
+
+The losses are the non-saturating loss and two lazy penalties. R1 is computed in every
+16th step with 16 times its weight. Path length regularisation (equation 4) is computed
+in every 4th step with 4 times its weight, on half a batch:
+
+    E (|J_w' y|_2 - a)^2,  y ~ N(0, I)
+
+Here J_w is the Jacobian of the image with respect to the styles w, and a is a moving
+average of the lengths |J_w' y|_2. Style mixing gives some images two styles. The
+networks are in `keras_gans.networks.stylegan2`.
 
 Differences from the paper:
-- A lazy penalty is a part of the step that it falls in, with Adam's usual constants.
-- The recipe has widths for small pictures and one machine, and no path lengths.
+- A lazy penalty is added to the losses of its step. Adam's constants are not adjusted
+  for it.
+- The recipe has widths for small images and one machine, and no path length
+  regularisation.
 """
 
 from __future__ import annotations
@@ -33,11 +42,13 @@ class StyleGAN2Hparams(gan.GANHparams):
     """Options of StyleGAN2.
 
     Attributes:
-        r1_weight, r1_every: As in every variant; the paper's.
-        path_weight: Of the path length regularisation; 0 leaves it out.
-        path_every: The same as `r1_every`, of that.
-        mixing: Probability that a picture has another style from some layer on.
-        conditional: Whether the networks take the data's classes, if it has any.
+        r1_weight: Weight gamma of the R1 penalty; the default is the paper's.
+        r1_every: Number of steps from one R1 penalty to the next; the default is the
+            paper's.
+        path_weight: Weight of path length regularisation; 0 turns it off.
+        path_every: Number of steps from one path length regularisation to the next.
+        mixing: Probability that an image gets a second style from a random layer on.
+        conditional: Whether to give the networks the classes of the data set, if any.
     """
 
     r1_weight: float = 10.0
@@ -48,10 +59,10 @@ class StyleGAN2Hparams(gan.GANHparams):
     conditional: bool = True
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         self.check("path_weight", "at least 0", self.path_weight >= 0)
@@ -60,13 +71,12 @@ class StyleGAN2Hparams(gan.GANHparams):
 
 
 class StyleGAN2(gan.GAN):
-    """The original game with styles, mixed and of even path lengths; see the module."""
+    """Original GAN with style mixing and path length penalty; see the module."""
 
     Hparams = StyleGAN2Hparams
     sampling_defaults = dict(truncation=1.0, noise=1.0, mixed_latents=0.0, mix=0.0)
 
     def __init__(self, *args: Any, **kwargs: Any):
-        """Builds the networks; see BaseGAN."""
         super().__init__(*args, **kwargs)
         self.path_length = penalties.PathLength()
 
@@ -75,7 +85,15 @@ class StyleGAN2(gan.GAN):
         return self.synthesize(self.styles(batch, training=True))
 
     def styles(self, batch: Batch, training: bool) -> Tensor:
-        """Draws mixed styles, [batch, layers, dim]; their mean may learn of them."""
+        """Draw mixed styles, one for each layer and image of a batch.
+
+        Args:
+            batch: Real images and, if the generator is conditional, their labels.
+            training: Whether to update the mean style, which truncation uses.
+
+        Returns:
+            float [batch, layers, style_dim].
+        """
         network = self.generator.get_layer("styles")
         num = ops.shape(batch["images"])[0]
         draws = (self.draw_latents, self.draw_latents, self.draw_mixing)
@@ -87,7 +105,7 @@ class StyleGAN2(gan.GAN):
         return network(inputs, training=training)
 
     def draw_mixing(self, num: int) -> Tensor:
-        """Draws from which layer on styles are the second ones: 1, [num, layers]."""
+        """Draw which layers use the second style: 1 for those, float [num, layers]."""
         layers = self.generator.input["mix"].shape[1]
         chance = keras.random.uniform((num, 1), seed=self.seeds)
         place = keras.random.uniform((num, 1), seed=self.seeds)
@@ -96,14 +114,14 @@ class StyleGAN2(gan.GAN):
         return ops.cast(ops.arange(layers, dtype="float32") >= start, "float32")
 
     def synthesize(self, styles: Tensor) -> Tensor:
-        """Makes images from styles float [batch, layers, style_dim], in training."""
+        """Generate images from styles float [batch, layers, style_dim]."""
         synthesis = self.generator.get_layer("synthesis")
         return synthesis(
             complete(synthesis, {"styles": styles}, self.sampling_defaults)
         )
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Minimises -log D(G(z)), and what path lengths differ by."""
+        """Return the generator's term and the path length regularisation."""
         terms, every = super().g_losses(batch), self.hparams.path_every
         if not self.hparams.path_weight:
             return terms

@@ -1,13 +1,16 @@
-"""WGAN: a critic with clipped weights measures how far the generator has to move.
+"""WGAN: a critic with clipped weights estimates the Wasserstein distance to the data.
 
 Paper: Arjovsky, Chintala and Bottou, "Wasserstein Generative Adversarial Networks",
-2017, arXiv 1701.07875, the training algorithm: n_critic updates of the critic, which
-ascend E D(x) - E D(G(z)), each followed by clipping its weights to [-c, c]; then one
-update of the generator, which ascends E D(G(z)).
+2017, arXiv 1701.07875.
+
+The training algorithm repeats two phases. First, the critic D takes n_critic updates
+that ascend E D(x) - E D(G(z)). After each of these updates, the critic's weights are
+clipped to [-c, c]. Then the generator takes one update that ascends E D(G(z)).
 
 Differences from the paper:
-- The networks are smaller; the recipe's rate is four times the paper's.
-- Samples come from an average of the generator over the steps.
+- The networks are smaller.
+- The recipe's learning rate is four times the paper's.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -25,33 +28,35 @@ Tensor = Any
 
 @dataclasses.dataclass(frozen=True)
 class WGANHparams(hparams.Hparams):
-    """Options of WGAN; `d_steps` is the paper's n_critic.
+    """Options of WGAN.
 
     Attributes:
-        clip: c; no weight of the critic is larger. 0 clips none.
+        d_steps: Number n_critic of updates of the critic in a step.
+        clip: Bound c of the critic's weights, which are clipped to [-c, c]; 0 turns
+            clipping off.
     """
 
     d_steps: int = 5
     clip: float = 0.01
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         self.check("clip", "at least 0", self.clip >= 0)
 
 
 class WGAN(gan.BaseGAN):
-    """The game of the earth mover; see the module."""
+    """GAN with Wasserstein losses and weight clipping; see the module."""
 
     Hparams = WGANHparams
-    neutral_logit = None  # a critic's zero means nothing
+    neutral_logit = None  # only differences of scores have a meaning
 
     def update(self, player: Player, batch: Batch) -> dict[str, Tensor]:
-        """Take one step of a player, and clip the critic's weights."""
+        """Update a player; after an update of the critic, clip the critic's weights."""
         logs = super().update(player, batch)
         if self.hparams.clip and player.name == "d":
             for w in self.discriminator.trainable_variables:
@@ -59,7 +64,7 @@ class WGAN(gan.BaseGAN):
         return logs
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Descends E D(G(z)) - E D(x)."""
+        """Return the terms -D(x) and D(G(z))."""
         real_logits = self.score(batch["images"], batch)
         fake_logits = self.score(self.fakes(batch), batch)
         self.log_scores(real_logits, fake_logits)
@@ -69,6 +74,6 @@ class WGAN(gan.BaseGAN):
         }
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Descends -E D(G(z))."""
+        """Return the term -D(G(z))."""
         fake_logits = self.score(self.fakes(batch), batch)
         return {"adversarial": losses.wasserstein_generator(fake_logits)}

@@ -1,15 +1,20 @@
-"""WGANGP: a penalty on the critic's gradient takes the place of clipped weights.
+"""WGANGP: a gradient penalty on the critic replaces the weight clipping of WGAN.
 
 Paper: Gulrajani et al., "Improved Training of Wasserstein GANs", 2017,
-arXiv 1704.00028, its training algorithm: WGAN's losses and
-lambda E (|grad D(x + u (G(z) - x))|_2 - 1)^2, one u from U(0, 1) for each example.
+arXiv 1704.00028.
+
+The training algorithm is WGAN's, without clipping. The critic's loss adds a penalty at
+random points between real and generated images, with one u from U(0, 1) for each
+example:
+
+    lambda E (|grad D(x + u (G(z) - x))|_2 - 1)^2
 
 Differences from the paper:
-- The networks are smaller ones of the DCGAN family, for 28 to 64 pixels.
-- The recipe has 2 updates of the critic for each of the generator's, not 5, at a rate
-  that falls to 0 (cosine).
-- The penalty is taken on fakes of a draw of its own.
-- Samples come from an average of the generator over the steps.
+- The networks are smaller, of the DCGAN family, for 28 to 64 pixels.
+- The recipe has 2 updates of the critic for each one of the generator; the paper has 5.
+- The recipe's learning rate decays to 0 along a cosine.
+- The penalty uses fakes of its own, not those of the critic's other terms.
+- Samples come from a moving average of the generator's weights.
 """
 
 from __future__ import annotations
@@ -33,17 +38,18 @@ class WGANGPHparams(wgan.WGANHparams):
     """Options of WGAN-GP.
 
     Attributes:
-        gp_weight: lambda, of the gradient penalty.
+        clip: Bound of the critic's weights; 0 turns clipping off.
+        gp_weight: Weight lambda of the gradient penalty.
     """
 
     clip: float = 0.0
     gp_weight: float = 10.0
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: For a value out of range.
         """
         super().__post_init__()
         self.check("gp_weight", "at least 0", self.gp_weight >= 0)
@@ -56,7 +62,7 @@ class WGANGP(wgan.WGAN):
     has_gradient_penalty = True
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """WGAN's terms, and the penalty."""
+        """Return the terms of WGAN and the gradient penalty."""
         terms = super().d_losses(batch)
         real = batch["images"]
         weights = engine.replica_slice(self.draw_weights, ops.shape(real)[0])
@@ -65,5 +71,5 @@ class WGANGP(wgan.WGAN):
         return {**terms, "penalty": self.hparams.gp_weight * penalty}
 
     def draw_weights(self, num: int) -> Tensor:
-        """Draws u, one for each example: float [num], from U(0, 1)."""
+        """Draw u from U(0, 1), one for each example: float [num]."""
         return keras.random.uniform((num,), seed=self.seeds)

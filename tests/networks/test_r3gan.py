@@ -308,5 +308,5 @@ def test_only_known_numbers_may_follow_a_schedule():
 def test_classes_can_be_left_out():
     model, _ = smoke_model("r3gan", ["hparams.conditional=false"])
     assert not model.conditional and "labels" not in model.discriminator.input
-    with pytest.raises(UserError, match='expected 0 without augment = "ada"'):
+    with pytest.raises(UserError, match='expected 0 unless augment = "ada"'):
         config.load_config("r3gan", ["hparams.augment_probability=0.3"])
