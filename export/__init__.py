@@ -1,4 +1,4 @@
-"""Exports of trained generators: SavedModel, TFLite, and a sampler for the device."""
+"""Exports of trained generators: SavedModel, .tflite files and a web page."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ def export_workdir(
     size: int | None = None,
     watermark: str | None = None,
 ) -> list[tuple[KerasSampler, str]]:
-    """Exports a run, and says where to.
+    """Export the generator of a run, and print the path of each export.
 
-    Of a model that goes back (cyclegan) both directions are written, the other one as
-    saved_model_backward and generator_backward.tflite.
+    Both directions of a bidirectional model (cyclegan) are exported. The names of the
+    other direction end in "_backward", as in saved_model_backward.
 
     Args:
-        workdir: The run's folder.
-        kinds: Any of "saved_model", "tflite", "web".
-        quantizations: Any of `tflite.QUANTIZATIONS`: a .tflite file for each; the web
-            page runs the first.
-        checkpoint: "newest" or "best", see `sampling.load.load`.
-        size: Of a model that makes pictures from pictures: the side in pixels of those
-            that its .tflite files take, 0 for any; that of training if not given.
-        watermark: The key of an invisible mark in what the exports make; none if not
-            given.
+        workdir: Workdir of the run.
+        kinds: Kinds of exports; any of "saved_model", "tflite" and "web".
+        quantizations: Any of `tflite.QUANTIZATIONS`, with one .tflite file for each.
+            The web page runs the first.
+        checkpoint: Checkpoint to export, "newest" or "best"; see `sampling.load.load`.
+        size: Side in pixels of the condition images that the .tflite files of a
+            translation model take; 0 for any size. The side of the training images if
+            not given.
+        watermark: Key of an invisible mark in the images of the exports. None for no
+            mark.
 
     Returns:
-        (what was exported, the path that was written) of each SavedModel and .tflite.
+        (sampler that was exported, path) of each SavedModel and .tflite file.
 
     Raises:
-        UserError: if the folder holds no trained model, or cannot be written to; for a
-            size that the model does not take, or no pictures to fit int8 to; for a
-            watermark where there can be none.
+        UserError: If the folder holds no trained model or cannot be written to, the
+            model does not take the size, int8 has no images to calibrate with, or the
+            images cannot be marked.
     """
     from keras_gans.backend import import_tensorflow
 
@@ -83,7 +84,7 @@ def export_workdir(
         if not {"tflite", "web"} & set(kinds):
             continue
         with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
-            if source is None or size:  # what they are converted from
+            if source is None or size:  # the conversion needs a SavedModel
                 source = os.path.join(folder, "saved_model")
                 saved_model.export(sampler, source, size)
             for quantization in quantizations if "tflite" in kinds else ():
@@ -98,7 +99,13 @@ def export_workdir(
 
 
 def run_export(kind: str, doc: str, argv: list[str] | None) -> int:
-    """Runs `python -m keras_gans.export.<kind>`; returns its exit status."""
+    """Run `python -m keras_gans.export.<kind>` and return its exit status.
+
+    Args:
+        kind: "saved_model" or "tflite".
+        doc: Help text of the command.
+        argv: Arguments of the command; `sys.argv[1:]` if not given.
+    """
     from keras_gans.cli.flags import define_workdir, workdir_of
     from keras_gans.cli.run import run_command
 

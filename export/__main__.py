@@ -1,25 +1,26 @@
-r"""Exports a trained generator, and measures what was written.
+r"""Export a trained generator, and measure the exports.
 
     python -m keras_gans.export --workdir=runs/cgan --quantize=float32,float16,int8
 
-Writes to the run's folder export: saved_model, for servers, and generator.tflite, for
-devices, with a file for each other quantization (generator_int8.tflite); prints their
-sizes and how far their pictures are from the Keras generator's, and keeps the same in
-report.json. With --benchmark also their speed and memory on this machine, beside those
-of Keras; "times" are the milliseconds against those of the SavedModel. With
---evaluate=5000 also the KID of so many samples, and the share that shows the class that
-was asked for.
+The exports are written to the folder export of the run. saved_model is for servers, and
+generator.tflite is for devices. Each other quantization has a file of its own, such as
+generator_int8.tflite. The command prints the size of each export, and the deviation of
+its images from those of the Keras generator. report.json holds the same numbers.
 
-float32 is as in training; float16 keeps weights in 16 bits; dynamic keeps weights in 8
-bits and quantises maps as they come; int8 keeps weights and maps in 8 bits, with ranges
-that 128 samples have shown.
+--benchmark also measures speed and memory on this machine, of Keras as well. "times"
+is the milliseconds divided by those of the SavedModel. --evaluate=5000 also measures
+the KID of 5,000 samples, and the share of samples that show the class of their label.
 
---to=web writes a folder web, a page that runs the generator in the browser.
+--quantize chooses the precision. float32 is that of training. float16 stores weights in
+16 bits. dynamic stores weights in 8 bits and quantises activations during inference.
+int8 stores weights and activations in 8 bits, with ranges calibrated on samples.
 
-A model that makes pictures from pictures is exported to a .tflite that takes those of
-the size of training, tile by tile if they are larger; --size=256 is another fixed size,
-and --size=0 takes pictures of any size, but runs slower. Their names say so
-(generator_256.tflite, generator_any_size.tflite).
+--to=web writes the folder web, a page that runs the generator in the browser.
+
+The .tflite of a translation model takes condition images of the training size. Larger
+images are translated tile by tile. --size=256 is another fixed size. --size=0 takes
+images of any size, but is slower. The size is part of the file's name, as in
+generator_256.tflite and generator_any_size.tflite.
 """
 
 from __future__ import annotations
@@ -39,25 +40,40 @@ KINDS = (*EXPORTS, "web")
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the command's flags."""
     flag = {"flag_values": values}
     define_workdir(values)
-    flags.DEFINE_list("to", list(EXPORTS), f"Any of {', '.join(KINDS)}.", **flag)
+    flags.DEFINE_list(
+        "to", list(EXPORTS), f"Kinds of exports, any of {', '.join(KINDS)}.", **flag
+    )
     define_checkpoint(values)
-    kinds = f"Of .tflite files: any of {', '.join(QUANTIZATIONS)}; a file for each."
+    kinds = f"Precisions of .tflite files, any of {', '.join(QUANTIZATIONS)}."
     flags.DEFINE_list("quantize", ["float32"], kinds, **flag)
-    size = "Of .tflite files from pictures to pictures: their side; 0 for any."
+    size = (
+        "Side in pixels of the condition images that .tflite files of a translation "
+        "model take; 0 for any size."
+    )
     flags.DEFINE_integer("size", None, size, **flag)
-    mark = "A word: marks all pictures invisibly, see keras_gans.watermark."
+    mark = (
+        "Key of an invisible mark in all images, any word; keras_gans.watermark "
+        "detects the mark."
+    )
     flags.DEFINE_string("watermark", None, mark, **flag)
-    judged = "Samples of each file to measure, too, as keras_gans.evaluate does."
+    judged = "Number of samples of each export that keras_gans.evaluate measures."
     flags.DEFINE_integer("evaluate", 0, judged, lower_bound=0, **flag)
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its sets.", **flag)
-    flags.DEFINE_bool("benchmark", False, "Measures speed and memory, too.", **flag)
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder in which TensorFlow Datasets keeps its data sets.",
+        **flag,
+    )
+    flags.DEFINE_bool(
+        "benchmark", False, "Whether to measure speed and memory as well.", **flag
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command("export", __doc__, define_flags, _main, argv)
 
 
@@ -74,7 +90,7 @@ def _main(values: flags.FlagValues) -> None:
                 raise UserError(f"--{name}={','.join(chosen)}: no '{word}'{hint}")
     for name in ("quantize", "size"):
         if values[name].present and values.to == ["saved_model"]:
-            raise UserError(f"--{name} is of .tflite files; add tflite to --to")
+            raise UserError(f"--{name} is for .tflite files only; add tflite to --to")
     exported = export_workdir(
         workdir,
         values.to,

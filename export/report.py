@@ -1,4 +1,4 @@
-"""What exports cost: size, distance from the Keras generator, speed, memory."""
+"""Measurements of exports: size, deviation from the Keras generator, speed, memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 from keras_gans.device.sampler import BaseSampler, SampleOptions
 from keras_gans.sampling import load
 
-NUM = 64  # pictures that are compared
-NUM_FROM_PICTURES = 16  # of those that are made from pictures, which may be large
-# What `judge` adds: key, title, format.
+NUM = 64  # images that are compared
+NUM_FROM_PICTURES = 16  # the same for translation models, whose images may be large
+# Columns that `judge` adds: (key, title, format).
 JUDGED = (("kid", "KID", "{:.3g}"), ("accuracy", "class as asked for", "{:.1%}"))
-# Speed and memory are those of a process of its own, which runs nothing else.
+# A process of its own measures speed and memory, as other work would change both.
 CHILD = """
 import json, sys
 from keras_gans.device import sampler
@@ -35,18 +35,22 @@ print(json.dumps(sampler.speed(found)))
 
 
 def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
-    """Measures one export.
+    """Measure one export.
 
     Args:
-        sampler: What it was exported from.
-        path: A SavedModel folder or a .tflite file.
+        sampler: Sampler that was exported.
+        path: Path of a SavedModel folder or of a .tflite file.
         speed: Whether to measure speed and memory, with one thread and with all cores.
 
     Returns:
-        {"file": its name, "bytes": its size, "largest_deviation" and "mean_deviation":
-        of its pictures from the sampler's, over the pixels of 64 pictures in [-1, 1]
-        (of 16, if they are made from pictures: the first conditions of the run), and
-        "threads": {number: `sampler.speed`} if it was measured}.
+        A dictionary with these entries:
+
+        - "file": name of the export.
+        - "bytes": size of the export.
+        - "largest_deviation", "mean_deviation": absolute differences from the pixels
+          of the sampler's images, over 64 images in [-1, 1]. For a translation model,
+          over 16 images, translated from `sampler.examples`.
+        - "threads": {number of threads: `sampler.speed`}, if `speed` is true.
     """
     exported = load.load(path)
     if "condition_shape" in sampler.info:
@@ -71,18 +75,18 @@ def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
 
 
 def judge(path: str, num: int, data_dir: str | None) -> dict[str, float]:
-    """Measures an export's samples by `keras_gans.evaluate`.
+    """Measure the samples of an export with `keras_gans.evaluate`.
 
     Args:
-        path: A SavedModel folder or a .tflite file.
-        num: How many samples.
-        data_dir: Where TensorFlow Datasets keeps its sets.
+        path: Path of a SavedModel folder or of a .tflite file.
+        num: Number of samples.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
 
     Returns:
-        {"kid"} and, if the feature network knows the classes, {"accuracy"}.
+        {"kid": value}, and "accuracy" as well if the feature network knows the classes.
 
     Raises:
-        UserError: if it cannot be measured, with that command's own line.
+        UserError: If `keras_gans.evaluate` fails, with the message of that command.
     """
     from keras_gans.cli.child import run_child
 
@@ -97,19 +101,19 @@ def judge(path: str, num: int, data_dir: str | None) -> dict[str, float]:
 
 
 def measure_keras(workdir: str) -> dict:
-    """Measures the speed of a run's own generator, by `Model.predict`.
+    """Measure the speed of a run's Keras generator with `Model.predict`.
 
     Args:
-        workdir: The run's folder; its newest checkpoint is taken.
+        workdir: Workdir of the run; its newest checkpoint is measured.
 
     Returns:
-        {"file": "Keras", "threads": as of `measure`}.
+        {"file": "Keras", "threads": speeds}, as in `measure`.
     """
     return {"file": "Keras", **_speeds(workdir)}
 
 
 def size_of(path: str) -> int:
-    """Bytes of a file, or of all files of a folder."""
+    """Return the size in bytes of a file, or of all files in a folder."""
     if os.path.isfile(path):
         return os.path.getsize(path)
     return sum(
@@ -120,17 +124,20 @@ def size_of(path: str) -> int:
 
 
 def table(rows: list[dict]) -> str:
-    """The measured rows as a Markdown table.
+    """Format measured rows as a Markdown table.
 
-    Sizes are against the first .tflite, milliseconds against the SavedModel, if there
-    is one.
+    The share is the size divided by that of the first .tflite file. "times" is the
+    milliseconds divided by those of the SavedModel, if there is a SavedModel.
+
+    Args:
+        rows: Rows of `measure_keras`, `measure` and `judge`.
     """
     threads = sorted({n for row in rows for n in row.get("threads", ())}, key=int)
     heads = ["file", "KiB", "share", "largest deviation", "mean deviation"]
     judged = [column for column in JUDGED if any(column[0] in row for row in rows)]
     heads += [title for _, title, _ in judged]
     for n in threads:
-        heads += [f"ms ({n} thr.)", "times", f"pictures/s ({n} thr.)"]
+        heads += [f"ms ({n} thr.)", "times", f"images/s ({n} thr.)"]
         heads += [f"MiB ({n} thr.)"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     first = next((r["bytes"] for r in rows if r["file"].endswith(".tflite")), None)

@@ -1,4 +1,4 @@
-"""Device sampler under its older name; see `keras_gans.device.sampler`."""
+"""Alias of the device sampler; see `keras_gans.device.sampler`."""
 
 import sys
 

@@ -1,28 +1,32 @@
-"""Exports a trained generator as a SavedModel that plain TensorFlow loads.
+"""Export a trained generator as a SavedModel that plain TensorFlow loads.
 
     python -m keras_gans.export.saved_model --workdir=runs/cgan
 
-Its signatures:
+Signatures of a generator that takes latents:
 
-- `generate` and `serving_default` take latents float32 [num, latent_dim] (and labels
-  int32 [num], if it is conditional, and what keras_gans.json names under "inputs") and
-  give images float32 [num, height, width, channels] in [-1, 1];
-- `sample` takes num int32 [] and seed int64 [] (and label int32 [], -1 for all in turn)
-  and gives images uint8 [num, height, width, channels]; the i-th depends on the seed, i
-  and the label alone. TensorFlow draws the latents: they are others than those of the
-  same seed in `keras_gans.sample`;
-- `png` is the same, encoded: string [num].
+- `generate` and `serving_default` take `latents`, float32 [num, latent_dim]. A
+  conditional generator also takes `labels`, int32 [num]. keras_gans.json lists other
+  inputs under "inputs". They return `images`, float32 [num, height, width, channels]
+  in [-1, 1].
+- `sample` takes `num`, int32 [], and `seed`, int64 []. A conditional generator also
+  takes `label`, int32 [], where -1 is all classes in turn. It returns `images`, uint8
+  [num, height, width, channels]. Image i depends only on the seed, i and the label.
+  TensorFlow draws the latents, which differ from those of the same seed in
+  `keras_gans.sample`.
+- `png` takes the same inputs as `sample`, and returns the images as PNG files: `png`,
+  string [num].
 
-Those of a model that makes pictures from pictures, of any height and width:
+Signatures of a translation model, for condition images of any height and width:
 
-- `generate` and `serving_default` take condition float32 [num, height, width, channels]
-  in [-1, 1] and give images alike;
-- `translate` is the same with pictures uint8 [num, height, width, channels] in 0..255;
-- `png` takes files, string [num], each a PNG or JPEG file of its own size (transparency
-  is laid on white), and gives png, string [num].
+- `generate` and `serving_default` take `condition`, float32 [num, height, width,
+  channels] in [-1, 1], and return `images` of the same kind.
+- `translate` takes `pictures`, uint8 [num, height, width, channels], and returns
+  `images`, uint8.
+- `png` takes `files`, string [num], each a PNG or JPEG file of any size, and returns
+  `png`, string [num]. Transparent images are placed on white.
 
-`assets.extra/keras_gans.json` says what the generator is, with the whole recipe, and
-`assets.extra/README.md` is its model card.
+`assets.extra/keras_gans.json` describes the generator and contains the whole recipe.
+`assets.extra/README.md` is the model card.
 """
 
 from __future__ import annotations
@@ -46,16 +50,18 @@ def export(
     size: int | None = None,
     num: int | None = None,
 ) -> None:
-    """Writes a SavedModel; an older one at this path stays whole until it is done.
+    """Write a SavedModel.
+
+    An older SavedModel at this path is replaced once the new one is complete.
 
     Args:
-        sampler: A `KerasSampler`: the model, and what it is.
-        path: The folder to write.
-        size: Of a model from pictures to pictures, to be converted to a .tflite of a
-            fixed size: the side of the one picture that its only signature, `generate`,
-            takes.
-        num: Of a model from noise, to be converted to a .tflite of a fixed number of
-            pictures: how many its only signature, `generate`, makes.
+        sampler: A `KerasSampler`, which holds the model and its description.
+        path: Folder to write.
+        size: Side in pixels of the condition images of a translation model that is to
+            be converted to a .tflite file of fixed size. The only signature is then
+            `generate`, for one image.
+        num: Number of images of a model that takes latents and is to be converted to a
+            .tflite file of fixed batch size. The only signature is then `generate`.
     """
     import keras
 
@@ -78,7 +84,12 @@ def export(
 
 
 def replace_folder(new: str, path: str) -> None:
-    """Puts a folder in the place of another, which stays whole until then."""
+    """Move a complete folder to a path, and remove an older folder at that path.
+
+    Args:
+        new: Folder to move.
+        path: Path of the folder afterwards.
+    """
     old = f"{path}.old"
     shutil.rmtree(old, ignore_errors=True)
     if os.path.lexists(path):
@@ -115,7 +126,7 @@ def _add_from_noise(archive, sampler: KerasSampler, num: int | None) -> None:
         asked.append(tf.TensorSpec((), tf.int32, name="label"))
     sample = functools.partial(_sample, sampler)
     archive.add_endpoint("sample", lambda *a: {"images": sample(*a)}, asked)
-    if info["image_shape"][-1] in (1, 3):  # points are no pictures
+    if info["image_shape"][-1] in (1, 3):  # points are not images
 
         def png(*inputs):
             encode = tf.io.encode_png
@@ -165,7 +176,7 @@ def _add_from_pictures(archive, sampler: KerasSampler, size: int | None) -> None
 
 
 def _decode(file, channels: int):
-    """Decodes a picture in the graph, on white: uint8 [height, width, channels]."""
+    """Decode an image in the graph, on white: uint8 [height, width, channels]."""
     import tensorflow as tf
 
     image = tf.io.decode_image(file, expand_animations=False)
@@ -182,7 +193,7 @@ def _decode(file, channels: int):
 
 
 def _to_uint8(images):
-    """Does in the graph what `sampler.to_uint8` does."""
+    """Convert images from [-1, 1] to uint8 in the graph, as `sampler.to_uint8` does."""
     import tensorflow as tf
 
     images = tf.round((images + 1.0) * 127.5)
@@ -190,7 +201,7 @@ def _to_uint8(images):
 
 
 def _sample(sampler: KerasSampler, num, seed, label=None):
-    """Draws uint8 pictures in the graph; see the top of this file."""
+    """Draw uint8 images in the graph, for the signature `sample`."""
     import tensorflow as tf
 
     info = sampler.info
@@ -206,7 +217,7 @@ def _sample(sampler: KerasSampler, num, seed, label=None):
     if label is not None:
         classes = info["num_classes"]
         known = tf.logical_and(label >= -1, label < classes)
-        message = f"label: expected 0 to {classes - 1}, or -1 for all in turn"
+        message = f"label: expected 0 to {classes - 1}, or -1 for all classes in turn"
         with tf.control_dependencies([tf.debugging.Assert(known, [message, label])]):
             turns = tf.cast(indices % classes, tf.int32)
             inputs["labels"] = tf.where(label < 0, turns, label)
@@ -214,49 +225,56 @@ def _sample(sampler: KerasSampler, num, seed, label=None):
 
 
 def model_card(info: dict) -> str:
-    """Says in Markdown what a generator is for, from what, and where its limits are.
+    """Render the model card of a generator in Markdown.
 
     Args:
-        info: See `BaseSampler.info`.
+        info: Description of the generator; see `BaseSampler.info`.
     """
     height, width, channels = info["image_shape"]
-    makes = f"pictures of {height} x {width} pixels, {channels} channel(s)"
-    meant = "making more pictures that look as if they were of that set"
+    makes = f"images of {height} x {width} pixels, {channels} channel(s)"
+    meant = "generating images that resemble the training set"
     if "condition_shape" in info:
         side, _, given = info["condition_shape"]
         scale = height // side
-        times = f"of {scale} times their size" if scale > 1 else "of their size"
-        makes = f"pictures from pictures, {times}, {channels} channel(s)"
-        takes = f"pictures of any size, {given} channel(s); it was trained on {side} x "
+        times = f"{scale} times the size" if scale > 1 else "the size"
+        makes = f"images, {times} of the condition image, {channels} channel(s)"
+        takes = (
+            f"condition images of any size, {given} channel(s); trained on {side} x "
+        )
         takes += f"{side} pixels"
-        meant = "making such pictures from pictures like those that it was trained on"
+        meant = "translating images that resemble the training images"
     else:
         classes = ", ".join(map(str, info["class_names"]))
-        takes = f"latents ({info['latents']}, {info['latent_dim']} numbers)"
+        takes = (
+            f"latents ({info['latents']} distribution, {info['latent_dim']} numbers)"
+        )
         takes += f" and a label: {classes}" if classes else "; no label"
     marked = ""
     if "watermark" in info:
         marked = f"""
-- **Marked:** its pictures hold an invisible mark (version {info["watermark"]}), which
-  `python -m keras_gans.watermark picture.png --key=...` finds."""
-    credit = info["data_credit"] or "pictures of whoever trained it; ask them"
+- **Watermark:** each image contains an invisible mark (version {info["watermark"]}).
+  `python -m keras_gans.watermark image.png --key=...` detects this mark."""
+    credit = info["data_credit"] or "not recorded; ask the person who trained the model"
     versions = ", ".join(f"{k} {v}" for k, v in info["versions"].items())
     return f"""# {info["name"]}
 
 The generator of a generative adversarial network, trained by keras_gans for
-{info["step"]} steps; an average over them.
+{info["step"]} steps. Its weights are a moving average over the training steps.
 
-- **Makes:** {makes}.
-- **Takes:** {takes}.
-- **Trained on:** {credit}.
-- **Meant for:** {meant}. Say that
-  they were generated.{marked}
-- **Not for:** what needs true pictures, as evidence, diagnosis or measurements.
-- **Limits:** it knows nothing but its training pictures, with their gaps and biases; it
-  leaves out some of their variety, makes some bad pictures, and may repeat those of a
-  small set. How well it does is not measured here: `python -m keras_gans.evaluate`.
-- **Licence:** the data's, as said above, and that of whoever trained it.
-- **Made with:** {versions}.
+- **Output:** {makes}.
+- **Input:** {takes}.
+- **Training set:** {credit}.
+- **Intended use:** {meant}.
+  Label the images as generated.{marked}
+- **Not intended for:** uses that need real images, such as evidence, diagnosis or
+  measurements.
+- **Limitations:** the generator reproduces the gaps and biases of its training set. It
+  covers only a part of the training set's variety, and some of its images are faulty.
+  It may copy images of a small training set. This card does not measure the quality of
+  the images: use `python -m keras_gans.evaluate`.
+- **Licence:** the licence of the training set, and that of the person who trained the
+  model.
+- **Software:** {versions}.
 
 ## Recipe
 
@@ -267,7 +285,7 @@ The generator of a generative adversarial network, trained by keras_gans for
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     from keras_gans.export import run_export
 
     return run_export("saved_model", __doc__, argv)

@@ -1,12 +1,13 @@
-"""Exports a trained generator as a .tflite file with built-in operations only.
+"""Export a trained generator as a .tflite file with built-in operations only.
 
     python -m keras_gans.export.tflite --workdir=runs/cgan
 
-Its signature `generate` is the SavedModel's. Behind the model, the file holds a zip
-with keras_gans.json, which says what the generator is: `unzip -p generator.tflite`.
+The file has the signature `generate` of the SavedModel. A zip archive after the model
+contains keras_gans.json, which describes the generator: `unzip -p generator.tflite`.
 
-From pictures to pictures, `generate` takes one at a time, of the side that
-keras_gans.json names as "tile"; if that is 0, of any height and width.
+For a translation model, `generate` takes one condition image at a time. The side of
+the image is "tile" in keras_gans.json; if "tile" is 0, the image has any height and
+width.
 """
 
 from __future__ import annotations
@@ -28,19 +29,23 @@ if TYPE_CHECKING:
 
 from keras_gans.errors import UserError
 
-# How weights and maps are kept; inputs and images are float32 in all of them.
+# Precisions of weights and activations; inputs and images are always float32.
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
 
-EXAMPLES = 16, 128  # latents, or at most so many pictures, that show int8 its ranges
-EXAMPLE_PIXELS = 2**20  # of large pictures fewer: the converter is slow with them
+EXAMPLES = 16, 128  # least and most samples that calibrate the ranges of int8
+EXAMPLE_PIXELS = 2**20  # of all samples together, as the converter is slow
 
 
 def file_name(
     quantization: str, sampler: KerasSampler | None = None, size: int | None = None
 ) -> str:
-    """The file's name in a run's export folder; arguments as of `export`.
+    """Return the name of a .tflite file in the export folder of a run.
 
-    Without a sampler that of its forward direction, at the size of training.
+    Args:
+        quantization: One of `QUANTIZATIONS`.
+        sampler: Sampler that is exported. If not given, the name is that of the forward
+            direction at the training size.
+        size: Side in pixels of the condition images of a translation model; 0 for any.
     """
     words = ["generator"]
     if sampler and sampler.backward:
@@ -55,33 +60,33 @@ def file_name(
 def check(
     sampler: KerasSampler, path: str, quantizations: Sequence[str], size: int | None
 ) -> int | None:
-    """Checks what .tflite files are to be.
+    """Check the options of .tflite files.
 
     Args:
-        sampler: What is to be exported.
-        path: The run's folder, for messages.
+        sampler: Sampler that is to be exported.
+        path: Workdir of the run, for error messages.
         quantizations: Any of `QUANTIZATIONS`.
-        size: See `export_workdir`.
+        size: Side in pixels of the condition images; see `export_workdir`.
 
     Returns:
-        None for a model from noise; for others the side of the pictures that the files
-        take, or 0 for any.
+        The side of the condition images of a translation model, or 0 for any size. None
+        for a model that takes latents.
 
     Raises:
-        UserError: for a size that the model does not take, or no pictures to fit int8
-            to.
+        UserError: If the model does not take the size, or int8 has no images to
+            calibrate with.
     """
     if not sampler.model.is_translation:
         if size is None:
             return None
         raise UserError(
-            f"--size is for models from pictures to pictures; {sampler.info['name']} "
-            "makes them from noise, leave it away"
+            f"--size is for translation models, and {sampler.info['name']} takes "
+            "latents; leave it out"
         )
     if "int8" in quantizations and sampler.conditions is None:
         raise UserError(
-            f"--quantize=int8 is fitted to pictures, and {path} has no sources.npz, "
-            "which training writes; expected another of float32, float16, dynamic"
+            f"--quantize=int8 needs the condition images in {path}/sources.npz, which "
+            "training writes; use float32, float16 or dynamic"
         )
     side, _, channels = sampler.info["condition_shape"]
     if size is None:
@@ -91,10 +96,10 @@ def check(
             raise ValueError("negative")
         if size:
             sampler.run({"condition": np.zeros((1, size, size, channels), np.float32)})
-    except Exception:  # what the network, Keras or TensorFlow says of it
+    except Exception:  # of the network, Keras or TensorFlow
         raise UserError(
-            f"--size={size}: {sampler.info['name']} cannot take pictures of that side; "
-            f"expected 0 for any, or about {side}, as it was trained"
+            f"--size={size}: {sampler.info['name']} cannot take images of this size; "
+            f"expected 0 for any size, or about {side}, the training size"
         ) from None
     return size
 
@@ -106,15 +111,14 @@ def export(
     quantization: str = "float32",
     size: int | None = None,
 ) -> None:
-    """Writes a .tflite file; an older one is replaced in one step.
+    """Write a .tflite file, and replace an older file atomically.
 
     Args:
-        sampler: A `KerasSampler`: the model, and what it is.
-        path: The file to write.
-        source: A SavedModel of the same sampler, which it is converted from.
+        sampler: A `KerasSampler`, which holds the model and its description.
+        path: Path of the file.
+        source: Folder of a SavedModel of the same sampler, which is converted.
         quantization: One of `QUANTIZATIONS`.
-        size: Of a model from pictures to pictures: the side that `condition` takes,
-            0 for any.
+        size: Side in pixels of the condition images of a translation model; 0 for any.
     """
     content = convert(source, quantization, sampler, size)
     info = {**sampler.info, "quantization": quantization}
@@ -124,7 +128,7 @@ def export(
     temporary = f"{path}.tmp"
     with open(temporary, "wb") as file:
         file.write(content)
-    # As TFLite's own metadata does: readers of the model ignore a zip behind it.
+    # As TFLite's own metadata: readers of the model ignore a zip archive after it.
     with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(INFO_NAME, json.dumps(info, indent=1))
     os.replace(temporary, path)
@@ -136,20 +140,21 @@ def convert(
     sampler: BaseSampler,
     size: int | None = None,
 ) -> bytes:
-    """Converts a SavedModel's `generate`, without Flex operations.
+    """Convert the signature `generate` of a SavedModel, without Flex operations.
 
-    The only place that calls the converter.
+    No other function calls the converter.
 
     Args:
-        saved_model_path: The SavedModel's folder.
-        quantization: One of `QUANTIZATIONS`. What has no form in 8 bits (as a
-            square root) stays float32 in an int8 file.
-        sampler: Draws the examples of an int8 file: the first of seed 0, of all
-            classes in turn; or has some pictures. They are 128, or 16 of 256 pixels.
-        size: See `export`.
+        saved_model_path: Folder of the SavedModel.
+        quantization: One of `QUANTIZATIONS`. Operations without an 8-bit form, such as
+            a square root, stay float32 in an int8 file.
+        sampler: Sampler of the calibration samples of an int8 file. They are the first
+            latents of seed 0 with all classes in turn, or condition images: 128
+            samples, or 16 of 256 x 256 pixels.
+        size: Side in pixels of the condition images; see `export`.
 
     Returns:
-        The file's content.
+        Content of the .tflite file.
     """
     import tensorflow as tf
 
@@ -185,16 +190,16 @@ def convert(
 
         converter.representative_dataset = examples
     with no_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the interpreter that shows the ranges
+        warnings.simplefilter("ignore")  # of the interpreter that calibrates
         content = converter.convert()
     return _share_vectors(content) if quantization in ("dynamic", "int8") else content
 
 
 def _share_vectors(content: bytes) -> bytes:
-    """Writes equal vectors of a .tflite file once.
+    """Store equal vectors of a .tflite file only once.
 
-    Each output channel of a layer in 8 bits has a scale, and a zero point of 8 bytes
-    that is always 0: of small layers a tenth of the file.
+    Each output channel of an 8-bit layer has a scale, and a zero point of 8 bytes that
+    is always 0. In small layers these are a tenth of the file.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
@@ -216,7 +221,7 @@ def _share_vectors(content: bytes) -> bytes:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     from keras_gans.export import run_export
 
     return run_export("tflite", __doc__, argv)

@@ -1,6 +1,6 @@
-"""Puts an invisible mark into the pictures of an exported graph.
+"""Invisible mark in the images of an exported graph, and its detection.
 
-What is marked, and how it is found again, says `keras_gans.watermark`.
+`keras_gans.watermark` describes the method.
 """
 
 from __future__ import annotations
@@ -22,26 +22,28 @@ if TYPE_CHECKING:
 
 
 def marked(sampler: KerasSampler, key: str) -> KerasSampler:
-    """A sampler of the same generator whose pictures are marked, as its exports are.
+    """Return a sampler of the same generator whose images and exports are marked.
 
     Args:
-        sampler: The sampler.
-        key: Any word; it is not written anywhere.
+        sampler: Sampler without a mark.
+        key: Key of the mark, any word. It is not stored anywhere.
 
     Raises:
-        UserError: if its pictures cannot be marked.
+        UserError: If the key is empty, or the generator's images cannot be marked.
     """
     from keras_gans.sampling.keras_sampler import KerasSampler
 
     name = sampler.info["name"]
     if sampler.model.is_translation:
         raise UserError(
-            f"--watermark is for generators of pictures of one size; {name} makes "
-            "pictures from pictures of any size, leave it away"
+            f"--watermark is for generators that take latents, and {name} translates "
+            "images of any size; leave it out"
         )
     side, _, channels = sampler.info["image_shape"]
     if channels not in (1, 3):
-        raise UserError(f"--watermark is for pictures; {name} makes points")
+        raise UserError(
+            f"--watermark is for images, and {name} generates points; leave it out"
+        )
     known = scheme(side, key)
     info = {**sampler.info, "watermark": VERSION}
     return KerasSampler(
@@ -50,19 +52,19 @@ def marked(sampler: KerasSampler, key: str) -> KerasSampler:
 
 
 def mark(images: tf.Tensor, known: Scheme, channels: int) -> tf.Tensor:
-    """Marks pictures, in the graph.
+    """Mark images in the graph.
 
     Args:
-        images: float32 [num, side, side, channels] in [-1, 1].
-        known: The key's scheme for this side.
-        channels: 1 or 3.
+        images: Images, float32 [num, side, side, channels] in [-1, 1].
+        known: Scheme of the key for this side.
+        channels: Number of channels, 1 or 3.
 
     Returns:
-        The marked ones, alike.
+        Marked images, of the same shape and range.
     """
     import tensorflow as tf
 
-    half = 127.5  # grey levels in 1
+    half = 127.5  # gray levels per unit of the range [-1, 1]
     basis = tf.constant(known.basis, tf.float32)
     signs = tf.constant(known.signs, tf.float32)
     images = images * (1.0 - MARGIN / half)
@@ -72,7 +74,7 @@ def mark(images: tf.Tensor, known: Scheme, channels: int) -> tf.Tensor:
     else:
         grey = images[..., 0]
 
-    def along(maps, matrix):  # first the rows, then the columns
+    def along(maps, matrix):  # applies the matrix to the rows and to the columns
         maps = tf.transpose(tf.matmul(maps, matrix), (0, 2, 1))
         return tf.matmul(maps, matrix)
 
@@ -87,37 +89,37 @@ def mark(images: tf.Tensor, known: Scheme, channels: int) -> tf.Tensor:
     return tf.clip_by_value(images + along(pattern, basis)[..., None], -1.0, 1.0)
 
 
-VERSION = 1  # of what a key makes; exports name theirs
+VERSION = 1  # version of the schemes; each marked export records it
 
 
-ALPHA = 1e-6  # below it a picture counts as marked
+ALPHA = 1e-6  # images with a lower p count as marked
 
 
 PROJECTIONS = 64
 
 
-LEAST = 16  # pixels: smaller pictures have not enough low frequencies
+LEAST = 16  # pixels; smaller images have too few low frequencies
 
 
-# Grey levels of 255. A mark adds DISTORTION to the mean squared error on average; pure
-# black and white give way by MARGIN, so that less of the mark is cut off there.
+# In gray levels of 255. The mark's mean squared error is DISTORTION on average. Images
+# are scaled by MARGIN away from black and white, so that less of the mark is clipped.
 DISTORTION, MARGIN = 5.0, 1.5
 
 
-LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, as JPEG's
+LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, as in JPEG
 
 
 @dataclasses.dataclass(frozen=True)
 class Scheme:
-    """What a key makes for pictures of one side.
+    """Mark of one key for images of one side.
 
     Attributes:
-        basis: float [m, side], rows of the orthonormal DCT-II: the frequencies that are
-            marked, both ways.
-        signs: float [PROJECTIONS, m * m / PROJECTIONS], the mixtures, of length 1, of
-            the m * m coefficients, column by column.
-        dither: float [PROJECTIONS] in [0, 1).
-        step: Grey levels between two values that a marked projection can have.
+        basis: Marked frequencies of the rows and of the columns, as m rows of the
+            orthonormal DCT-II; float [m, side].
+        signs: Vectors of length 1 that mix the m * m coefficients, column by column,
+            into projections; float [PROJECTIONS, m * m / PROJECTIONS].
+        dither: Dither of each projection, float [PROJECTIONS] in [0, 1).
+        step: Distance between two values of a marked projection, in gray levels.
     """
 
     basis: np.ndarray
@@ -128,24 +130,24 @@ class Scheme:
 
 @functools.lru_cache(maxsize=8)
 def scheme(side: int, key: str) -> Scheme:
-    """Makes a key's scheme for pictures of a side.
+    """Derive the scheme of a key for images of one side.
 
     Args:
-        side: Height and width in pixels.
-        key: Any word.
+        side: Height and width of the images in pixels.
+        key: Key of the mark, any word.
 
     Raises:
-        UserError: for an empty key, or a side below `LEAST`.
+        UserError: If the key is empty, or the side is less than `LEAST`.
     """
     if not key:
         raise UserError(
-            "the watermark's key is empty; expected any word, as my-product"
+            "the watermark's key is empty; expected a word, such as my-product"
         )
     if side < LEAST:
         raise UserError(
-            f"watermark: expected pictures of {LEAST} pixels or more, got {side}"
+            f"watermark: expected images of {LEAST} pixels or more, got {side}"
         )
-    # 8 of 32 frequencies, from the third on; the lowest are what resizing scales most.
+    # 8 of 32 frequencies, from the third on: resizing scales the lowest ones most.
     m = 8 * max(1, round(side / 32))
     k, x = np.arange(m // 4, m // 4 + m)[:, None], np.arange(side)
     basis = math.sqrt(2 / side) * np.cos(np.pi * k * (2 * x + 1) / (2 * side))
@@ -153,25 +155,25 @@ def scheme(side: int, key: str) -> Scheme:
     random = np.random.Generator(np.random.Philox(key=np.frombuffer(digest[:16], "u8")))
     dither = random.random(PROJECTIONS)
     signs = random.integers(0, 2, (PROJECTIONS, m * m // PROJECTIONS)) * 2.0 - 1.0
-    # An error uniform in a step has a variance of step^2 / 12, in each projection.
+    # Each projection's error is uniform within a step: its variance is step^2 / 12.
     step = math.sqrt(12 * DISTORTION * side**2 / PROJECTIONS)
     return Scheme(basis, signs / math.sqrt(signs.shape[1]), dither, step)
 
 
 def detect(images: np.ndarray, key: str) -> float:
-    """Asks whether pictures are marked.
+    """Detect the mark of a key in images.
 
     Args:
-        images: uint8 [num, side, side, 1 or 3], at the size at which they were made;
-            several count together.
-        key: The word that `--watermark` was given.
+        images: Images at the size at which they were generated, uint8 [num, side, side,
+            1 or 3]. Several images are evaluated together.
+        key: Key of the mark, the value of `--watermark`.
 
     Returns:
-        A bound on the probability that pictures which do not know the key look as
-        marked as these: 1 for nothing at all.
+        Upper bound of the probability that images without the key's mark look as marked
+        as these. It is 1 if nothing points to the mark.
 
     Raises:
-        UserError: see `scheme`.
+        UserError: If the key is empty, or the side is less than `LEAST`.
     """
     known = scheme(images.shape[1], key)
     mean = np.exp(2j * np.pi * _projections(images, known)).mean(axis=0)
@@ -180,7 +182,7 @@ def detect(images: np.ndarray, key: str) -> float:
 
 
 def _projections(images: np.ndarray, known: Scheme) -> np.ndarray:
-    """Projections in steps: float [num, PROJECTIONS]."""
+    """Project images on the scheme's mixtures: float [num, PROJECTIONS], in steps."""
     weights = LUMINANCE if images.shape[-1] == 3 else (1.0,)
     grey = images.astype(float) @ np.array(weights)
     columns = np.swapaxes(grey @ known.basis.T, 1, 2) @ known.basis.T

@@ -1,14 +1,15 @@
-"""Exports a trained generator as a web page that runs it in the browser.
+"""Export a trained generator as a web page that runs the generator in the browser.
 
     python -m keras_gans.export.web --workdir=runs/cgan --serve
 
-writes the folder export/web of a run, if it is not there yet, and opens it on this
-machine. `python -m keras_gans.export --to=web` writes it anew, alone. The folder can be
-put on any web server as it is: nothing leaves the browser.
+writes the folder export/web of a run, unless the folder exists already, and opens the
+page on this machine. Without --serve, the command always writes the folder, as
+`python -m keras_gans.export --to=web` does. Any web server can serve the folder as it
+is. No data leave the browser.
 
-The page runs the .tflite file with LiteRT.js, which is fetched from the npm registry
-once, checked, and kept among the user's caches; without a network the page loads the
-same version from a public server when it is opened.
+The page runs the .tflite file with LiteRT.js. The command downloads LiteRT.js from the
+npm registry once, checks it, and keeps it in the user's cache. Without a network, the
+page loads the same version from a public server each time it is opened.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 REGISTRY = "https://registry.npmjs.org"
 PUBLIC = "https://cdn.jsdelivr.net/npm"
-# What is fetched: SHA-512 of each package, and where its files go in the page's folder.
+# Packages to download: {name: (SHA-512, {file: its name in the folder litert})}.
 WASM = [
     f"wasm/litert_wasm_{kind}internal.{ending}"
     for kind in ("", "compat_")
@@ -82,17 +83,19 @@ REMOTE = {
 def export(
     sampler: KerasSampler, path: str, quantization: str, size: int | None = None
 ) -> None:
-    """Writes a page; an older one at this path stays whole until it is done.
+    """Write the folder of a page.
+
+    An older folder at this path is replaced once the new one is complete.
 
     Args:
-        sampler: The generator.
-        path: The folder to write.
-        quantization: Of the page's .tflite file, see `tflite.QUANTIZATIONS`.
-        size: Of a model from pictures to pictures: the side in pixels of those that it
-            takes.
+        sampler: Sampler of the generator.
+        path: Folder to write.
+        quantization: Precision of the page's .tflite file, one of
+            `tflite.QUANTIZATIONS`.
+        size: Side in pixels of the condition images of a translation model.
 
     Raises:
-        UserError: for a runtime that is not what it was.
+        UserError: If the downloaded runtime differs from the tested one.
     """
     from keras_gans.export import saved_model, tflite
 
@@ -112,7 +115,7 @@ def export(
     if size is not None:
         info["tile"] = size
     with tempfile.TemporaryDirectory(prefix="keras_gans_") as source:
-        # LiteRT.js takes no shapes with open ends: one picture at a time.
+        # LiteRT.js needs fixed shapes, so the page generates one image at a time.
         saved_model.export(sampler, source, size, num=1)
         generator = os.path.join(temporary, "generator.tflite")
         tflite.export(sampler, generator, source, quantization, size)
@@ -124,19 +127,19 @@ def export(
 
 
 def check(info: dict, size: int | None) -> None:
-    """Checks that a generator can be shown.
+    """Check that a page can show a generator's images.
 
     Args:
-        info: What it is.
-        size: See `export`.
+        info: Description of the generator; see `BaseSampler.info`.
+        size: Side in pixels of the condition images; see `export`.
 
     Raises:
-        UserError: if it makes points, or is to take pictures of any size.
+        UserError: If the generator draws points, or the size is 0 (any size).
     """
     if info["image_shape"][-1] not in (1, 3):
-        raise UserError(f"--to=web shows pictures, and {info['name']} makes points")
+        raise UserError(f"--to=web shows images, and {info['name']} generates points")
     if size == 0:
-        raise UserError("--to=web takes pictures of one size; expected another --size")
+        raise UserError("--to=web: expected a fixed --size in pixels, got 0")
 
 
 def _credit(info: dict) -> str:
@@ -145,14 +148,14 @@ def _credit(info: dict) -> str:
 
 
 def _add_runtime(folder: str) -> bool:
-    """Puts the runtime into a folder; says so and returns False if it cannot."""
+    """Copy the runtime to a folder; return False if it cannot be downloaded."""
     for name, (digest, files) in RUNTIME.items():
         content = _fetch(name, digest)
         if content is None:
             shutil.rmtree(folder, ignore_errors=True)
             print(
                 f"{REGISTRY} cannot be reached: the page loads LiteRT.js from {PUBLIC} "
-                "whenever it is opened",
+                "each time the page is opened",
                 flush=True,
             )
             return False
@@ -166,7 +169,18 @@ def _add_runtime(folder: str) -> bool:
 
 
 def _fetch(name: str, digest: str) -> bytes | None:
-    """A package of the runtime, from the caches or the registry; None without one."""
+    """Read a package of the runtime from the cache or the registry.
+
+    Args:
+        name: Key of `RUNTIME`.
+        digest: SHA-512 of the package, in base64.
+
+    Returns:
+        Content of the package. None if the registry cannot be reached.
+
+    Raises:
+        UserError: If the downloaded package has another digest.
+    """
     package = name.rpartition("-")[0]
     path = os.path.join(caches.folder("web"), f"{name}.tgz")
     try:
@@ -175,7 +189,7 @@ def _fetch(name: str, digest: str) -> bytes | None:
         if _digest(content) == digest:
             return content
     except OSError:
-        pass  # not there yet
+        pass  # not in the cache yet
     url = f"{REGISTRY}/@litertjs/{package}/-/{name}.tgz"
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
@@ -184,14 +198,14 @@ def _fetch(name: str, digest: str) -> bytes | None:
         return None
     if _digest(content) != digest:
         raise UserError(
-            f"{url}: not the file that this version of keras_gans was tested with; "
-            "nothing was written"
+            f"{url}: expected the file that this version of keras_gans was tested "
+            "with, got another; nothing was written"
         )
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         sampler_lib.write(content, path)
     except OSError:
-        pass  # no room: the next one fetches it again
+        pass  # without a cache, the next export downloads the package again
     return content
 
 
@@ -200,52 +214,58 @@ def _digest(content: bytes) -> str:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a page's folder, quietly."""
+    """Request handler that serves the folder of a page without logging."""
 
     extensions_map = {
         **http.server.SimpleHTTPRequestHandler.extensions_map,
-        ".js": "text/javascript",  # some systems' tables say text/plain
+        ".js": "text/javascript",  # text/plain in the tables of some systems
         ".wasm": "application/wasm",
     }
 
     def end_headers(self) -> None:
-        """Has the browser ask again: an export may have changed the page."""
+        """Turn off the browser's cache, as an export may have changed the page."""
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
     def log_message(self, *args: object) -> None:
-        """Says nothing of each request."""
+        """Log nothing."""
 
 
 def open_server(folder: str, port: int) -> http.server.ThreadingHTTPServer:
-    """Opens a server of a folder, for this machine alone.
+    """Open a server of a folder that only this machine can reach.
 
     Args:
-        folder: What to serve.
-        port: Which port; 0 for any that is free.
+        folder: Folder to serve.
+        port: Port of the server, 0 to 65535; 0 for any free port.
 
     Raises:
-        UserError: if the port is in use, or not allowed.
+        UserError: If the port is in use, not allowed or out of range.
     """
     handler = functools.partial(Handler, directory=folder)
     try:
         return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or "expected 0 to 65535"
-        raise UserError(f"--port={port}: {reason}; choose another") from None
+        raise UserError(f"--port={port}: {reason}; use another port") from None
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the command's flags."""
     flag = {"flag_values": values}
     define_workdir(values)
-    flags.DEFINE_bool("serve", False, "Opens the page on this machine.", **flag)
-    flags.DEFINE_integer("port", 8000, "Where to serve; 0 for any free port.", **flag)
-    flags.DEFINE_bool("browser", True, "Opens a browser, too.", **flag)
+    flags.DEFINE_bool(
+        "serve", False, "Whether to serve the page on this machine.", **flag
+    )
+    flags.DEFINE_integer(
+        "port", 8000, "Port of the server; 0 for any free port.", **flag
+    )
+    flags.DEFINE_bool(
+        "browser", True, "Whether to open the served page in a browser.", **flag
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command("web", __doc__, define_flags, _main, argv)
 
 
@@ -260,7 +280,7 @@ def _main(values: flags.FlagValues) -> None:
         return
     with open_server(workdir.web, values.port) as server:
         address = f"http://localhost:{server.server_address[1]}/"
-        print(f"{address} (Ctrl-C ends it)", flush=True)
+        print(f"{address} (Ctrl-C stops the server)", flush=True)
         if values.browser:
             webbrowser.open(address)
         try:

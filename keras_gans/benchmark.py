@@ -1,57 +1,65 @@
-r"""Measures how fast this machine trains.
+r"""Measure speed, memory, sample quality and exports of the zoo on this machine.
 
     python -m keras_gans.benchmark throughput --model=cgan
 
-trains the recipe in two ways, in turn: with `fit` and all callbacks of the train
-command, and in a bare `tf.function` loop that does the same updates on batches already
-in memory. Prints images per second of each (medians), their ratio, the share of the
-time spent waiting for data, the arithmetic of an image, what share of the device's peak
-that is, and the most memory held. Several models, --precision=float32,mixed_bfloat16,
-and --torch (PyTorch's DCGAN of the same shape) are measured in turn in the same run.
+times each recipe in two ways, in turn. "fit" is training as the train command does it,
+with all callbacks. "bare" is a loop of the same updates on batches already in memory.
+The command prints these columns:
+
+- images per second of "fit" and of "bare" (medians), and their ratio;
+- the share of the time spent waiting for data;
+- floating-point operations per image and per second, and the share of the device's
+  peak;
+- the peak memory of the process, and the speed relative to the first row.
+
+Several models and --precision=float32,mixed_bfloat16 are measured in turn in the same
+run. --torch adds PyTorch's DCGAN of the first model's shape.
 
     python -m keras_gans.benchmark gpu --seconds=300
 
-times the zoo on a GPU that is at hand for minutes, under the backends that are
-installed, and PyTorch's DCGAN if there is PyTorch: the main job for a minute, then
-milliseconds per step of five models in two precisions, then the device's peaks. Each
-row is printed, and kept in --out, as soon as it is there. --write makes the page
-gpu.md in --docs, in its folder results.
+times the zoo on a GPU within the given number of seconds. It uses every installed
+backend, and PyTorch if it is installed. The rows are: cgan, trained as by the train
+command for a minute; milliseconds per step of five models in two precisions; PyTorch's
+DCGAN; the device's peaks. Each row is printed and saved to rows.jsonl in --out as soon
+as it is measured. --write writes the page results/gpu.md in the folder --docs.
 
     python -m keras_gans.benchmark models --model=dcgan --model=r3gan
 
-runs the bare loop of each recipe in a process of its own and prints steps and images
-per second (medians), the number of weights, and the most memory that the process held,
-TensorFlow included.
+runs the bare loop of each recipe in a process of its own. It prints steps and images
+per second (medians), the numbers of weights, and the peak memory of the process, which
+includes the backend.
 
     python -m keras_gans.benchmark input --model=dcgan --set=data.dataset=digits
 
-reads each recipe's data alone, in a process of its own: seconds to the first batch,
-images per second after it (median), and the most memory that the process held.
+reads each recipe's data without training, in a process of its own. It prints the
+seconds to the first batch, images per second after that batch (median), the number of
+images, and the peak memory of the process.
 
     python -m keras_gans.benchmark quality --model=dcgan --model=sngan \
         --dataset=fashion --budget=180 --seeds=3 --out=runs/board
     python -m keras_gans.benchmark report --out=runs/board --docs=docs
 
-trains each model for as many steps as fill the budget of seconds on this machine, with
-several seeds, measures each run by `keras_gans.evaluate`, and prints means and standard
-deviations; runs that are in the folder already are not made again. `report` writes the
-table and a plot of KID against time.
+trains each model with several seeds, for as many steps as fill --budget seconds on this
+machine, and measures each run with `keras_gans.evaluate`. It prints means and standard
+deviations over the seeds. Runs that are already in the folder --out are not repeated.
+`report` writes the table and a plot of KID against time to the folder --docs.
 
     python -m keras_gans.benchmark exports --model=dcgan --model=r3gan --steps=100 \
         --out=runs/exports --docs=docs
 
-trains each model for some steps, exports it in every quantization, and writes sizes and
-deviations of all that are in the folder to docs/exports.md.
+trains each model for some steps and exports it in every quantization. It writes the
+sizes and deviations of all exports in the folder --out to docs/exports.md.
 
     python -m keras_gans.benchmark doctor --out=runs/doctor --docs=docs
 
-trains runs that are broken on purpose, one for each of the doctor's diagnoses, and
-healthy ones, and writes what it says of them to docs/doctor.md.
+trains one run that is broken on purpose for each of the doctor's diagnoses, and healthy
+runs. It writes the doctor's findings in all of them to docs/doctor.md.
 
     python -m keras_gans.benchmark watermark --source=runs/cgan --num=1000
 
-marks a run's pictures as `export --watermark` does, changes them in several ways, and
-prints how many are found again, how visible the mark is, and what it costs in KID.
+marks a run's images as `keras_gans.export --watermark` does, and changes them in
+several ways. It prints the share of images in which the mark is still detected, the
+PSNR of marked images, and the KID with and without the mark.
 """
 
 from __future__ import annotations
@@ -83,55 +91,106 @@ KINDS = (
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the command's flags."""
     flag = {"flag_values": values}
     flags.DEFINE_multi_string(
         "model",
         ["cgan"],
-        "A name of the zoo, or a .toml file; several.",
+        "Name of a recipe of the zoo, or path of a .toml file",
         **flag,
     )
-    flags.DEFINE_multi_string("set", [], "Changes one key of the recipe.", **flag)
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its sets.", **flag)
+    flags.DEFINE_multi_string(
+        "set", [], "KEY=VALUE that changes one key of the recipe", **flag
+    )
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder in which TensorFlow Datasets keeps its data sets.",
+        **flag,
+    )
     flags.DEFINE_list(
         "precision",
         None,
-        "throughput: of train.precision, several; the recipe's if not given.",
+        "throughput: values of train.precision, separated by commas; the recipe's if "
+        "not given.",
         **flag,
     )
-    flags.DEFINE_bool("torch", False, "throughput: PyTorch's DCGAN, too.", **flag)
-    flags.DEFINE_integer("seconds", 300, "gpu: time in all.", **flag, lower_bound=10)
-    flags.DEFINE_bool("smoke", False, "gpu: recipes at smoke size.", **flag)
-    flags.DEFINE_bool("write", False, "gpu: write the page of results.", **flag)
-    flags.DEFINE_integer("rounds", 5, "Pairs of measurements.", **flag, lower_bound=1)
+    flags.DEFINE_bool(
+        "torch", False, "throughput: whether to time PyTorch's DCGAN as well.", **flag
+    )
+    flags.DEFINE_integer(
+        "seconds", 300, "gpu: limit of the total time.", **flag, lower_bound=10
+    )
+    flags.DEFINE_bool(
+        "smoke", False, "gpu: whether to rehearse at the recipes' smoke sizes.", **flag
+    )
+    flags.DEFINE_bool(
+        "write", False, "gpu: whether to write the page of results.", **flag
+    )
+    flags.DEFINE_integer(
+        "rounds",
+        5,
+        "throughput, models, input: number of measurements.",
+        **flag,
+        lower_bound=1,
+    )
     flags.DEFINE_integer(
         "steps",
         None,
-        "Steps in a measurement; the recipe's checkpoint_every if not given, so that "
-        "grids and checkpoints count in their true share. exports: of training, 100.",
+        "Steps of each measurement; the recipe's checkpoint_every if not given, so "
+        "that grids and checkpoints take their usual share. exports: training steps "
+        "(100).",
         **flag,
         lower_bound=1,
     )
     text, number = flags.DEFINE_string, flags.DEFINE_integer
-    text("dataset", "fashion", "quality: what all train on.", **flag)
-    text("reference", None, "quality: as of keras_gans.evaluate.", **flag)
-    number("budget", 600, "quality: seconds of training.", **flag, lower_bound=1)
-    number("seeds", 3, "quality: runs of each model.", **flag, lower_bound=1)
+    text("dataset", "fashion", "quality: training set of all models.", **flag)
+    text(
+        "reference",
+        None,
+        "quality: real images to compare with; see keras_gans.evaluate.",
+        **flag,
+    )
+    number(
+        "budget",
+        600,
+        "quality: seconds of training of each run.",
+        **flag,
+        lower_bound=1,
+    )
+    number("seeds", 3, "quality: number of runs of each model.", **flag, lower_bound=1)
     number(
         "num",
         10_000,
-        "quality: samples to measure; watermark: 1000 if not given.",
+        "quality: number of samples to measure; watermark: number of images (1000 if "
+        "not given).",
         **flag,
         lower_bound=20,
     )
-    text("source", None, "watermark: a run's workdir.", **flag)
-    text("out", "runs/board", "For quality, report, exports, doctor: a folder.", **flag)
-    text("docs", "docs", "report, exports, doctor: where their pages go.", **flag)
-    text("readme", None, "report: a page with the marks of the board.", **flag)
+    text("source", None, "watermark: workdir of a run.", **flag)
+    text(
+        "out",
+        "runs/board",
+        "quality, report, exports, doctor, gpu: folder of the results; for gpu "
+        "runs/gpu if not given.",
+        **flag,
+    )
+    text(
+        "docs",
+        "docs",
+        "report, exports, doctor, gpu: folder in which the pages are written.",
+        **flag,
+    )
+    text(
+        "readme",
+        None,
+        "report: Markdown file that contains the marks of the board.",
+        **flag,
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command(
         "benchmark", __doc__, define_flags, _main, argv, takes_words=True
     )
@@ -139,14 +198,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(values: flags.FlagValues, words: list[str]) -> None:
     if not words:
-        raise UserError(f"say which benchmark: one of {', '.join(KINDS)}")
+        raise UserError(f"expected a benchmark, one of {', '.join(KINDS)}; got none")
     kind = words[0]
     if kind not in KINDS:
         raise UserError(f"no benchmark '{kind}'{did_you_mean(kind, KINDS)}")
     if len(words) > 1:
         raise UserError(f"expected one benchmark, got {' '.join(words)}")
     if kind != "throughput" and (values.precision or values.torch):
-        raise UserError("--precision and --torch: of throughput alone")
+        raise UserError(
+            "--precision and --torch: only throughput takes them; leave them out"
+        )
     if kind == "gpu":
         _run_gpu(values)
         return
@@ -178,7 +239,7 @@ def _main(values: flags.FlagValues, words: list[str]) -> None:
 
 
 def _run_throughput(values: flags.FlagValues) -> None:
-    """Times training; the flags are those of the command."""
+    """Time training with the command's flags."""
     changes = [values.set]
     if values.precision:
         changes = [[*values.set, f"train.precision={p}"] for p in values.precision]
@@ -190,10 +251,10 @@ def _run_throughput(values: flags.FlagValues) -> None:
 
 
 def _run_gpu(values: flags.FlagValues) -> None:
-    """Time the zoo on a GPU; the flags are those of the command."""
+    """Time the zoo on a GPU with the command's flags."""
     out = values.out if values["out"].present else os.path.join("runs", "gpu")
     rows = gpu.run(values.seconds, out, values.smoke)
-    print(f"kept in {os.path.join(out, 'rows.jsonl')}")
+    print(f"wrote {os.path.join(out, 'rows.jsonl')}")
     if values.write:
         command = f"python -m keras_gans.benchmark gpu --seconds={values.seconds}"
         text = gpu.page(rows, command, datetime.date.today().isoformat())
@@ -205,7 +266,7 @@ def _run_gpu(values: flags.FlagValues) -> None:
 
 
 def _run_quality(values: flags.FlagValues) -> None:
-    """Makes a board of models and prints it; the flags are those of the command."""
+    """Compare models on a board and print it with the command's flags."""
     contest = quality.Contest(
         values.dataset,
         values.budget,
@@ -222,7 +283,7 @@ def _run_quality(values: flags.FlagValues) -> None:
 
 
 def _run_exports(values: flags.FlagValues) -> None:
-    """Exports models and writes the page; the flags are those of the command."""
+    """Export models and write the page with the command's flags."""
     import_tensorflow("export")
     from keras_gans.benchmarks import exports
 
@@ -233,7 +294,7 @@ def _run_exports(values: flags.FlagValues) -> None:
 
 
 def _run_doctor(values: flags.FlagValues) -> None:
-    """Tries the doctor and writes the page; the flags are those of the command."""
+    """Test the doctor and write the page with the command's flags."""
     import_backend()
     from keras_gans.benchmarks import doctor
 
@@ -242,10 +303,12 @@ def _run_doctor(values: flags.FlagValues) -> None:
 
 
 def _run_watermark(values: flags.FlagValues) -> None:
-    """Measures the mark of a run's exports; the flags are those of the command."""
+    """Measure the invisible mark of a run's exports with the command's flags."""
     if values.source is None:
-        raise UserError("say which run: --source=runs/cgan")
-    import_tensorflow("an export's mark")
+        raise UserError(
+            "--source: expected the workdir of a run, as in --source=runs/cgan"
+        )
+    import_tensorflow("the watermark benchmark")
     from keras_gans.benchmarks import watermark
     from keras_gans.sampling import keras_sampler
     from keras_gans.storage.workdir import Workdir

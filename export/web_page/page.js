@@ -1,17 +1,17 @@
-// Runs a generator in the browser. generator.json says what it takes; see sampler.py,
-// which does the same in Python. `window.ganPage` is for other scripts:
+// Run a generator in the browser. generator.json describes the generator and its inputs.
+// sampler.py does the same in Python. Other scripts use `window.ganPage`:
 //   await ganPage.ready;
 //   await ganPage.generate({latents: [...], labels: 4})  // Float32Array in [-1, 1]
-//   ganPage.latents(0)  // those of the first picture that is shown
+//   ganPage.latents(0)  // latents of the first image on the page
 //   await ganPage.translate(condition)  // Float32Array in [-1, 1], tile x tile x channels
-// Latents of a seed are this page's own: Python draws others.
+// The latents of a seed differ from those that Python draws.
 
-const DIRECTIONS = 8; // latents that have a slider
+const DIRECTIONS = 8; // number of latents that have a slider
 const wasm = document.querySelector("script[data-wasm]").dataset.wasm;
 const $ = (id) => document.getElementById(id);
 let info, model, Tensor;
-let shown = null; // what the canvas shows: {width, height, about}
-let asked = 0; // the newest request: older ones stop
+let shown = null; // description of the shown image, for its PNG file
+let asked = 0; // number of the newest request; older requests stop
 
 function say(text, error = false) {
   $("status").textContent = text;
@@ -25,7 +25,7 @@ async function load() {
   if (!answer.ok) throw new Error("generator.json is missing");
   info = await answer.json();
   let runtime;
-  // The runtime reports its progress as errors; only its errors are some.
+  // The runtime prints all of its log to stderr, not only errors.
   const printErr = (line) =>
     /^(INFO|WARNING|VERBOSE)/.test(line) ? console.debug(line) : console.error(line);
   self.Module = {printErr};
@@ -42,7 +42,7 @@ async function load() {
   model = await runtime.loadAndCompile(bytes, {accelerator: "wasm"});
 }
 
-// Runs the model on inputs by name, one picture; others get their defaults.
+// Run the model on named inputs of one image. Missing inputs get their defaults.
 async function run(inputs) {
   const tensors = {};
   for (const {name, dtype, shape} of model.getInputDetails()) {
@@ -65,7 +65,7 @@ const translate = (condition) => run({condition});
 
 // ---- latents ----
 
-function stream(seed, index) { // mulberry32: good enough to choose pictures by
+function stream(seed, index) { // mulberry32, a small generator of random numbers
   let state = (Math.imul(seed, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -155,16 +155,16 @@ function noiseControls(form) {
     select(form, "label", info.num_codes ? "Code" : "Label",
       [[-1, "All in turn"], ...names]);
   }
-  select(form, "grid", "Pictures", [[1, "1"], [4, "4"], [16, "16"]]).value = "4";
+  select(form, "grid", "Images", [[1, "1"], [4, "4"], [16, "16"]]).value = "4";
   const seed = element("input", {type: "number", id: "seed", min: 0, step: 1, value: 0});
   field(form, "Seed", seed);
-  slider(form, "towards", "Towards the next seed", 0, 1, 0);
-  slider(form, "truncation", "Truncation (less: more typical)", 0, 1, 1);
+  slider(form, "towards", "Interpolation to the next seed", 0, 1, 0);
+  slider(form, "truncation", "Truncation (lower: less variety)", 0, 1, 1);
   if (info.inputs?.noise) slider(form, "noise", "Noise", 0, 1, 1);
   for (let i = 0; i < info.num_codes; i++) {
     slider(form, `code${i}`, `Continuous code ${i + 1}`, -2, 2, 0);
     const set = element("input", {type: "checkbox", id: `set${i}`});
-    field(form, `Set continuous code ${i + 1}`, set);
+    field(form, `Use continuous code ${i + 1}`, set);
   }
   const inner = fold(form, "Latent directions");
   const free = info.latent_dim - info.num_codes;
@@ -197,7 +197,7 @@ function read() {
   };
 }
 
-// ---- pictures ----
+// ---- images ----
 
 function toPixels(made, width, height, channels) {
   const image = new ImageData(width, height);
@@ -237,14 +237,14 @@ async function show() {
   const what = values.label < 0 ? "" : ` of ${info.class_names[values.label]}`;
   const many = values.grid > 1 ? "s" : "";
   canvas.setAttribute("aria-label",
-    `${values.grid} generated picture${many}${what}, seed ${values.seed}`);
+    `${values.grid} generated image${many}${what}, seed ${values.seed}`);
   shown = {generator: info.generator, seed: values.seed};
   if (values.label >= 0) shown.label = values.label;
   const time = (performance.now() - start) / values.grid;
-  say(`${values.grid} picture${many}${what}, ${time.toFixed(1)} ms each.`);
+  say(`${values.grid} image${many}${what}, ${time.toFixed(1)} ms each.`);
 }
 
-// The centre of a picture, at the side that the generator takes, on white.
+// Crop an image to its central square, on white, and resize it to the generator's side.
 function fit(picture, width, height) {
   const side = info.tile || info.condition_shape[0];
   const canvas = $("source");
@@ -266,7 +266,7 @@ function fit(picture, width, height) {
       source[i * channels + c] = (channels === 1 ? grey : [r, g, b][c]) / 127.5 - 1;
     }
   }
-  canvas.setAttribute("aria-label", "The picture that was given, cut to a square");
+  canvas.setAttribute("aria-label", "Condition image, cropped to a square");
   return source;
 }
 
@@ -280,16 +280,16 @@ async function showTranslation(picture, width, height, name) {
   const canvas = $("made");
   canvas.width = canvas.height = side;
   canvas.getContext("2d").putImageData(toPixels(made, side, side, channels), 0, 0);
-  canvas.setAttribute("aria-label", `What the generator makes of ${name}`);
+  canvas.setAttribute("aria-label", `Image generated from ${name}`);
   shown = {generator: info.generator, input: name};
-  say(`Made from ${name} in ${(performance.now() - start).toFixed(0)} ms.`);
+  say(`Image generated from ${name} in ${(performance.now() - start).toFixed(0)} ms.`);
 }
 
 function pictureControls(form) {
   $("given").hidden = false;
   const side = info.tile || info.condition_shape[0];
   const file = element("input", {type: "file", id: "file", accept: "image/*"});
-  field(form, `Picture (its centre, brought to ${side} x ${side} pixels)`, file);
+  field(form, `Image (cropped and resized to ${side} x ${side} pixels)`, file);
   file.addEventListener("change", async () => {
     const [chosen] = file.files;
     if (!chosen) return;
@@ -297,7 +297,7 @@ function pictureControls(form) {
       const picture = await createImageBitmap(chosen);
       await showTranslation(picture, picture.width, picture.height, chosen.name);
     } catch (error) {
-      say(`${chosen.name} is not a picture that this browser can read.`, true);
+      say(`${chosen.name} is not an image that this browser can read.`, true);
     }
   });
   const buttons = element("div", {className: "buttons"});
@@ -313,18 +313,18 @@ function pictureControls(form) {
       video.srcObject = await navigator.mediaDevices.getUserMedia(facing);
       video.hidden = false;
       await video.play();
-      camera.textContent = "Take a picture";
+      camera.textContent = "Take a photo";
     } catch (error) {
       video.srcObject = null;
-      say("There is no camera, or this page may not use it.", true);
+      say("There is no camera, or this page has no permission to use the camera.", true);
     }
   });
   button(buttons, "download", "Download PNG", download);
   form.addEventListener("submit", (event) => event.preventDefault());
-  say("Choose a picture, or use the camera.");
+  say("Choose an image, or use the camera.");
 }
 
-// ---- PNG files that say where they come from ----
+// ---- PNG files that record their origin ----
 
 function crc(bytes) {
   let value = ~0;
@@ -368,7 +368,7 @@ const ready = load().then(
       await show();
     }
   },
-  (error) => say(`This generator cannot be shown: ${error.message}.`, true),
+  (error) => say(`The page cannot run this generator: ${error.message}.`, true),
 );
 window.ganPage = {
   ready, generate, translate, latents: (index) => latentsOf(read(), index),

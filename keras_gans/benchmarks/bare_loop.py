@@ -1,4 +1,4 @@
-"""Training steps with nothing around them, on the backend that Keras has."""
+"""Training steps without callbacks and input pipeline, on the active Keras backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training under JAX with nothing around it, and what arithmetic it is."""
+"""Training steps without callbacks and input pipeline under JAX, and their FLOP."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from jax.extend.core import jaxprs_in_params
 
 from keras_gans.engine import jax as engine
 
-TIMES = 4  # products in a measurement of a device's peak
+TIMES = 4  # matrix products of a measurement of the device's peak
 
 
 class BareLoop:
-    """A model's training steps: no callback, no input pipeline.
+    """Training steps of a model, without callbacks and input pipeline.
 
     Args:
-        model: Compiled.
+        model: Compiled model.
     """
 
     def __init__(self, model: keras.Model):
-        """Traces nothing yet."""
         self._variables = engine.all_variables(model)
         self._pure = engine.pure_step(model, self._variables)
         self._step = jax.jit(self._pure, donate_argnums=0)
 
     def run(self, batches: Sequence[Any]) -> None:
-        """Takes a step on each of some batches, and waits for the device."""
+        """Take a training step on each batch, and wait for the device."""
         values = [v.value for v in self._variables]
         for batch in batches:
             values, _ = self._step(values, engine.to_device(batch))
@@ -40,23 +39,21 @@ class BareLoop:
         jax.block_until_ready(values)
 
     def count_flop(self, batch: Any) -> float:
-        """Counts the multiplications and additions of convolutions and products.
-
-        What is computed only in some steps (lazy penalties) is not counted.
-        """
+        """Count the multiplications and additions of a step; see `count_flop`."""
         values = [v.value for v in self._variables]
         return count_flop(self._pure, values, jax.tree.map(np.asarray, batch))
 
 
 def multiplications(dtype: str, side: int = 2048) -> Callable[[], float]:
-    """Products of large matrices, for a device's peak.
+    """Build a function that multiplies large matrices, to measure a device's peak.
 
     Args:
-        dtype: Of the matrices, as "float32".
-        side: Their rows and columns.
+        dtype: Dtype of the matrices, such as "float32".
+        side: Number of rows, and of columns, of each matrix.
 
     Returns:
-        Does some, and says how many operations they were.
+        Function that computes `TIMES` products, waits for the device, and returns the
+        number of floating-point operations.
     """
     a = jax.random.normal(jax.random.key(0), (side, side)).astype(dtype)
 
@@ -74,7 +71,17 @@ def multiplications(dtype: str, side: int = 2048) -> Callable[[], float]:
 
 
 def count_flop(function: Callable, *args: Any) -> float:
-    """The operations of a function's convolutions and products; see `BareLoop`."""
+    """Count the multiplications and additions of convolutions and matrix products.
+
+    Operations inside conditional branches, such as lazy penalties, are not counted.
+
+    Args:
+        function: Function that JAX can trace.
+        *args: Positional arguments of `function`.
+
+    Returns:
+        Number of multiplications and additions.
+    """
     return sum(map(_flop, _operations(jax.make_jaxpr(function)(*args).jaxpr)))
 
 
@@ -87,7 +94,11 @@ def _operations(jaxpr: Any) -> Iterator[Any]:
 
 
 def _flop(operation: Any) -> float:
-    """2 m n k of an m x k by k x n product; a convolution is one for each place."""
+    """Count the multiplications and additions of one operation.
+
+    A product of an m x k matrix with a k x n matrix has 2 m n k. A convolution is a
+    product at each output position.
+    """
     name, options = operation.primitive.name, operation.params
     if name not in ("dot_general", "conv_general_dilated"):
         return 0.0
@@ -98,5 +109,5 @@ def _flop(operation: Any) -> float:
         return 2.0 * made * math.prod(one[i] for i in contracted)
     _, inputs, *places = options["dimension_numbers"].rhs_spec
     each = two[inputs] * math.prod(two[i] for i in places)
-    # Zeros between the pixels are no work.
+    # Products with the zeros that dilation inserts are not counted.
     return 2.0 * made * each / math.prod(options["lhs_dilation"])

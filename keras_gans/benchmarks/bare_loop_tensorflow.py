@@ -1,4 +1,4 @@
-"""Training under TensorFlow with nothing around it, and what arithmetic it is."""
+"""Training steps without callbacks and input pipeline in TensorFlow, and their FLOP."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ import tensorflow as tf
 from keras_gans.engine import keras_private
 from keras_gans.engine.tensorflow import CompiledStep
 
-TIMES = 4  # products in a measurement of a device's peak
+TIMES = 4  # matrix products of a measurement of the device's peak
 
 
 class BareLoop:
-    """A model's training steps: no callback, no input pipeline.
+    """Training steps of a model, without callbacks and input pipeline.
 
     Args:
-        model: Compiled.
+        model: Compiled model.
     """
 
     def __init__(self, model: keras.Model):
-        """Traces nothing yet."""
         self._model, self._compiled = model, CompiledStep(model)
-        # Without autograph, as in fit().
+        # Without autograph, as in `fit`.
         self._step = tf.function(model.train_step, autograph=False)
 
     def run(self, batches: Sequence[Any]) -> None:
-        """Takes a step on each of some batches, and waits for the device."""
+        """Take a training step on each batch, and wait for the device."""
         if self._model.jit_compile:
             start = int(self._model.step.numpy())
             for number, batch in enumerate(batches, start):
@@ -41,19 +40,20 @@ class BareLoop:
         _ = {k: v.numpy() for k, v in logs.items()}
 
     def count_flop(self, batch: Any) -> float:
-        """The operations of a step, see `count_flop`."""
+        """Count the multiplications and additions of a step; see `count_flop`."""
         return count_flop(self._step, batch)
 
 
 def multiplications(dtype: str, side: int = 2048) -> Callable[[], float]:
-    """Products of large matrices, for a device's peak.
+    """Build a function that multiplies large matrices, to measure a device's peak.
 
     Args:
-        dtype: Of the matrices, as "float32".
-        side: Their rows and columns.
+        dtype: Dtype of the matrices, such as "float32".
+        side: Number of rows, and of columns, of each matrix.
 
     Returns:
-        Does some, and says how many operations they were.
+        Function that computes `TIMES` products, waits for the device, and returns the
+        number of floating-point operations.
     """
     a = tf.cast(tf.random.stateless_normal((side, side), (0, 0)), dtype)
 
@@ -71,23 +71,23 @@ def multiplications(dtype: str, side: int = 2048) -> Callable[[], float]:
 
 
 def count_flop(function: Any, *args: Any) -> float:
-    """Counts the multiplications and additions of convolutions and matrix products.
+    """Count the multiplications and additions of convolutions and matrix products.
 
-    What is computed only in some steps (lazy penalties) is not counted.
+    Operations inside conditional branches, such as lazy penalties, are not counted.
 
     Args:
         function: A `tf.function`.
-        *args: What it is called with.
+        *args: Positional arguments of `function`.
 
     Returns:
-        How many; not a number if a shape is not known.
+        Number of multiplications and additions; NaN if a shape is unknown.
     """
     return sum(map(_flop, _operations(function.get_concrete_function(*args).graph)))
 
 
 def _operations(graph: Any):
     todo, seen = [*graph.control_outputs, *(x.op for x in graph.outputs)], set()
-    while todo:  # from the results back: TensorFlow drops what nothing needs
+    while todo:  # back from the results, as TensorFlow prunes unused operations
         op = todo.pop()
         if op in seen:
             continue
@@ -100,7 +100,11 @@ def _operations(graph: Any):
 
 
 def _flop(op: Any) -> float:
-    """2 m n k of an m x k by k x n product; a convolution is one for each place."""
+    """Count the multiplications and additions of one operation.
+
+    A product of an m x k matrix with a k x n matrix has 2 m n k. A convolution is a
+    product at each output position.
+    """
     kind, shapes = op.type, [tuple(x.shape) for x in op.inputs]
     if kind in ("MatMul", "BatchMatMul", "BatchMatMulV2"):
         flag = "transpose_a" if kind == "MatMul" else "adj_x"

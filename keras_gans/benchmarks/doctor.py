@@ -1,4 +1,4 @@
-"""What the doctor says of runs that are broken on purpose, and of healthy ones."""
+"""Findings of the doctor in runs that are broken on purpose, and in healthy runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_gans.errors import UserError
 from keras_gans.storage.workdir import Workdir
 
 PAGE = "doctor.md"
-# {what is broken: (recipe, what breaks it)}
+# {diagnosis: (recipe, "table.key=value" words that cause it)}
 BROKEN = {
     "not finite": ("wgan_gp", ["d_optimizer.learning_rate=1e3", "train.steps=300"]),
     "dead gradients": ("wgan", ["hparams.clip=1e-5", "train.steps=600"]),
@@ -49,25 +49,25 @@ HEALTHY = {
     "stylegan2": ["train.steps=1000"],
     "pix2pix": ["train.steps=1000"],
 }
-DONE = "done"  # a file, in the folder of a run that is over
-LOGGING = "train.log_every=50"  # of all of them, whatever the recipe says
+DONE = "done"  # name of the file that marks a finished run and holds its settings
+LOGGING = "train.log_every=50"  # in every run, as findings depend on it
 
 
 def runs() -> dict[str, tuple[str, list[str]]]:
-    """All runs: {folder: (recipe, "table.key=value" words)}."""
+    """List all runs: {folder: (recipe, "table.key=value" words)}."""
     broken = {f"broken_{k.replace(' ', '_')}": v for k, v in BROKEN.items()}
     healthy = {f"healthy_{name}": (name, words) for name, words in HEALTHY.items()}
     return {k: (m, [*words, LOGGING]) for k, (m, words) in (broken | healthy).items()}
 
 
 def run(out: str) -> None:
-    """Trains each run, in a folder of its own; those that are there stay.
+    """Train each run in a folder of its own, and keep runs that are finished.
 
     Args:
-        out: The folder for them.
+        out: Folder that holds the runs' folders.
 
     Raises:
-        UserError: if one cannot be trained.
+        UserError: If a run cannot be trained.
     """
     for folder, (model, words) in runs().items():
         workdir = os.path.join(out, folder)
@@ -77,14 +77,14 @@ def run(out: str) -> None:
         where = [f"--workdir={workdir}", "--overwrite", "--export=none"]
         status, _, said = run_child(["train", *where, *settings])
         found = findings(Workdir(workdir).metrics)
-        if status and "not finite" not in found:  # as after a traceback
+        if status and "not finite" not in found:  # a traceback, for example
             raise UserError(f"{folder}: {said}")
         write("\n".join(settings).encode(), os.path.join(workdir, DONE))
         print(f"{folder}: {', '.join(found) or 'nothing'}", flush=True)
 
 
 def _done(workdir: str) -> list[str]:
-    """The settings of a run that is over."""
+    """Read the settings of a finished run; an unfinished run has none."""
     path = os.path.join(workdir, DONE)
     if not os.path.isfile(path):
         return []
@@ -93,20 +93,21 @@ def _done(workdir: str) -> list[str]:
 
 
 def findings(path: str) -> dict[str, rules.Finding]:
-    """What the doctor finds in a metrics.jsonl: {name: finding}."""
+    """Diagnose a metrics.jsonl file: {diagnosis: finding}."""
     diagnosis = rules.Diagnosis()
     diagnosis.catch_up(read_log(path))
     return diagnosis.findings
 
 
 def table(found: dict[str, dict[str, rules.Finding]]) -> str:
-    """Findings as a Markdown table: the step of the first sight of each.
+    """Format findings as a Markdown table of the steps at which they were noticed.
 
     Args:
-        found: {folder: findings} of some runs, a column for each.
+        found: Findings of some runs by folder, {folder: {diagnosis: finding}}. Each run
+            has a column.
     """
     heads = [_title(folder) for folder in found]
-    lines = [f"| found | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    lines = [f"| finding | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name in rules.DIAGNOSES:
         cells = [str(f[name].step) if name in f else "" for f in found.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
@@ -114,25 +115,32 @@ def table(found: dict[str, dict[str, rules.Finding]]) -> str:
 
 
 def page(found: dict[str, dict[str, rules.Finding]], machine: str) -> str:
-    """The page of the docs; arguments as of `table`, of all runs, and `write_page`."""
+    """Render the page of the docs in Markdown.
+
+    Args:
+        found: Findings of all runs, as in `table`.
+        machine: Description of the machine and of its software.
+    """
     d, recent, least = rules, log_lib.RECENT, log_lib.LEAST
     settled = log_lib.SETTLED
     whens = {
-        "not finite": "a value is infinite or no number; the first is named, in the "
-        "order in which they are computed",
-        "dead gradients": f"a player's `gradient_norm` stays below {d.VANISHED:g}",
+        "not finite": "a value is infinite or not a number; the finding names the "
+        "first such value, in the order of their computation",
+        "dead gradients": "`g_gradient_norm` or `d_gradient_norm` stays below "
+        f"{d.VANISHED:g}",
         "saturated": f"`saturation` stays above {d.SATURATED}",
-        "collapse": f"`diversity` is below {d.ALIKE} and below {d.FALLEN} of its best, "
-        f"or below {d.STUCK} and not rising",
+        "collapse": f"the median `diversity` is below {d.ALIKE} and below {d.FALLEN} "
+        f"times its best value, or it is below {d.STUCK} and does not rise",
         "discriminator won": f"`real_score` stays above {1 - d.SURE} and `fake_score` "
-        f"below {d.SURE}, or `d_real` and `d_fake` from 0 to {d.SURE}; and "
-        f"`fakes_passing` below {d.PASSING}",
+        f"below {d.SURE}, or `d_real` and `d_fake` stay between 0 and {d.SURE}; in "
+        f"both cases `fakes_passing` stays below {d.PASSING}",
         "overfitting": f"`held_out_score` is at most {d.NEAR} of the way from "
-        f"`fake_score` to `real_score`, which are at least {d.APART} apart; needs "
-        "`--set=data.held_out=100`",
-        "oscillation": "`real_score` - `fake_score` goes up and down by more than "
-        f"{d.SWING}: the root of the squares of the median `score_spread` and of half "
-        "the median change from line to line",
+        f"`fake_score` to `real_score`, and these two are at least {d.APART} apart; "
+        "needs `--set=data.held_out=100`",
+        "oscillation": "`real_score` - `fake_score` oscillates by more than "
+        f"{d.SWING}, measured as the square root of the sum of two squares: of the "
+        "median `score_spread`, and of half the median change between lines of the "
+        "log",
     }
     rows = "\n".join(f"| {name} | {whens[name]} |" for name in d.DIAGNOSES)
     commands = "\n".join(
@@ -146,42 +154,44 @@ def page(found: dict[str, dict[str, rules.Finding]], machine: str) -> str:
     )
     return f"""# The doctor
 
-Training watches itself, and says in one line what goes wrong, at which step, and what
-to do. `python -m keras_gans.doctor --workdir=runs/dcgan` reads the log of a run that is
-over, or still at work. What is judged are the last {recent} steps (or the last
-{least} lines of the log, if they are more), of those after step {settled}; values
-that are not finite stop a run at once.
+Training diagnoses itself. It prints one line for each fault: the step, the fault, and
+the remedy. `python -m keras_gans.doctor --workdir=runs/dcgan` reads the log of a run,
+finished or still in progress. A diagnosis uses the last {recent} steps, or the last
+{least} lines of the log if these cover more steps. It ignores the steps up to
+{settled}. A value that is not finite stops a run at once.
 
-| found | when |
+| finding | condition |
 |---|---|
 {rows}
 
-`diversity` is the mean distance (root mean square of pixels) between two of 16 to 64
-pictures of the averaged generator, always of the same latents, of one class where it
-takes classes, as a share of that between as many real ones. `saturation` is the share
-of values that lie between black and white in real pictures and do not in generated
-ones. `score_spread` is the standard deviation of `real_score` - `fake_score` over the
-steps of a line.
+`diversity` is the mean distance (root mean square over pixels) between pairs of
+generated images, divided by that between pairs of as many real images. The averaged
+generator draws these 16 to 64 images, always from the same latents. If the generator
+takes classes, both images of a pair show the same class. `saturation` compares the
+share of values between black and white in generated images with that in real images:
+it is 1 minus their ratio. `score_spread` is the standard deviation of
+`real_score` - `fake_score` over the steps of a line of the log.
 
-Scores are sigmoids of logits. Those of `lsgan`, `cyclegan` and `cut` are seldom
-further from 0.5 than 0.12, and those with a hinge (`sngan`, `sagan`, `biggan`,
-`fastgan`, `spade`) than 0.23, which is where their losses end: of these, oscillation
-and overfitting are seen when they are strong.
+Scores are sigmoids of logits. The scores of `lsgan`, `cyclegan` and `cut` seldom differ
+from 0.5 by more than 0.12, because their losses reach the minimum there. With a hinge
+loss (`sngan`, `sagan`, `biggan`, `fastgan`, `spade`) this limit is 0.23. In these
+models the doctor finds oscillation and overfitting only if they are strong.
 
-Before a run starts, pictures that are all the same, not finite or not in [-1, 1] end it
-with one line.
+Training checks the images before the first step. It stops with a one-line error if all
+images are the same, or a value is not finite or outside [-1, 1].
 
-## {len(BROKEN)} runs broken on purpose, {len(HEALTHY)} healthy ones
+## {len(BROKEN)} runs broken on purpose, {len(HEALTHY)} healthy runs
 
-Made by `python -m keras_gans.benchmark doctor --out=runs/doctor`: {machine}. A cell is
-the step at which the doctor said so. What is broken in one way is often so in others,
-too. The logs are in `tests/diagnostics/doctor_logs`, where a test reads them again.
+Written by `python -m keras_gans.benchmark doctor --out=runs/doctor`: {machine}. A cell
+holds the step at which the doctor noticed the fault. A run that is broken in one way
+often has other faults as well. The logs are in `tests/diagnostics/doctor_logs`, where a
+test reads them.
 
-Broken on purpose, a column for each:
+Runs broken on purpose, one in each column:
 
 {broken}
 
-Healthy, a column for each:
+Healthy runs, one in each column:
 
 {healthy}
 
@@ -196,18 +206,18 @@ def _title(folder: str) -> str:
 
 
 def write_page(out: str, docs: str, machine: str) -> str:
-    """Writes the table, and what was run, to a page of the docs.
+    """Write the page of the docs, with the findings and the commands of all runs.
 
     Args:
-        out: The folder of `run`.
-        docs: Where the page goes.
-        machine: What to say of the machine.
+        out: Folder that holds the runs' folders, as in `run`.
+        docs: Folder in which the page is written.
+        machine: Description of the machine and of its software, shown on the page.
 
     Returns:
-        The page's path.
+        Path of the page.
 
     Raises:
-        UserError: if a run is missing, or the page cannot be written.
+        UserError: If a run is missing, or the page cannot be written.
     """
     found = {
         name: findings(Workdir(os.path.join(out, name)).metrics) for name in runs()

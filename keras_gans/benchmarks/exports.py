@@ -1,4 +1,4 @@
-"""What exports of the zoo's generators cost, model by model: a page of the docs."""
+"""Sizes and deviations of the exports of each model, as a page of the docs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ PAGE = "exports.md"
 def run(
     configs: dict[str, Config], overrides: Sequence[str], steps: int, out: str
 ) -> None:
-    """Trains each recipe for some steps and exports it in every way.
+    """Train each recipe for some steps, and export it in every quantization.
 
     Args:
-        configs: {what --model said: its recipe}.
-        overrides: "table.key=value" of all recipes.
-        steps: Training steps: the averaged weights should have left their start.
-        out: A folder with a workdir for each; those with a report stay as they are.
+        configs: Recipes by the value of `--model` that names them.
+        overrides: "table.key=value" words that change every recipe.
+        steps: Training steps; enough that the moving average of the weights has left
+            its initial value.
+        out: Folder that holds the workdir of each recipe. A workdir that has a report
+            is kept as it is.
 
     Raises:
-        UserError: if one cannot be trained or exported.
+        UserError: If a recipe cannot be trained or exported.
     """
     for model, config in configs.items():
         workdir = os.path.join(out, config.name)
@@ -38,7 +40,7 @@ def run(
             ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
             + ["--overwrite", *settings]
         )
-        if status:  # its values were not finite
+        if status:  # a value was not finite
             raise UserError(f"{config.name}: {said}")
         run_child(
             ["export", f"--workdir={workdir}", f"--quantize={','.join(QUANTIZATIONS)}"]
@@ -47,15 +49,18 @@ def run(
 
 
 def table(out: str) -> str:
-    """The reports of a folder as a Markdown table.
+    """Format the reports in a folder as a Markdown table.
+
+    Args:
+        out: Folder that holds the workdirs, as in `run`.
 
     Raises:
-        UserError: if there is none.
+        UserError: If the folder holds no report.
     """
     names = sorted(os.listdir(out)) if os.path.isdir(out) else []
     names = [n for n in names if os.path.isfile(_report(os.path.join(out, n)))]
     if not names:
-        raise UserError(f"--out={out}: no exports here yet")
+        raise UserError(f"--out={out}: the folder holds no exports; pass --model=NAME")
     heads = ["model", "float32 KiB", "deviation"]
     for name in QUANTIZATIONS[1:]:
         heads += [f"{name} share", "deviation", "mean"]
@@ -66,13 +71,26 @@ def table(out: str) -> str:
 
 
 def write_page(out: str, docs: str, machine: str) -> str:
-    """Writes the table to a page of the docs; returns the page's path."""
+    """Write the table to a page of the docs.
+
+    Args:
+        out: Folder that holds the workdirs, as in `run`.
+        docs: Folder in which the page is written.
+        machine: Description of the machine and of its software, shown on the page.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        UserError: If the folder holds no report, or the page cannot be written.
+    """
     text = f"""# Exports of every model
 
-Made by `python -m keras_gans.benchmark exports`: {machine}.
-Each recipe at its own size, after a few steps of training. Share is the file's size
-against that of float32; deviation the largest, and mean the mean one, of 64 pictures in
-[-1, 1] from those of the Keras generator (16, if they are made from pictures).
+Written by `python -m keras_gans.benchmark exports`: {machine}.
+Each recipe has its full size and was trained for a few steps. "share" is the size of
+the file divided by that of the float32 file. "deviation" is the largest absolute
+difference between pixels of the export and of the Keras generator, and "mean" is the
+mean one. Both are over 64 images in [-1, 1] (16 images for translation models).
 
 {table(out)}
 """

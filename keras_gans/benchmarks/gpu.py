@@ -1,9 +1,9 @@
-"""Speed of the zoo on this machine's GPU, in a few minutes (`benchmark gpu`).
+"""Speed of the zoo on this machine's GPU, within a few minutes (`benchmark gpu`).
 
-Rows are measured in a fixed order, the most telling first. Each group of rows has a
-process of its own, which is stopped where its time is over; a row is printed and kept
-as soon as it is there, and one that fails leaves the others alone. This process imports
-no backend.
+Rows are measured in a fixed order, the most informative first. Each group of rows has a
+process of its own, which is stopped when its time is over. A row is printed and saved
+as soon as it is measured. A group that fails does not affect the other groups. The
+parent process imports no backend.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from keras_gans.backend import BACKENDS
 from keras_gans.device.sampler import peak_mib
 from keras_gans.errors import UserError, message_lines
 
-MAIN_SECONDS = 60  # of training, in the first row
-ROW_SECONDS = 3.0  # of steps, once they are compiled
-STEPS = 32  # of a measurement: two periods of the longest lazy penalty
-PRECISIONS = "mixed_bfloat16", "float32"  # the larger peak of memory comes last
-# Without data that have to be downloaded.
+MAIN_SECONDS = 60  # limit of the training time of the first row
+ROW_SECONDS = 3.0  # time spent on the compiled steps of a row
+STEPS = 32  # steps of a measurement: two periods of the longest lazy penalty
+PRECISIONS = "mixed_bfloat16", "float32"  # the one with the larger peak memory last
+# A data set that needs no download, at 64x64x3.
 COLOR_64 = ["data.dataset=fashion", "data.image_size=64", "data.channels=3"]
 MODELS = {
     "cgan": [],
@@ -46,8 +46,8 @@ MODELS = {
 }
 TORCH_WAYS = "eager", "compiled", "bfloat16", "bfloat16+all"
 SOFTWARE = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-LEAST_SECONDS = 5  # no row is begun with less
-MARK = "row: "  # of the lines that a process hands over
+LEAST_SECONDS = 5  # least remaining time to begin a group
+MARK = "row: "  # prefix of the lines that hold a row in a child's output
 TITLES = "row", "software", "precision", "figure", "images/s", "ready, s", "memory, MiB"
 
 
@@ -56,10 +56,10 @@ class Group:
     """Rows that one process measures, one after another.
 
     Attributes:
-        kind: "main", "steps", "torch" or "peaks": a function of `MEASURES`.
-        backend: Keras's, or "torch".
-        title: What the rows are of, for the table.
-        overrides: `KEY=VALUE` words for the recipe of this name.
+        kind: Key of a function in `MEASURES`: "main", "steps", "torch" or "peaks".
+        backend: Name of the Keras backend, or "torch".
+        title: Name of the rows in the table: the recipe's name, or "peaks".
+        overrides: `KEY=VALUE` words that change the recipe.
     """
 
     kind: str
@@ -69,11 +69,11 @@ class Group:
 
 
 def plan(backends: Sequence[str], with_torch: bool) -> list[Group]:
-    """List the groups of rows, the most telling first.
+    """List the groups of rows, the most informative first.
 
     Args:
-        backends: Keras's backends that are installed.
-        with_torch: Whether PyTorch is installed.
+        backends: Names of the installed Keras backends.
+        with_torch: Whether to measure PyTorch's DCGAN.
     """
     groups = [Group("main", backend, "cgan") for backend in backends[:1]]
     groups += [
@@ -92,26 +92,28 @@ def run(
     smoke: bool,
     groups: Sequence[Group] | None = None,
 ) -> list[dict]:
-    """Measure all groups, and print each row as soon as it is there.
+    """Measure all groups, and print each row as soon as it is measured.
 
     Args:
-        seconds: Time in all. What does not fit is named as not reached.
-        out: A folder; rows.jsonl in it keeps the rows.
-        smoke: Whether this is a rehearsal: recipes have their smoke sizes, two
-            processes run side by side, and bfloat16 is left to cgan.
-        groups: What to measure; `plan` of what is installed here if not given.
+        seconds: Limit of the total time, in seconds. A group that is not reached gets a
+            row that says so.
+        out: Folder of the results: rows.jsonl holds the rows.
+        smoke: Whether to rehearse. Recipes have their smoke sizes, two processes run
+            side by side, and only cgan runs in bfloat16.
+        groups: Groups to measure; `plan` for the installed software if not given.
 
     Returns:
-        The rows: "row", "software", "precision", "figure", and numbers, or "failed".
+        Rows with the keys "row", "software" and "precision", and either "figure" and
+        numbers or "failed".
 
     Raises:
-        UserError: if no backend is installed, or the folder cannot be written to.
+        UserError: If no backend is installed, or the folder cannot be written to.
     """
     end = time.monotonic() + seconds
     if groups is None:
         backends = [name for name in BACKENDS if importlib.util.find_spec(name)]
         if not backends:
-            raise UserError("no backend of Keras is installed here: pip install jax")
+            raise UserError("no Keras backend is installed; pip install jax")
         groups = plan(backends, importlib.util.find_spec("torch") is not None)
     path = os.path.join(out, "rows.jsonl")
     try:
@@ -125,7 +127,7 @@ def run(
 
     def measure(group: Group) -> None:
         left = end - time.monotonic()
-        # A group that hangs takes a part of the time, not all of it.
+        # A group that hangs must not use up all of the time.
         share = max(30, seconds / 5)
         if smoke or group.kind == "main":
             share = max(MAIN_SECONDS + 60, seconds / 3)
@@ -136,7 +138,7 @@ def run(
                 file.flush()
                 print(_line(cells(row)), flush=True)
 
-    # A rehearsal's figures mean nothing: two at a time.
+    # A rehearsal's timings do not matter, so two processes share the machine.
     workers = concurrent.futures.ThreadPoolExecutor(2 if smoke else 1)
     with file, workers:
         print(_line(TITLES), flush=True)
@@ -145,7 +147,7 @@ def run(
 
 
 def _rows(group: Group, limit: float, asked: dict) -> Iterator[dict]:
-    """Yield the rows of a group, at least one."""
+    """Yield the rows of a group; there is at least one."""
     begin = time.monotonic()
     if limit < LEAST_SECONDS:
         yield _failed(group, "not reached in time")
@@ -153,7 +155,9 @@ def _rows(group: Group, limit: float, asked: dict) -> Iterator[dict]:
     if group.kind == "torch":
         backend = next(name for name in BACKENDS if importlib.util.find_spec(name))
         helper = dataclasses.replace(group, kind="shape", backend=backend)
-        shape = next(_measure(helper, limit, asked), _failed(group, "no recipe"))
+        shape = next(
+            _measure(helper, limit, asked), _failed(group, "recipe not resolved")
+        )
         if "failed" in shape:
             yield shape | _failed(group, shape["failed"])
             return
@@ -162,7 +166,7 @@ def _rows(group: Group, limit: float, asked: dict) -> Iterator[dict]:
 
 
 def cells(row: dict) -> list[str]:
-    """The row's cells, in the order of `TITLES`."""
+    """Format a row as table cells, in the order of `TITLES`."""
     if "failed" in row:
         figure = f"- ({row['failed']})"
     else:
@@ -178,19 +182,19 @@ def cells(row: dict) -> list[str]:
 
 
 def page(rows: Sequence[dict], command: str, date: str) -> str:
-    """Return the page of results, in Markdown.
+    """Render the page of results in Markdown.
 
     Args:
         rows: Rows of `run`.
-        command: Command that made the rows.
-        date: Day of the measurement, as 2026-11-27.
+        command: Command that measured the rows.
+        date: Date of the measurement, in the form YYYY-MM-DD.
 
     Raises:
-        UserError: if no row is of a GPU.
+        UserError: If no row was measured on a GPU.
     """
     devices = sorted({r["device"] for r in rows if r.get("kind") == "gpu"})
     if not devices:
-        raise UserError("--write: the page is of GPUs, and none was found here")
+        raise UserError("--write: expected rows measured on a GPU, got none")
     software = sorted({r["versions"] for r in rows if "versions" in r})
     lines = [
         "# Speed on a GPU",
@@ -202,12 +206,12 @@ def page(rows: Sequence[dict], command: str, date: str) -> str:
         command,
         "```",
         "",
-        "Step times are means of a bare loop, after compilation, on batches that lie",
-        "on the device. cgan is at 28x28x1 with batches of 64, the others at 64x64x3",
-        "with their recipes' batches. 'ready' is from the process's start, or the row",
-        "before, until the steps are compiled. PyTorch's rows are DCGAN of",
-        "dcgan_64's shape. float32 is each library's default on this device, which may",
-        "use TF32. Memory is the most that the process held on the device.",
+        "Step times are means of a bare loop, after compilation, on batches in device",
+        "memory. cgan has 28x28x1 images and batches of 64. The other models have",
+        "64x64x3 images and their recipes' batch sizes. 'ready' is the time from the",
+        "start of the process, or from the previous row, until the steps are compiled.",
+        "PyTorch's rows are a DCGAN of dcgan_64's shape. float32 is each library's",
+        "default, which may use TF32. Memory is the process's peak on the device.",
         "",
         f"| {' | '.join(TITLES)} |",
         f"|{'---|' * len(TITLES)}",
@@ -227,16 +231,16 @@ def _failed(group: Group, why: str) -> dict:
 
 
 def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
-    """Yield the rows of a group's process; the last one may be a fault."""
+    """Yield the rows that a group's process prints; the last may be a failure."""
     environment = {
         **os.environ,
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "KERAS_BACKEND": group.backend,
     }
-    if asked["smoke"]:  # a rehearsal: what takes long is to compile
+    if asked["smoke"]:  # compilation takes most of a rehearsal's time
         environment.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-    if group.kind == "shape":  # nothing is computed: the GPU is left alone
+    if group.kind == "shape":  # computes nothing, so it must not occupy the GPU
         environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     words = json.dumps({**asked, **dataclasses.asdict(group)})
     program = "from keras_gans.benchmarks import gpu; gpu.work()"
@@ -255,7 +259,7 @@ def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
             late.set()
             kill()
 
-        def kill():  # with the compilers that it has started
+        def kill():  # including the compilers that the process has started
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
@@ -279,7 +283,7 @@ def _measure(group: Group, limit: float, asked: dict) -> Iterator[dict]:
 
 
 def work() -> None:
-    """Measure a group in this process; its rows go to stdout as JSON, a line each."""
+    """Measure a group in this process, and print each row to stdout as a JSON line."""
     asked = json.loads(sys.argv[-1])
     asked["start"] = time.monotonic()
     try:
@@ -292,7 +296,7 @@ def work() -> None:
 
 
 def _keras_row(precision: str, **numbers: Any) -> dict:
-    """Return a row of Keras's: its numbers, the device and the versions."""
+    """Return a row of a Keras measurement: numbers, device and versions."""
     import keras
 
     from keras_gans import engine
@@ -310,14 +314,14 @@ def _keras_row(precision: str, **numbers: Any) -> dict:
 
 
 def _main_job(asked: dict) -> Iterator[dict]:
-    """Train as the train command does, for a minute at most."""
+    """Train cgan as the train command does, for `MAIN_SECONDS` at most."""
     from keras_gans import strategies
     from keras_gans.recipes.config import load_config
     from keras_gans.storage.workdir import Workdir
     from keras_gans.training import run as run_lib
 
     rare = ["train.steps=1000000", "train.log_every=50", "train.grid_every=250"]
-    rare += ["train.checkpoint_every=500"]  # smoke runs are full of these
+    rare += ["train.checkpoint_every=500"]  # smoke recipes do these every few steps
     config = load_config("cgan", rare if asked["smoke"] else [], asked["smoke"])
     seconds = 10 if asked["smoke"] else min(MAIN_SECONDS, asked["seconds"] / 5)
     with tempfile.TemporaryDirectory() as folder:
@@ -329,7 +333,7 @@ def _main_job(asked: dict) -> Iterator[dict]:
                 time.sleep(0.05)
             first.append(time.monotonic())
             if not done.wait(max(5, begin + seconds - first[0])):
-                os.kill(os.getpid(), signal.SIGINT)  # ends after the step it meets
+                os.kill(os.getpid(), signal.SIGINT)  # training ends after its step
 
         threading.Thread(target=interrupt, daemon=True).start()
         run_lib.run(config, workdir, None, strategies.make_team("auto"))
@@ -383,7 +387,7 @@ def _steps(asked: dict) -> Iterator[dict]:
 
 
 def _rate(asked: dict, measure: Callable[[], float]) -> float:
-    """Return the mean of measured rates, repeated for ROW_SECONDS."""
+    """Return the harmonic mean of rates that are measured for `ROW_SECONDS`."""
     rates, begin = [], time.monotonic()
     seconds = 0.0 if asked["smoke"] else ROW_SECONDS
     while not rates or time.monotonic() - begin < seconds:
@@ -392,7 +396,7 @@ def _rate(asked: dict, measure: Callable[[], float]) -> float:
 
 
 def _shape(asked: dict) -> Iterator[dict]:
-    """Resolve what PyTorch's process, which has no Keras, needs of a recipe."""
+    """Resolve a recipe's shape and batch size for PyTorch's process without Keras."""
     from keras_gans.benchmarks import torch_dcgan
     from keras_gans.recipes.config import load_config
 
@@ -403,7 +407,7 @@ def _shape(asked: dict) -> Iterator[dict]:
 
 
 def _torch(asked: dict) -> Iterator[dict]:
-    """Time PyTorch's DCGAN, eager and compiled."""
+    """Time PyTorch's DCGAN in each of `TORCH_WAYS`."""
     import numpy as np
     import torch
 
@@ -435,7 +439,7 @@ def _torch(asked: dict) -> Iterator[dict]:
 
 
 def _peaks(asked: dict) -> Iterator[dict]:
-    """Measure products of matrices, and copying."""
+    """Measure the device's peaks: matrix products and memory bandwidth."""
     import keras
     import numpy as np
 

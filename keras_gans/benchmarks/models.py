@@ -1,4 +1,4 @@
-"""Speed, weights and memory of each recipe, in a process of its own."""
+"""Speed, number of weights and memory of each recipe, in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from keras_gans.recipes.config import Config
 
 
 def steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
-    """Steps per second of a bare loop (the median of three), and pictures in a step."""
+    """Time a bare loop of a recipe.
+
+    Args:
+        config: The recipe.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+
+    Returns:
+        (steps per second, the median of three measurements; images per step).
+    """
     from keras_gans import data
     from keras_gans.benchmarks import bare_loop
     from keras_gans.recipes import build
@@ -33,13 +41,13 @@ def steps_per_second(config: Config, data_dir: str | None) -> tuple[float, int]:
 def models(
     configs: list[Config], data_dir: str | None, rounds: int, steps: int
 ) -> None:
-    """Times a bare loop of each recipe, and prints the figures.
+    """Time a bare loop of each recipe, and print a row for each.
 
     Args:
         configs: The recipes.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        rounds: Measurements of each.
-        steps: Training steps in each.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        rounds: Number of measurements of each recipe.
+        steps: Training steps of each measurement.
     """
     titles = ("model", "batch", "steps/s", "images/s", "G weights", "D weights", "MiB")
     _measure_each(_measure, titles, configs, data_dir, rounds, steps)
@@ -48,13 +56,13 @@ def models(
 def read_input(
     configs: list[Config], data_dir: str | None, rounds: int, steps: int
 ) -> None:
-    """Times the input pipeline of each recipe, and prints the figures.
+    """Time the input pipeline of each recipe, and print a row for each.
 
     Args:
         configs: The recipes.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        rounds: Measurements of each.
-        steps: Batches in each.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        rounds: Number of measurements of each recipe.
+        steps: Batches of each measurement.
     """
     titles = ("model", "batch", "first, s", "images/s", "pictures", "MiB")
     _measure_each(_measure_input, titles, configs, data_dir, rounds, steps)
@@ -66,10 +74,10 @@ def _measure_each(
     configs: list[Config],
     *how: object,
 ) -> None:
-    """Prints a row for each recipe, measured in a process of its own."""
+    """Measure each recipe in a process of its own, and print a row for each."""
     print("".join(f"{title:>12}" for title in titles), flush=True)
     for config in configs:
-        # A fresh process: its most memory is this recipe's.
+        # A new process, so that its peak memory is that of this recipe alone.
         with concurrent.futures.ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), import_backend
         ) as pool:
@@ -120,7 +128,7 @@ def _measure(config: Config, data_dir: str | None, rounds: int, steps: int) -> t
 
 
 def machine() -> str:
-    """What the figures are of: machine and versions."""
+    """Describe the machine and the versions of the backend and Keras."""
     import keras
 
     from keras_gans import engine

@@ -1,7 +1,7 @@
-"""A board of models: the same seconds of training for each, several seeds, measured.
+"""Board of models, compared after equal seconds of training with several seeds.
 
-Each run is a `keras_gans.train` and a `keras_gans.evaluate` of its own, in a folder of
-its own; what is there already is not run again.
+Each run is a `keras_gans.train` and a `keras_gans.evaluate` process with a folder of
+its own. Runs that are already on the board are not repeated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from keras_gans.device.sampler import write
 from keras_gans.errors import UserError
 from keras_gans.recipes.config import Config
 
-CURVE = 5  # measurements on the way, for the plot
+CURVE = 5  # measurements during training, for the plot
 MARKS = "<!-- board: begin -->", "<!-- board: end -->"
 COLUMNS = (
     # (key, title, format)
@@ -35,23 +35,24 @@ COLUMNS = (
     ("recall", "recall", "{:.3f}"),
     ("accuracy", "as asked for", "{:.3f}"),
     ("seconds", "seconds", "{:.0f}"),
-    ("images", "pictures seen", "{:,.0f}"),
+    ("images", "images seen", "{:,.0f}"),
     ("peak_mib", "MiB", "{:.0f}"),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Contest:
-    """What every model of a board gets.
+    """Conditions that are the same for all models of a board.
 
     Attributes:
-        dataset: As `data.dataset` of a recipe.
-        budget: Seconds of training, without start and tracing.
-        seeds: How many runs of each model: seeds 0, 1, ...
-        num: Samples that are measured.
-        overrides: "table.key=value" of all recipes.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        reference: As of `keras_gans.evaluate`.
+        dataset: Training set, in the form of `data.dataset` in a recipe.
+        budget: Seconds of training of each run, without start and tracing.
+        seeds: Number of runs of each model, with the seeds 0, 1, ...
+        num: Number of samples to measure.
+        overrides: "table.key=value" words that change every recipe.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        reference: Real images to compare with, in the form of `--reference` of
+            `keras_gans.evaluate`.
     """
 
     dataset: str
@@ -70,21 +71,23 @@ def run(
     measure_rate: Callable[[Config, str | None], tuple[float, int]],
     machine: str,
 ) -> list[dict]:
-    """Trains and measures every model with every seed, and keeps the rows.
+    """Train and measure every model with every seed, and save the rows.
 
     Args:
-        configs: {what --model said: its recipe}.
-        contest: What each of them gets.
-        out: The board's folder; runs of an earlier call with the same contest stay.
-        measure_rate: From a recipe and `data_dir` to steps per second and pictures
-            in a step; called in a process of its own.
-        machine: What to say of the machine.
+        configs: Recipes by the value of `--model` that names them.
+        contest: Conditions of all runs.
+        out: Folder of the board. Runs of an earlier call with the same contest are
+            kept.
+        measure_rate: Function from a recipe and `data_dir` to steps per second and
+            images per step. It is called in a process of its own.
+        machine: Description of the machine and of its software.
 
     Returns:
-        Rows, one for each run; the same are in board.json.
+        Rows, one for each run, as board.json holds them.
 
     Raises:
-        UserError: if the folder holds another contest, or a run fails.
+        UserError: If the folder holds another contest or other files, two recipes have
+            the same name, or a run fails.
     """
     names = [config.name for config in configs.values()]
     if len(set(names)) < len(names):
@@ -94,17 +97,20 @@ def run(
         found = read(out)
         if found["contest"] != board["contest"]:
             raise UserError(
-                f"--out={out}: holds a board of another contest ({found['contest']}); "
-                "choose another folder"
+                f"--out={out}: the folder holds a board of another contest "
+                f"({found['contest']}); use another folder"
             )
         board = found
     elif os.path.isdir(out) and os.listdir(out):
-        raise UserError(f"--out={out}: not empty and no board; choose another folder")
+        raise UserError(
+            f"--out={out}: expected a board or an empty folder, got other files; use "
+            "another folder"
+        )
     _write(board, out)
     rows = board["rows"]
     for model, config in configs.items():
         digest = hashlib.sha256(config.to_toml().encode()).hexdigest()[:8]
-        # Runs of a recipe that has changed are made again.
+        # Runs of a recipe that has changed are repeated.
         rows[:] = [
             row
             for row in rows
@@ -142,10 +148,13 @@ def run(
 
 
 def read(out: str) -> dict:
-    """Reads a board: {"contest", "rows"}.
+    """Read a board: a dictionary with the keys "contest" and "rows".
+
+    Args:
+        out: Folder of the board.
 
     Raises:
-        UserError: if there is none.
+        UserError: If the folder holds no board.
     """
     try:
         with open(_path(out), encoding="utf-8") as file:
@@ -154,11 +163,15 @@ def read(out: str) -> dict:
             return board
     except (OSError, ValueError, AttributeError):
         pass
-    raise UserError(f"{_path(out)}: no board; benchmark quality --out={out} makes one")
+    raise UserError(f"{_path(out)}: no board; run benchmark quality --out={out} first")
 
 
 def table(rows: Sequence[dict]) -> str:
-    """The rows as a Markdown table: mean and standard deviation over the seeds."""
+    """Format the rows as a Markdown table of means and deviations over the seeds.
+
+    Args:
+        rows: Rows of `run`. Models are sorted by their mean KID.
+    """
     shown = [c for c in COLUMNS if any(c[0] in row for row in rows)]
     lines = [
         "| model | runs | " + " | ".join(title for _, title, _ in shown) + " |",
@@ -187,24 +200,25 @@ def table(rows: Sequence[dict]) -> str:
 
 
 def report(out: str, folder: str, readme: str | None) -> None:
-    """Writes a board's table and its plot of KID against time.
+    """Write a board's table and its plot of KID against time.
 
     Args:
-        out: The board's folder.
-        folder: Where board.md and board.svg go.
-        readme: A Markdown file that holds the two `MARKS`, each on a line of its own:
-            the table is put between them. None for none.
+        out: Folder of the board.
+        folder: Folder in which board.md and board.svg are written.
+        readme: Markdown file in which the table replaces the text between the two
+            `MARKS`, each on a line of its own. None to write no such file.
 
     Raises:
-        UserError: if there is no board, the marks are missing, or matplotlib is.
+        UserError: If there is no board with a finished run, the marks or matplotlib
+            are missing, or a file cannot be read or written.
     """
     board = read(out)
     contest = board["contest"]
     rows = [row for row in board["rows"] if "kid" in row]
     if not rows:
-        raise UserError(f"--out={out}: the board has no finished run yet")
+        raise UserError(f"--out={out}: expected a board with a finished run, got none")
     first = rows[0]
-    against = "held out" if first["held_out"] else "the training pictures themselves"
+    against = "held out" if first["held_out"] else "the training images themselves"
     said = (
         f"{contest['dataset']}, {contest['budget']} seconds of training each, "
         f"{contest['num']} samples, {first['measured']} ({against}); mean and standard "
@@ -225,7 +239,7 @@ def report(out: str, folder: str, readme: str | None) -> None:
         page = re.sub(
             pattern, lambda m: f"{m[1]}\n{text}\n{m[2]}", page, flags=re.DOTALL
         )
-    drawn = plot(rows)  # before anything is written
+    drawn = plot(rows)  # may fail, so before any file is written
     docs = f"# Board\n\n{text}\n![KID against seconds](board.svg)\n"
     try:
         os.makedirs(folder, exist_ok=True)
@@ -238,13 +252,13 @@ def report(out: str, folder: str, readme: str | None) -> None:
 
 
 def plot(rows: Sequence[dict]) -> bytes:
-    """Draw KID against seconds of training: a line for each run, a colour per model.
+    """Draw KID against seconds of training, with a line per run and a colour per model.
 
     Args:
         rows: Rows of a board with a "curve", [[seconds, KID], ...].
 
     Returns:
-        SVG file; the same bytes for the same rows.
+        Content of an SVG file; equal rows give equal bytes.
 
     Raises:
         UserError: If matplotlib is not installed.
@@ -254,11 +268,11 @@ def plot(rows: Sequence[dict]) -> bytes:
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError(
-            "the board's plot needs matplotlib, which is not installed here: "
-            "pip install matplotlib"
+            "the board's plot needs matplotlib, which is not installed; pip install "
+            "matplotlib"
         ) from None
     names = sorted({row["model"] for row in rows})
-    # Identifiers by content, text as text: deterministic, and small.
+    # Identifiers from the content, and text as text: a small, deterministic file.
     options = {"svg.hashsalt": "board", "svg.fonttype": "none", "font.size": 10}
     with style.context(["default", options]):
         figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -279,7 +293,7 @@ def plot(rows: Sequence[dict]) -> bytes:
                     markersize=3,
                     gid=f"{name}_{row['seed']}",
                 )
-                label = None  # one entry of the legend for each model
+                label = None  # one legend entry per model
         axes.set_xlim(left=0)
         lowest = min((kid for row in rows for _, kid in row["curve"]), default=0)
         axes.set_ylim(bottom=min(0, lowest))
@@ -292,9 +306,9 @@ def plot(rows: Sequence[dict]) -> bytes:
 
 
 def _plain(contest: Contest) -> dict:
-    # data_dir says where, not what.
     plain = dataclasses.asdict(contest)
-    del plain["data_dir"], plain["seeds"]  # more seeds may follow
+    # Neither the place of the data nor a larger number of seeds makes another contest.
+    del plain["data_dir"], plain["seeds"]
     return {**plain, "overrides": list(contest.overrides)}
 
 
@@ -313,10 +327,10 @@ def _write(board: dict, out: str) -> None:
 def _run_one(
     model: str, name: str, seed: int, steps: int, contest: Contest, out: str
 ) -> dict:
-    """Trains and measures; what is known of the run, or {"failed": why}."""
+    """Train and measure one run; return its numbers, or {"failed": reason}."""
     workdir = os.path.join(out, f"{name}_{seed}")
     where = [f"--data_dir={contest.data_dir}"] if contest.data_dir else []
-    every = max(1, steps // (4 * CURVE))  # measurements fall on lines of the log
+    every = max(1, steps // (4 * CURVE))  # measurements coincide with lines of the log
     settings = [
         *contest.overrides,
         f"data.dataset={contest.dataset}",
@@ -328,7 +342,7 @@ def _run_one(
     command = ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
     command += ["--overwrite", *(f"--set={word}" for word in settings), *where]
     status, peak, said = run_child(command)
-    if status == 1:  # its values were not finite
+    if status == 1:  # a value was not finite
         return {"failed": said}
     result = os.path.join(workdir, "evaluation")
     command = ["evaluate", f"--source={workdir}", f"--num={contest.num}"]
@@ -359,9 +373,10 @@ def _run_one(
 
 
 def _curve(path: str) -> tuple[list, float]:
-    """From a run's log: [[seconds, KID], ...], and seconds in all.
+    """Read [[seconds, KID], ...] and the total seconds of training from a run's log.
 
-    Tracing, a part of the first line, and the measurements themselves are left out.
+    Seconds include neither tracing, which is a part of the first line, nor the
+    measurements.
     """
     with open(path, encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]

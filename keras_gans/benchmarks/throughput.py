@@ -1,8 +1,9 @@
-"""How fast training is, and what of this machine it uses (`benchmark throughput`).
+"""Training speed, and its share of this machine's peak (`benchmark throughput`).
 
-Each contender, a recipe in a precision or PyTorch's DCGAN in one of its ways, lives in
-a process of its own, so that its most memory is its own; they are measured in turn,
-round by round, so that what else the machine does meets all of them.
+A contender is a recipe in a precision, or PyTorch's DCGAN in one of its variants. Each
+contender has a process of its own, so that its peak memory is measured separately. The
+contenders are measured in turn, round by round, so that other load on the machine
+affects all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from keras_gans.benchmarks import torch_dcgan
 from keras_gans.device.sampler import peak_mib
 from keras_gans.recipes.config import Config
 
-WARM_UP = 20  # steps that trace and compile what is measured
+WARM_UP = 20  # most steps of the warm-up, in which the steps are traced and compiled
 
 TITLES = (
     "contender",
@@ -47,22 +48,25 @@ def throughput(
     steps: int | None,
     with_torch: bool,
 ) -> None:
-    """Times training, and prints the figures.
+    """Time training, and print a row for each contender.
 
-    "fit" is training as the train command does it, callbacks included; "bare" a loop of
-    the same updates on batches already in memory; "waiting" the share of its time that
-    a loop waits for the input pipeline; "of peak" the share of what multiplications of
-    large matrices reach in the same precision.
+    - "fit" is training as the train command does it, callbacks included.
+    - "bare" is a loop of the same updates on batches already in memory.
+    - "waiting" is the share of its time that a loop waits for the input pipeline.
+    - "of peak" is the share of the rate that products of large matrices reach in the
+      same precision.
 
     Args:
-        configs: The recipes, one for each contender.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        rounds: Measurements of each.
-        steps: Training steps in each; the recipe's `checkpoint_every` if not given.
-        with_torch: Whether PyTorch's DCGAN of the first recipe's shape runs beside.
+        configs: Recipes, one for each contender.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        rounds: Number of measurements of each contender.
+        steps: Training steps of each measurement; the recipe's `checkpoint_every` if
+            not given.
+        with_torch: Whether to time PyTorch's DCGAN of the first recipe's shape as well.
 
     Raises:
-        UserError: if there is no PyTorch, or the first recipe is none that it follows.
+        UserError: If PyTorch is missing, or PyTorch's DCGAN does not follow the first
+            recipe.
     """
     names = [f"{c.name} {c.train.precision}" for c in configs]
     counts = [steps or config.train.checkpoint_every for config in configs]
@@ -119,11 +123,11 @@ def _line(rows: list[dict], fact: dict, first: list[float]) -> list[str]:
     return [*line, f"{fact['mib']:.0f}", f"{times:.2f}"]
 
 
-_contender: Any = None  # of this process
+_contender: Any = None  # the contender that this process measures
 
 
 def _start() -> None:
-    # They live side by side: none may take all of a GPU's memory.
+    # The processes share the GPU, so none may reserve all of its memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import_backend()
@@ -144,16 +148,15 @@ def _facts() -> dict[str, float]:
 
 
 class Recipe:
-    """A recipe on this machine.
+    """Contender that trains a recipe.
 
     Args:
         config: The recipe.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        steps: Training steps in a measurement.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        steps: Training steps of each measurement.
     """
 
     def __init__(self, config: Config, data_dir: str | None, steps: int):
-        """Opens the data and builds the model."""
         from keras_gans import data, engine
         from keras_gans.benchmarks import bare_loop
         from keras_gans.diagnostics import sample_stats
@@ -179,24 +182,24 @@ class Recipe:
         )
 
     def measure(self, steps: int | None = None) -> dict[str, float]:
-        """Measure both loops.
+        """Measure `fit`, the bare loop, and the time spent waiting for data.
 
         Args:
-            steps: Training steps of each; those of a measurement if not given.
+            steps: Training steps of each measurement; `self.steps` if not given.
 
         Returns:
-            Images per second as "fit" and "bare"; the share of its time that a loop
-            waits for the input pipeline as "waiting".
+            "fit" and "bare" in images per second, and "waiting", the share of its time
+            that a loop waits for the input pipeline.
         """
         steps = steps or self.steps
-        fit = self._fit(steps)  # first: it counts by the model's steps
+        fit = self._fit(steps)  # first, as it relies on the model's step counter
         step = int(self.model.step.numpy())
         found = {"fit": fit, "bare": self.bare(steps), "waiting": self._waiting(steps)}
         self.model.step.assign(step)
         return found
 
     def facts(self) -> dict[str, float]:
-        """Floating-point operations for each image, and the device's peak."""
+        """Measure "flop" (operations per image) and "peak" (GFLOP/s of the device)."""
         from keras_gans.benchmarks import bare_loop
 
         flop = self.loop.count_flop(next(iter(self.stream))) / self.size
@@ -211,7 +214,7 @@ class Recipe:
         from keras_gans.training import callbacks, step_callback
 
         class Clock(keras.callbacks.Callback):
-            """From the first step's start to the last one's end."""
+            """Times of the start of the first step and of the end of the last step."""
 
             first = None
 
@@ -225,7 +228,7 @@ class Recipe:
         self.spans.append((start, start + steps))
         options = dataclasses.replace(self.config.train, steps=start + steps)
         with tempfile.TemporaryDirectory() as folder:
-            # Opening the folder and the stream comes once in a run: not timed.
+            # Opening the folder and the stream happens once in a run: not timed.
             clock, workdir = Clock(), Workdir(folder)
             workdir.write(self.config, self.source.info)
             info = keras_sampler.generator_info(
@@ -262,14 +265,14 @@ class Recipe:
 
 
 def loop_timer(loop: Any, source: Any) -> Callable[[int], float]:
-    """The same updates with nothing around them: no callback, no input pipeline.
+    """Build a timer of a bare loop, without callbacks and input pipeline.
 
     Args:
         loop: A `bare_loop.BareLoop`.
-        source: Data source; its first 16 batches are used in turn.
+        source: Data source; its first 16 batches are reused in a loop.
 
     Returns:
-        From a number of training steps to their images per second.
+        Function from a number of training steps to images per second.
     """
     from keras_gans import engine
 
@@ -285,10 +288,14 @@ def loop_timer(loop: Any, source: Any) -> Callable[[int], float]:
 
 
 def peak_gflops(multiply: Callable[[], float]) -> float:
-    """What products of large matrices reach on this device, in 10^9 operations/s.
+    """Measure the peak rate of large matrix products on this device.
 
     Args:
-        multiply: Does some, waits for them, and says how many operations they were.
+        multiply: Function that computes some products, waits for the device, and
+            returns the number of floating-point operations.
+
+    Returns:
+        Highest of seven measured rates, in 10^9 operations per second.
     """
     multiply()  # traces
     rates = []

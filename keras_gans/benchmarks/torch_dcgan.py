@@ -1,8 +1,8 @@
-"""PyTorch's DCGAN of a recipe's shape, to be timed beside it (`benchmark throughput`).
+"""DCGAN in PyTorch with the shape of a recipe, for comparison of their speed.
 
-The same layers, losses, optimizers and average over the steps as `--model=dcgan`, on
-pictures in memory; written with `torch.nn` as its users do. Needs PyTorch, which
-nothing else here does.
+Layers, losses, optimizers and moving average are those of `--model=dcgan`. The images
+are in memory. The code uses `torch.nn` as its users do. PyTorch is an optional
+dependency, for `benchmark throughput --torch` and `benchmark gpu`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WAYS = (
     "bfloat16+all",
 )
 
-READ = (  # keys that it follows; what does not change the step is left alone
+READ = (  # prefixes of keys that may differ from the zoo's recipe
     "data.",
     "train.",
     "generator.width",
@@ -42,15 +42,17 @@ READ = (  # keys that it follows; what does not change the step is left alone
 
 
 def check(config: Config) -> None:
-    """Checks that there is PyTorch, and that a recipe is a DCGAN.
+    """Check that PyTorch is installed, and that `TorchDCGAN` follows a recipe.
+
+    Args:
+        config: The recipe.
 
     Raises:
-        UserError: if not.
+        UserError: If PyTorch is missing, the recipe is not a DCGAN, or it changes a key
+            that `TorchDCGAN` does not follow.
     """
     if importlib.util.find_spec("torch") is None:
-        raise UserError(
-            "--torch: expected PyTorch beside this package: pip install torch"
-        )
+        raise UserError("--torch: PyTorch is not installed; pip install torch")
     if config.name not in ("dcgan", "dcgan_64"):
         raise UserError(
             f"--torch: expected --model=dcgan (or dcgan_64) first, got {config.name}"
@@ -58,7 +60,9 @@ def check(config: Config) -> None:
     plain = load_config(config.name)
     for line in differences(plain.to_dict(), config.to_dict()):
         if not line.startswith(READ):
-            raise UserError(f"--torch: PyTorch's DCGAN here has no other {line}")
+            raise UserError(
+                f"--torch: PyTorch's DCGAN does not follow {line}; leave it out"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +70,12 @@ class Shape:
     """Sizes and options of a recipe that PyTorch's DCGAN follows.
 
     Attributes:
-        image_shape: (height, width, channels).
-        generator: The recipe's table.
-        discriminator: The recipe's table.
-        optimizers: The generator's and the discriminator's (learning_rate, beta_1,
-            beta_2).
-        ema_decay: Decay per step of the averaged generator.
+        image_shape: (height, width, channels) of the images.
+        generator: Table [generator] of the recipe.
+        discriminator: Table [discriminator] of the recipe.
+        optimizers: (learning_rate, beta_1, beta_2) of the generator's Adam optimizer
+            and of the discriminator's.
+        ema_decay: Decay per step of the generator's moving average.
     """
 
     image_shape: tuple[int, int, int]
@@ -82,7 +86,12 @@ class Shape:
 
     @classmethod
     def of_recipe(cls, config: Config, image_shape: tuple[int, int, int]) -> Shape:
-        """Return the shape of a recipe that `check` has passed."""
+        """Return the shape of a recipe.
+
+        Args:
+            config: Recipe that `check` accepts.
+            image_shape: (height, width, channels) of the images.
+        """
         rates = "learning_rate", "beta_1", "beta_2"
         optimizers = [
             tuple(dict(table)[rate] for rate in rates)
@@ -100,13 +109,13 @@ class Shape:
 def open_recipe(
     config: Config, way: str, data_dir: str | None, steps: int
 ) -> TorchDCGAN:
-    """Make the DCGAN of a recipe, on its first 16 batches.
+    """Build the DCGAN of a recipe, with the first 16 batches of the recipe's data.
 
     Args:
         config: The recipe.
         way: One of `WAYS`; see `TorchDCGAN`.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        steps: Training steps in a measurement.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        steps: Training steps of each measurement.
     """
     from keras_gans import data
 
@@ -119,20 +128,20 @@ def open_recipe(
 
 
 class TorchDCGAN:
-    """DCGAN in PyTorch.
+    """Contender that trains a DCGAN in PyTorch.
 
     Args:
-        shape: The networks, their optimizers and images.
-        way: One of `WAYS`: eager; with channels last; compiled by torch.compile; both;
-            autocast to bfloat16; autocast, channels last and compiled.
-        batches: Images, each float32 [batch, height, width, channels]; used in turn.
-        steps: Training steps in a measurement.
+        shape: Sizes and options of the networks, optimizers and images.
+        way: One of `WAYS`. "last" is the channels_last memory format, "compiled" is
+            `torch.compile`, "bfloat16" is autocast; "bfloat16+all" combines the three.
+        batches: Batches of real images in [-1, 1], float32 [batch, height, width,
+            channels], which are reused in a loop.
+        steps: Training steps of each measurement.
     """
 
     def __init__(
         self, shape: Shape, way: str, batches: Sequence[np.ndarray], steps: int
     ):
-        """Builds the networks."""
         import torch
 
         torch.manual_seed(0)
@@ -169,10 +178,10 @@ class TorchDCGAN:
             self._make, self._judge = torch.compile(self._g), torch.compile(self._d)
 
     def measure(self, steps: int | None = None) -> dict[str, float]:
-        """Measure images per second.
+        """Measure training, in images per second, as "fit".
 
         Args:
-            steps: Training steps; those of a measurement if not given.
+            steps: Training steps of the measurement; `self.steps` if not given.
         """
         steps, start = steps or self.steps, time.perf_counter()
         for i in range(steps):
@@ -181,7 +190,7 @@ class TorchDCGAN:
         return {"fit": steps * self._size / (time.perf_counter() - start)}
 
     def facts(self) -> dict[str, float]:
-        """Nothing more."""
+        """Return no further numbers."""
         return {}
 
     def _step(self, real: Any) -> tuple:
@@ -239,7 +248,7 @@ def _generator(shape: tuple[int, int, int], options: dict) -> Any:
     for level in reversed(range(doublings)):
         out = width * 2 ** (level - 1) if level else shape[-1]
         padding = (kernel - 1) // 2
-        more = 2 * padding + 2 - kernel  # so that it doubles
+        more = 2 * padding + 2 - kernel  # output padding, to double the side exactly
         layers.append(
             nn.ConvTranspose2d(channels, out, kernel, 2, padding, more, bias=level == 0)
         )

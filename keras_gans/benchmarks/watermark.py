@@ -1,4 +1,4 @@
-"""How well the invisible mark of exports is found, and what it costs: measured."""
+"""Detection rate, visibility and KID of the invisible mark in exports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keras_gans.sampling import load
 from keras_gans.sampling.keras_sampler import KerasSampler
 
 KEY = "trial"
-KEYS = 100  # others, which each unmarked picture is tried with
+KEYS = 100  # number of other keys, with which each unmarked image is tested
 
 
 def _coded(kind: str, quality: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -53,21 +53,21 @@ CHANGES = {
 
 
 def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
-    """Marks a generator's pictures, changes them, and looks for the mark.
+    """Mark a generator's images, change them, and detect the mark.
 
     Args:
-        sampler: The generator, unmarked.
-        real: uint8 [num, ...], pictures that it was trained on.
-        dataset: Their set, for the choice of a feature network.
-        num: How many pictures.
+        sampler: Sampler of the generator, without a mark.
+        real: Training images, uint8 [num, side, side, 1 or 3].
+        dataset: Name of the training set, which chooses the feature network.
+        num: Number of images to draw.
 
     Returns:
-        A report in Markdown.
+        Report in Markdown.
     """
     plain = sampler.sample(num, seed=0)
     made = _exported(watermark.marked(sampler, KEY), num)
     lines = [
-        "| pictures | changed by | marked alone | nine together |",
+        "| images | changed by | marked alone | nine together |",
         "|---|---|---|---|",
     ]
     sets = {"float32 .tflite": made["float32"], "int8 .tflite": made["int8"]}
@@ -76,7 +76,7 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
         watermark.mark(to_float(part), known, real.shape[-1])
         for part in np.array_split(real, max(1, num // 64))
     )
-    sets["real ones, marked alike"] = to_uint8(np.concatenate(list(parts)))
+    sets["real images, marked"] = to_uint8(np.concatenate(list(parts)))
     for title, pictures in sets.items():
         for name, change in CHANGES.items():
             changed = np.stack([change(p.squeeze()) for p in pictures])
@@ -92,7 +92,7 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
     shares = ", ".join(
         f"{(found < a).mean():.5f} below {a:g}" for a in (1e-2, 1e-3, 1e-6)
     )
-    lines.append(f"{num} real pictures with {KEYS} keys each, unmarked: p is {shares}.")
+    lines.append(f"{num} unmarked real images, {KEYS} keys each: p is {shares}.")
     network = features.open_network(features.suited(dataset))
     looked = [network(p)[0] for p in (real, plain, made["float32"])]
     size = min(SUBSET_SIZE, num // 2)
@@ -101,7 +101,7 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
     )
     error = standard_error(spread, size, num)
     lines.append(
-        f"KID ({network.name}, against {num} training pictures, {SUBSETS} subsets of "
+        f"KID ({network.name}, against {num} training images, {SUBSETS} subsets of "
         f"{size}): {before:.4g} +- {error:.2g} unmarked, {after:.4g} "
         "marked."
     )
@@ -111,7 +111,13 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
 def real_pictures(
     options: data.DataOptions, data_dir: str | None, num: int
 ) -> np.ndarray:
-    """The first pictures of a stream of a run's data: uint8 [num, ...]."""
+    """Read the first images of a run's data: uint8 [num, height, width, channels].
+
+    Args:
+        options: Data options of the run's recipe.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        num: Number of images.
+    """
     source = data.open_source(options, data_dir)
     return to_uint8(data.first_examples(source, num)["images"])
 
@@ -130,7 +136,7 @@ def _exported(marked: KerasSampler, num: int) -> dict[str, np.ndarray]:
 
 
 def _shares(pictures: np.ndarray) -> tuple[float, float]:
-    """Shares of pictures, and of groups of nine, that count as marked."""
+    """Return the shares of single images, and of groups of nine, detected as marked."""
     found = []
     for size in (1, 9):
         groups = range(0, len(pictures) - size + 1, size)

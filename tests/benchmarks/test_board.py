@@ -117,7 +117,7 @@ def test_folders_that_hold_something_else_are_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for name, message in (
         ("board", "another contest"),
-        ("runs", "not empty and no board"),
+        ("runs", "expected a board or an empty folder"),
         ("file/board", "Not a directory"),
     ):
         with pytest.raises(UserError, match=message):

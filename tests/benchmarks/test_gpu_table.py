@@ -66,7 +66,7 @@ def test_rows_are_kept_and_one_that_fails_leaves_the_others_alone(tmp_path, caps
     units = [row["figure"].split()[1].rstrip(",") for row in peaks]
     assert units == ["GFLOP/s", "GFLOP/s", "GB/s", "GB/s"]
     assert all(float(row["figure"].split()[0].replace(",", "")) > 0 for row in peaks)
-    with pytest.raises(UserError, match="none was found here"):
+    with pytest.raises(UserError, match="expected rows measured on a GPU"):
         gpu.page(rows, "command", "2026-11-27")
 
 

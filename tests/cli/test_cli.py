@@ -141,7 +141,7 @@ def test_benchmark_takes_its_kind_anywhere(capsys):
     # "models" is the value of a flag here, and no second kind
     words = ["--out", "models", "watermark", "--num", "20"]
     assert benchmark.main(words) == 2
-    assert capsys.readouterr().err.startswith("benchmark: say which run: --source")
+    assert capsys.readouterr().err.startswith("benchmark: --source: expected")
     assert benchmark.main(["gpu", "models"]) == 2
     assert "expected one benchmark, got gpu models" in capsys.readouterr().err
     assert benchmark.main(["modles"]) == 2

@@ -265,7 +265,7 @@ for png, image in zip(encoded, images):
 try:
     draw("sample", 2, 3, 10)
 except tf.errors.InvalidArgumentError as error:
-    assert "label: expected 0 to 9, or -1 for all in turn" in str(error)
+    assert "label: expected 0 to 9, or -1 for all classes in turn" in str(error)
 else:
     raise AssertionError("a label out of range was drawn")
 """
@@ -399,7 +399,7 @@ def test_export_command_measures_speed_and_says_mistakes(
         ([f"--workdir={run}", "--to="], "no ''"),
         (
             [f"--workdir={run}", "--to=saved_model", "--quantize=int8"],
-            "--quantize is of .tflite files",
+            "--quantize is for .tflite files only",
         ),
     ):
         capsys.readouterr()

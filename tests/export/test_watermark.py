@@ -160,12 +160,12 @@ def test_benchmark_measures_the_mark(smoke_run, capsys):
     assert benchmark.main(["watermark", f"--source={run}", "--num=20"]) == 0
     out = capsys.readouterr().out
     assert "| float32 .tflite | nothing | 100.0% | 100.0% |" in out
-    assert "| real ones, marked alike | nothing | 100.0% | 100.0% |" in out
-    assert "20 real pictures with 100 keys each, unmarked: p is" in out
+    assert "| real images, marked | nothing | 100.0% | 100.0% |" in out
+    assert "20 unmarked real images, 100 keys each: p is" in out
     assert "0.00000 below 1e-06" in out and "dB at least" in out
-    assert "KID (classifier:digits, against 20 training pictures" in out
+    assert "KID (classifier:digits, against 20 training images" in out
     assert benchmark.main(["watermark"]) == 2
-    assert "say which run" in capsys.readouterr().err
+    assert "--source: expected the workdir of a run" in capsys.readouterr().err
 
 
 def test_command_reads_files_folders_and_sheets(tmp_path, capsys):
@@ -228,7 +228,7 @@ def test_mistakes_are_one_line(smoke_run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "name, message", [("pix2pix", "from pictures of any"), ("wgan_gp_ring", "points")]
+    "name, message", [("pix2pix", "images of any size"), ("wgan_gp_ring", "points")]
 )
 def test_what_cannot_be_marked(name, message):
     model, source = smoke_model(name)

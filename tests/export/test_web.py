@@ -236,7 +236,7 @@ def test_pictures_from_pictures(visit, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     page.set_input_files("#file", tmp_path / "text.png")
     page.wait_for_selector("#status.error")
-    assert "not a picture" in page.inner_text("#status")
+    assert "not an image" in page.inner_text("#status")
     page.click("#camera")
     page.wait_for_function(
         "document.getElementById('status').textContent.includes('no camera')"
@@ -302,7 +302,7 @@ def test_runtime_is_checked_kept_and_done_without(
     monkeypatch.setattr(urllib.request, "urlopen", lambda u, timeout: Answer(package()))
     assert main_of_export(args) == 2
     out, err = capsys.readouterr()
-    assert err.count("\n") == 1 and "not the file that" in err
+    assert err.count("\n") == 1 and "expected the file that" in err
     assert (page / "index.html").read_text() == text
     assert not list((tmp_path / "caches").rglob("*.tgz"))
     # the right one is fetched once
@@ -354,12 +354,12 @@ def test_mistakes_are_one_line(smoke_run, tmp_path, capsys):
     for main, args, message in (
         (web.main, [], "say which run"),
         (web.main, [f"--workdir={tmp_path}", "--serve"], "not a run's folder"),
-        (web.main, [f"--workdir={ring}"], "makes points"),
-        (main_of_export, [f"--workdir={ring}", "--to=web"], "makes points"),
+        (web.main, [f"--workdir={ring}"], "generates points"),
+        (main_of_export, [f"--workdir={ring}", "--to=web"], "generates points"),
         (
             main_of_export,
             [f"--workdir={smoke_run('pix2pix')}", "--to=web", "--size=0"],
-            "pictures of one size",
+            "expected a fixed --size",
         ),
     ):
         capsys.readouterr()

@@ -322,7 +322,7 @@ for i, png in enumerate(signatures["png"](files=files)["png"].numpy()):
         # grey levels of colours are rounded in other ways
         assert np.abs(found - expected).max() <= 3, path
     card = (run / "export/saved_model/assets.extra/README.md").read_text()
-    assert "pictures from pictures, of their size, 1 channel" in card
+    assert "images, the size of the condition image, 1 channel" in card
     assert "trained on 16 x 16" in card
 
 
@@ -405,7 +405,7 @@ def test_generators_from_noise_take_no_pictures(smoke_run, tmp_path, capsys):
     assert sample.main([*args, "--backward"]) == 2
     assert "in one direction alone" in capsys.readouterr().err
     assert export_main([f"--workdir={run}", "--size=64"]) == 2
-    assert "--size is for models from pictures" in capsys.readouterr().err
+    assert "--size is for translation models" in capsys.readouterr().err
 
 
 # of a network that has barely begun: its maps use little of their ranges
@@ -458,9 +458,9 @@ def test_export_of_pictures_says_mistakes_and_measures(
     (run / "sources.npz").unlink()
     capsys.readouterr()
     for args, message in (
-        (["--quantize=int8"], "--quantize=int8 is fitted to pictures"),
-        (["--size=-1"], "--size=-1: pix2pix cannot take pictures of that side"),
-        (["--to=saved_model", "--size=0"], "--size is of .tflite files"),
+        (["--quantize=int8"], "--quantize=int8 needs the condition images"),
+        (["--size=-1"], "--size=-1: pix2pix cannot take images of this size"),
+        (["--to=saved_model", "--size=0"], "--size is for .tflite files only"),
     ):
         assert export_main([f"--workdir={run}", *args]) == 2
         shown = capsys.readouterr()
