@@ -1,42 +1,49 @@
-r"""Measures generated pictures against real ones.
+r"""Evaluate generated images against real images.
 
     python -m keras_gans.evaluate --source=runs/cgan
     python -m keras_gans.evaluate --source=runs/cgan --reference=tfds:mnist \
         --data_dir=~/tfds
 
 The source is a run's workdir, a SavedModel folder, a .tflite file, or a folder of
-square pictures of one size. Prints a table and writes it as JSON, with a sheet of the
-ten most suspicious samples, each beside the training picture that is nearest to it.
+square images of one size. The command prints a table and writes it as JSON. It also
+writes a sheet of the ten most suspicious samples, each beside its nearest training
+image.
 
-Real pictures are brought to the source's size and colours, then all pictures to those
-of the feature network, both with the antialiased Lanczos filter. Numbers compare with
-others of the same features, reference and count alone; so these are in their name.
+Real images are converted to the source's size and channels. Then all images are
+converted to the size and channels of the feature network. Both steps resize with the
+antialiased Lanczos filter. Compare only numbers with the same features, reference and
+sample count; all three are part of the result's name.
 
-- KID: kernel inception distance, unbiased; the mean of 100 subsets of 1,000 (half of
-  the pictures if that is less), and its standard error over fresh pictures (a delete-d
-  jackknife over the subsets). 0 is best, and what equal laws have on average.
-- Frechet distance: 0 is best; biased, the more the fewer samples there are.
-- precision, density: how real the samples are; recall, coverage: how much of the real
-  ones they cover; k = 5, of equal numbers, 10,000 at most.
-- class score: the Inception score of the network's classes, whatever they are.
-- class as asked for: of conditional generators of the network's own classes.
-- MS-SSIM: mean similarity of pairs within a class; above that of real pictures the
-  samples vary too little. Of 5 scales those with 11 pixels or more: 2 at 28 and 32
-  pixels, all at 176.
-- authenticity: the share of samples further from the nearest training picture than this
-  is from its own nearest. 0 is a copy of the training set; to be read beside that of
-  held-out pictures, which is about one half.
-- as near as the nearest 1 % of held-out pictures: should be 1 %; more are copies.
+- KID: kernel inception distance, unbiased. The mean over 100 subsets of 1,000 images,
+  or of half of the smaller set if that is less. The standard error is that over fresh
+  images (a delete-d jackknife over the subsets). 0 is best, and is the average for
+  equal distributions.
+- Frechet distance: 0 is best. The value is biased: fewer samples increase it.
+- precision, density: realism of the samples. recall, coverage: share of the real images
+  that the samples cover. k = 5, on sets of equal size, 10,000 at most.
+- class score: Inception score with the classes of the feature network.
+- class as asked for: share of samples that the feature network assigns to the class of
+  their label. Only for conditional generators with the network's own classes.
+- MS-SSIM of pairs: mean similarity of two images, of one class if there are classes.
+  If it exceeds the value of real images, the samples vary too little. Only scales with
+  at least 11 pixels count: 2 at 28 and 32 pixels, all 5 at 176 pixels.
+- authenticity: share of samples that are further from their nearest training image than
+  this image is from the next training image. Copies have 0. Compare the value with that
+  of held-out images, which is about one half.
+- as near as the nearest 1 % of held-out ones: should be 1 %; a larger share indicates
+  copies.
 
-Of a generator from pictures, the reference is what it is to make, and from what:
+The column of real images shows the values to aim for. KID, Frechet distance, precision,
+recall, density and coverage compare training images with the reference. The other rows
+measure the reference itself.
+
+For a translation, the reference has true images and condition images:
 
     python -m keras_gans.evaluate --source=runs/pix2pix --reference=pairs:A,B
 
-L1, PSNR and SSIM against the true pictures where they are known, and KID where they are
-not; beside the condition itself and the mean of the training pictures.
-
-The column of real pictures says what there is to reach: training pictures against the
-reference; for MS-SSIM, classes and copies the reference itself.
+L1, PSNR and SSIM compare generated images with the true images of pairs. KID needs no
+pairs. The table also shows two baselines: the condition image itself, and the mean of
+the training images.
 """
 
 from __future__ import annotations
@@ -69,83 +76,103 @@ _FIELDS = dataclasses.fields(EvaluationOptions)
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the command's flags."""
     flag = {"flag_values": values}
     flags.DEFINE_string(
         "source",
         None,
-        "A workdir, a SavedModel folder, a .tflite file or a folder of pictures.",
+        "Workdir, SavedModel folder, .tflite file or folder of images.",
         **flag,
     )
     flags_lib.define_checkpoint(values)
     flags.DEFINE_string(
         "dataset",
         None,
-        "What the source was trained on: digits, fashion, tfds:NAME or folder:PATH; a "
-        "generator knows its own.",
+        "Data set that the source was trained on: digits, fashion, tfds:NAME or "
+        "folder:PATH. If not given, the data set that the generator's recipe names.",
         **flag,
     )
     flags.DEFINE_string(
         "reference",
         None,
-        "Real pictures to compare with, as --dataset; those of --dataset if not given.",
+        "Data set of real images to compare with, in the form of --dataset; the "
+        "training data set if not given.",
         **flag,
     )
     flags.DEFINE_string(
         "reference_split",
         None,
-        "Split of a TFDS reference; test if not given and there is one.",
+        "Split of a TFDS reference; the test split if not given and there is one.",
         **flag,
     )
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its sets.", **flag)
-    flags.DEFINE_bool("backward", False, "Of cyclegan: its way back.", **flag)
-    flags.DEFINE_integer(
-        "num", 10_000, "Samples; of a folder its first pictures.", **flag
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder in which TensorFlow Datasets keeps its data sets.",
+        **flag,
     )
-    flags.DEFINE_integer("seed", 0, "Of the samples' latents; from 0 up.", **flag)
+    flags.DEFINE_bool(
+        "backward",
+        False,
+        "Whether to evaluate the direction from B to A (cyclegan).",
+        **flag,
+    )
+    flags.DEFINE_integer(
+        "num",
+        10_000,
+        "Number of samples; of a folder, the number of its first images.",
+        **flag,
+    )
+    flags.DEFINE_integer("seed", 0, "Seed of the samples' latents, 0 or more.", **flag)
     flags.DEFINE_string(
         "features",
         None,
         "Feature network: classifier:digits, classifier:fashion, efficientnet_lite0 or "
-        "inception_v3; if not given, the classifier of the data or efficientnet_lite0.",
+        "inception_v3. If not given, the classifier of the data set's classes, or else "
+        "efficientnet_lite0.",
         **flag,
     )
     flags.DEFINE_bool(
         "cache",
         True,
-        "Keeps the features of real pictures in the user's folder of caches (~/.cache/"
-        "keras_gans), and takes them from there.",
+        "Whether to cache the features of real images in the user's cache folder "
+        "(~/.cache/keras_gans).",
         **flag,
     )
     flags.DEFINE_bool(
         "cross_check",
         False,
-        "Also runs torch-fidelity, if it is installed, on the same pictures.",
+        "Whether to run torch-fidelity as well, on the same images. It must be "
+        "installed.",
         **flag,
     )
     flags.DEFINE_string(
         "out",
         None,
-        "Folder for the results; evaluation, in a run's workdir or here, if not given.",
+        "Folder of the results. If not given, evaluation in the run's workdir, or in "
+        "the current folder for other sources.",
         **flag,
     )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command("evaluate", __doc__, define_flags, _main, argv)
 
 
 def _main(values: flags.FlagValues) -> None:
     from keras_gans.evaluation import (
-        features,  # needs TensorFlow, but only when one is opened
-        torch_fidelity,  # needs TensorFlow, but only when one is opened
+        features,
+        torch_fidelity,
     )
 
     if values.source is None:
-        raise UserError("say what to measure: --source=runs/cgan")
+        raise UserError(
+            "--source: expected a generator or a folder of images; pass for instance "
+            "--source=runs/cgan"
+        )
     if values.num < LEAST:
-        raise UserError(f"--num={values.num}: expected at least {LEAST} pictures")
+        raise UserError(f"--num={values.num}: expected at least {LEAST} images")
     if values.features is not None:
         features.check_name(values.features)
     if values.cross_check:
@@ -153,19 +180,22 @@ def _main(values: flags.FlagValues) -> None:
     folder = _is_folder_of_pictures(values.source)
     if folder and values.dataset is None:
         raise UserError(
-            f"{values.source} is a folder of pictures: say what they should be like, "
-            "as --dataset=digits, tfds:NAME or folder:PATH"
+            f"{values.source} is a folder of images, which records no training data "
+            "set; pass --dataset=digits, tfds:NAME or folder:PATH"
         )
     for name in (values.dataset, values.reference):
         check_dataset(name)
     for name in ("seed", "checkpoint"):
         if folder and values[name].present:
             raise UserError(
-                f"--{name}: {values.source} is a folder of pictures, which are there "
-                "already; leave it away"
+                f"--{name}: expected a generator, but {values.source} is a folder of "
+                "images; leave it out"
             )
     if folder and values.backward:
-        raise UserError("--backward: only of generators that go back, as cyclegan's")
+        raise UserError(
+            "--backward: expected a generator with two directions, such as cyclegan's, "
+            "got a folder of images; leave it out"
+        )
     sampler = None
     if not folder:
         sampler = load.load(values.source, values.checkpoint, values.backward)
@@ -177,8 +207,8 @@ def _main(values: flags.FlagValues) -> None:
         for name in ("seed", "dataset", "cross_check"):
             if values[name].present:
                 raise UserError(
-                    f"--{name}: {values.source} makes pictures from pictures; leave it "
-                    "away (--reference names these)"
+                    f"--{name}: expected a generator from noise, but {values.source} "
+                    "is a translation; leave it out (--reference names its images)"
                 )
         measure_translation(options, sampler)
         return
@@ -193,21 +223,27 @@ def _main(values: flags.FlagValues) -> None:
     features.check_name(chosen)
     out = make_folder(options, folder)
     network = features.open_network(chosen)
-    print(f"features: {network.name}, {network.dim} of {network.about}", flush=True)
+    print(
+        f"features: {network.name}, {network.dim} values of {network.about}", flush=True
+    )
     measure(options, samples, train, reference, note, network, sampler, out)
 
 
 def _is_folder_of_pictures(source: str) -> bool:
-    """Whether a source is no generator; a UserError if it is nothing at all."""
+    """Return whether a source is a folder of images instead of a generator.
+
+    Raises:
+        UserError: If the source does not exist or is another file.
+    """
     path = os.path.expanduser(source)
     if path.endswith(".tflite") or os.path.isfile(os.path.join(path, "saved_model.pb")):
         return False
     if os.path.isdir(path):
         return not os.path.isfile(os.path.join(path, "config.toml"))
-    what = "" if os.path.lexists(path) else " (there is nothing there)"
+    what = "" if os.path.lexists(path) else ", got a path that does not exist"
     raise UserError(
         f"{source}: expected a workdir, a SavedModel folder, a .tflite file or a "
-        f"folder of pictures{what}"
+        f"folder of images{what}"
     )
 
 

@@ -1,24 +1,28 @@
-r"""Draws pictures from a trained generator.
+r"""Sample images from a trained generator.
 
     python -m keras_gans.sample --source=runs/cgan --label=4 --num=16 --out=four.png
 
-The source is a run's workdir, a SavedModel folder or a .tflite file; the same seed
-gives the same picture from each. Walks, as a grid or frame by frame:
+The source is a run's workdir, a SavedModel folder or a .tflite file. The same seed
+gives the same image from each of them. A walk from one latent to another is written as
+a grid (.png) or as an animation (.gif or .webp):
 
     python -m keras_gans.sample --source=runs/cgan --label=4 --interpolate=1 \
         --out=walk.gif
     python -m keras_gans.sample --source=runs/cgan --shift=-1,1 --out=shift.webp
 
-A continuous code of infogan, a row for each value of its categorical code:
+A walk along a continuous code of infogan has a row for each value of its categorical
+code:
 
     python -m keras_gans.sample --source=runs/infogan --code=0:-1,1 --num=10
 
-A model that makes pictures from pictures, of any size; a folder becomes a folder:
+A translation takes an image of any size, or a folder of images, and writes an image or
+a folder:
 
     python -m keras_gans.sample --source=runs/pix2pix --input=photo.png --out=made.png
 
-By the million, as TFRecord files (or WebDataset's, --format=tar); the same command goes
-on where it was broken off, and --only=0:50 leaves the other shards to another machine:
+Millions of images are written as TFRecord files, or with --format=tar as tar files for
+WebDataset. The same command continues after an interruption. --only=0:50 writes the
+first 50 files and leaves the others to another machine:
 
     python -m keras_gans.sample --source=runs/cgan --num=1000000 --shards=100 \
         --out=many
@@ -44,109 +48,126 @@ from keras_gans.sampling.walks import walk
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the command's flags."""
     flag = {"flag_values": values}
     flags.DEFINE_string(
-        "source", None, "A workdir, a SavedModel folder or a .tflite file.", **flag
+        "source", None, "Workdir, SavedModel folder or .tflite file.", **flag
     )
     define_checkpoint(values)
-    text = "Number or name of the class to draw; all in turn if not given."
+    text = "Number or name of the class; all classes in turn if not given."
     flags.DEFINE_string("label", None, text, **flag)
-    flags.DEFINE_integer("num", 16, "Pictures, or frames of a walk.", **flag)
-    flags.DEFINE_integer("seed", 0, "Chooses the latents; from 0 up.", **flag)
+    flags.DEFINE_integer("num", 16, "Number of images, or of frames of a walk.", **flag)
+    flags.DEFINE_integer("seed", 0, "Seed of the latents, 0 or more.", **flag)
     flags.DEFINE_list(
         "truncation",
         ["1.0"],
-        "0 to 1: scales latents (of stylegan2: styles) towards their mean, for less "
-        "variety and fewer bad pictures; 1 leaves them. Of styles: or one number for "
-        "each layer.",
+        "Scale of the latents (stylegan2: of the styles) towards their mean, 0 to 1. "
+        "Lower values give less variety and fewer bad images; 1 has no effect. Styles "
+        "also take one number for each layer.",
         **flag,
     )
     flags.DEFINE_float(
-        "noise", 1.0, "0 to 1: strength of the noise that stylegan2 adds.", **flag
+        "noise", 1.0, "Strength of the noise that stylegan2 adds, 0 to 1.", **flag
     )
     flags.DEFINE_string(
         "mix",
         None,
-        "SEED:LAYER: from this layer on, styles of another seed (stylegan2).",
+        "SEED:LAYER: the styles from this layer on are those of another seed "
+        "(stylegan2).",
         **flag,
     )
     flags.DEFINE_integer(
         "interpolate",
         None,
-        "Walks on the sphere from --seed's first latent to that of this seed.",
+        "Seed of the last latent of a walk on the sphere, which starts at the first "
+        "latent of --seed.",
         **flag,
     )
     flags.DEFINE_list(
         "shift",
         [],
-        "A number: added to every component of every latent. Two, as -1,1: walks "
-        "from one shift to the other with --seed's first latent.",
+        "One number: a shift added to every component of every latent. Two numbers, "
+        "such as -1,1: a walk from one shift to the other, at the first latent of "
+        "--seed.",
         **flag,
     )
     flags.DEFINE_float(
         "threshold",
         None,
-        "Normal latents beyond +-this are drawn again: BigGAN's truncation trick.",
+        "Bound of normal latents; values beyond +-threshold are drawn again (BigGAN's "
+        "truncation trick).",
         **flag,
     )
     flags.DEFINE_multi_string(
         "code",
         [],
-        "K:VALUE sets the continuous code K of a generator that has some (infogan); "
-        "K:FROM,TO walks: as .png a row for each label.",
+        "K:VALUE: value of the continuous code K of a generator with codes (infogan). "
+        "K:FROM,TO: a walk; a .png has a row for each label.",
         **flag,
     )
     flags.DEFINE_string(
-        "input", None, "A picture, or a folder of them, to make others from.", **flag
+        "input", None, "Condition image of a translation, or folder of them.", **flag
     )
     flags.DEFINE_bool(
-        "backward", False, "From B to A, with a model that goes both ways.", **flag
+        "backward",
+        False,
+        "Whether to translate from B to A, with a model of both directions.",
+        **flag,
     )
     flags.DEFINE_integer(
         "tile",
         None,
-        "Pixels on a side of --input that are made at once, 512 if not given; larger "
-        "pictures are made tile by tile.",
+        "Side in pixels of the parts of --input that are translated one by one, 512 "
+        "if not given.",
         **flag,
     )
     flags.DEFINE_integer(
         "overlap",
         None,
-        "Pixels that tiles share at least, and fade into each other; 32 if not given.",
+        "Minimum overlap of neighbouring tiles in pixels, 32 if not given; there they "
+        "are blended.",
         **flag,
     )
     flags.DEFINE_integer(
-        "shards", None, "Writes --num pictures to so many files, in a folder.", **flag
+        "shards",
+        None,
+        "Number of files to write --num images to, in the folder --out.",
+        **flag,
     )
     flags.DEFINE_enum(
         "format",
         "tfrecord",
         tuple(shards.WRITERS),
-        "Of --shards: tf.train.Example with image/encoded, image/class/label and "
-        "image/index; or .png and .cls files in a .tar.",
+        "Format of --shards: tfrecord holds tf.train.Example with image/encoded, "
+        "image/class/label and image/index; tar holds .png and .cls files.",
         **flag,
     )
     flags.DEFINE_string(
-        "only", None, "Of --shards: FIRST:LAST makes these alone, from 0 up.", **flag
+        "only",
+        None,
+        "Selection of --shards to write: FIRST:LAST, counted from 0 and without LAST, "
+        "or one number.",
+        **flag,
     )
     flags.DEFINE_string(
         "out",
         "samples.png",
-        "File: .png (a grid), .gif or .webp (frames); a folder of --shards, or if "
-        "--input is one.",
+        "File: .png (a grid), .gif or .webp (an animation). With --shards, or if "
+        "--input is a folder: a folder.",
         **flag,
     )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command("sample", __doc__, define_flags, _main, argv)
 
 
 def _main(values: flags.FlagValues) -> None:
     if values.source is None:
-        raise UserError("say what to draw from: --source=runs/cgan")
+        raise UserError(
+            "--source: expected a generator; pass for instance --source=runs/cgan"
+        )
     sampler_lib.check_flags(name for name in values if values[name].present)
     if values.input is not None:
         sampler = load(values.source, values.checkpoint, values.backward)
@@ -158,7 +179,7 @@ def _main(values: flags.FlagValues) -> None:
         sampler_lib.check_out(values.out)
         for name in ("format", "only"):
             if values[name].present:
-                raise UserError(f"--{name} is for --shards=; expected that beside it")
+                raise UserError(f"--{name}: expected --shards as well; leave it out")
     try:
         shift = [float(word) for word in values.shift] or [0.0]
     except ValueError:
@@ -170,7 +191,8 @@ def _main(values: flags.FlagValues) -> None:
     walks += [len(ends) == 2 for ends in codes.values()]
     if sum(walks) > 1:
         raise UserError(
-            "--interpolate, and walks by --shift and --code: expected one of them"
+            "expected one walk at most; use only one of --interpolate, --shift=FROM,TO "
+            "and --code=K:FROM,TO"
         )
     truncation = sampler_lib.parse_truncation(values.truncation)
     mix = sampler_lib.parse_mix(values.mix)
@@ -187,7 +209,10 @@ def _main(values: flags.FlagValues) -> None:
     )
     if values.shards is not None:
         if any(walks):
-            raise UserError("--shards: expected no walk beside it")
+            raise UserError(
+                "--shards: expected no walk; leave out --interpolate, and the second "
+                "value of --shift and --code"
+            )
         _write_shards(sampler, values, options)
         return
     if any(walks):
@@ -215,7 +240,7 @@ def _write_shards(
 ) -> None:
     plan = shards.ShardPlan(values.num, values.shards, options, values.format)
     if not values["out"].present:
-        raise UserError("--shards: say which folder they go to: --out=FOLDER")
+        raise UserError("--shards: expected a folder for the files; pass --out=FOLDER")
     only = shards.parse_only(values.only, values.shards)
     shards.run(sampler, plan, os.path.expanduser(values.out), only)
 

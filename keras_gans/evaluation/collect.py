@@ -1,7 +1,7 @@
-"""Statistics of a stream of images, in constant memory.
+"""Statistics of a stream of images, without keeping the images.
 
-Images come in chunks and are not kept. What stays is float32 [num, dim] features and a
-few sums; images that a report shows are made again, by their numbers.
+Images arrive in chunks and are discarded. Only their features, float32 [num, dim], and
+a few sums stay in memory. Images that a report shows are read or generated again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keras_gans.evaluation.metrics.ssim import ms_ssim, num_scales
 from keras_gans.evaluation.streams import DataPictures, SampledPictures
 from keras_gans.terminal.progress import ProgressBar
 
-PAIRS = 1000  # compared by MS-SSIM, over all classes together
+PAIRS = 1000  # upper limit for MS-SSIM, over all classes together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +25,13 @@ class StreamStats:
     """Statistics of a stream of images.
 
     Attributes:
-        features: float32 [num, dim].
-        score: (mean, standard deviation) of the class score over ten parts.
-        accuracy: Share of pictures in which the network sees their class; None if it
-            does not know these classes.
-        ms_ssim: Mean of pairs (of one class, if they were taken so); None if the
-            pictures are too small.
+        features: Features of the images, float32 [num, dim].
+        score: (mean, standard deviation) of the class score over ten parts of the
+            images.
+        accuracy: Share of images that the feature network assigns to the class of
+            their label; None if the network does not know these classes.
+        ms_ssim: Mean MS-SSIM over pairs of images; None if the images are too small or
+            no two images form a pair.
     """
 
     features: np.ndarray
@@ -42,15 +43,20 @@ class StreamStats:
 def collect(
     pictures: DataPictures | SampledPictures, network: FeatureNetwork, by_class: bool
 ) -> StreamStats:
-    """Collect the statistics of a stream of images, and show the progress.
+    """Collect the statistics of a stream of images, with a progress bar.
+
+    Labels that are codes have no fixed class. Their accuracy is that of the one-to-one
+    matching of codes and classes that agrees best.
 
     Args:
         pictures: Stream of images.
         network: Feature network.
-        by_class: Whether MS-SSIM takes pairs of one class, rather than any pairs.
+        by_class: Whether to form the pairs of MS-SSIM within each class, instead of
+            from any two images.
 
     Returns:
-        Statistics of the images that could be read, which may be none.
+        Statistics of the images that could be read. If no image could be read, the
+        features have no rows.
     """
     found = np.empty((pictures.num, network.dim), np.float32)
     score, seen = ClassScore(pictures.num), 0
@@ -90,7 +96,8 @@ def knows_classes(
 
     Args:
         network: Feature network.
-        pictures: Stream of images; codes have to be as many as the network's classes.
+        pictures: Stream of images. If its labels are codes, only their number has to
+            equal the network's number of classes.
     """
     if pictures.codes:
         return len(pictures.class_names) == len(network.class_names)
@@ -98,10 +105,10 @@ def knows_classes(
 
 
 class _Pairs:
-    """Takes pictures as they come, pairs each with the next of its class."""
+    """Running mean of MS-SSIM over pairs of successive images of one class."""
 
     def __init__(self, groups: int):
-        self._most = max(1, PAIRS // groups)  # of one class
+        self._most = max(1, PAIRS // groups)  # pairs per class
         self._waiting: dict[int, np.ndarray] = {}
         self._taken: dict[int, int] = {}
         self._sum, self._num = 0.0, 0
@@ -112,7 +119,7 @@ class _Pairs:
             if self._taken.get(label, 0) == self._most:
                 continue
             if label not in self._waiting:
-                self._waiting[label] = picture.copy()  # not a view of its chunk
+                self._waiting[label] = picture.copy()  # a view would keep the chunk
                 continue
             firsts.append(self._waiting.pop(label))
             seconds.append(picture)

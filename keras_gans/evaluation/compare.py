@@ -12,24 +12,26 @@ from keras_gans.evaluation.metrics.prdc import prdc
 SUBSETS, SUBSET_SIZE = 100, 1000  # of KID
 
 
-PRDC_NUM, PRDC_K = 10_000, 5  # at most this many of each; their time is quadratic
+PRDC_NUM, PRDC_K = 10_000, 5  # most rows of each set, as the time is quadratic; k
 
 
-SUSPICIOUS = 10  # pairs that are shown
+SUSPICIOUS = 10  # pairs of a sample and a training image to show
 
 
 def compare(real: np.ndarray, fake: np.ndarray) -> dict[str, float | dict]:
-    """Measures two sets of features against each other.
+    """Compare two sets of features.
 
     Args:
-        real: float32 [num_real, dim], the reference.
-        fake: float32 [num_fake, dim].
+        real: Features of the reference, float32 [num_real, dim].
+        fake: Features to evaluate, float32 [num_fake, dim].
 
     Returns:
-        kid, frechet_distance, precision, recall, density, coverage. The last four are
-        of equal numbers, PRDC_NUM at most, drawn with seeds 0 and 1.
+        {"kid": {"mean", "standard_error", "standard_deviation", "subset_size"},
+        "frechet_distance", "precision", "recall", "density", "coverage"}. The last
+        four compare equal numbers of rows, PRDC_NUM at most. The rows of `real` are
+        drawn with seed 0, those of `fake` with seed 1.
     """
-    # Subsets of all there are would all be alike, and show no spread.
+    # Subsets as large as their set would all be equal and show no spread.
     fewest = min(len(real), len(fake))
     size = min(SUBSET_SIZE, fewest // 2)
     mean, deviation = kid(real, fake, SUBSETS, size)
@@ -53,20 +55,21 @@ def compare(real: np.ndarray, fake: np.ndarray) -> dict[str, float | dict]:
 def memorisation(
     samples: np.ndarray, train: np.ndarray, held_out: np.ndarray | None
 ) -> tuple[dict, dict, list[tuple[int, int]]]:
-    """Asks whether samples are copies of training pictures.
+    """Measure how many samples are copies of training images.
 
     Args:
-        samples: float32 [num, dim].
-        train: float32 [num_train, dim].
-        held_out: float32 [num_held_out, dim], of real pictures that are not in `train`;
-            None if there are none.
+        samples: Features of the samples, float32 [num, dim].
+        train: Features of the training images, float32 [num_train, dim].
+        held_out: Features of real images that are not in `train`, float32
+            [num_held_out, dim]; None if there are no such images.
 
     Returns:
-        (of the samples, of the held-out pictures, the most suspicious pairs): each of
-        the first two has `authenticity` and `nearest_distance` (the median); the
-        samples also have `suspicious`, the share that lies as near to a training
-        picture, on its own scale, as the nearest 1 % of held-out pictures. Pairs are
-        (number of the sample, number of the training picture), the nearest first.
+        (metrics of the samples, metrics of the held-out images, pairs). Metrics are
+        {"authenticity", "nearest_distance", "suspicious"}: the distance is the median
+        over images. "suspicious" is the share of images whose copy ratio is at most
+        that of the nearest 1 % of held-out images. Without held-out images their
+        metrics are {} and "suspicious" is missing. Pairs are (index of a sample, index
+        of its nearest training image), in ascending order of the copy ratio.
     """
     numbers, ratios, found = None, [], []
     for features in (samples, held_out):

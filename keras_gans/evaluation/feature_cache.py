@@ -14,8 +14,8 @@ from keras_gans.evaluation.features.network import RESIZER, FeatureNetwork
 from keras_gans.evaluation.streams import DataPictures
 from keras_gans.storage import caches
 
-FORMAT = 1  # raise it when `collect.collect` returns other values of the same images
-MOST = 4 * 2**30  # bytes that are kept; what was used longest ago goes first
+FORMAT = 1  # to be raised when `collect.collect` changes its values of the same images
+MOST = 4 * 2**30  # bytes of the cache; the least recently used files are deleted first
 
 
 def collect(
@@ -23,15 +23,16 @@ def collect(
 ) -> StreamStats:
     """Collect the statistics of real images, or read them from the cache.
 
-    A set counts as the same while its files have the same names, sizes and times.
+    A folder counts as unchanged while its files have the same names, sizes and times.
 
     Args:
         pictures: Stream of real images.
         network: Feature network.
-        by_class: Whether MS-SSIM takes pairs of one class, rather than any pairs.
+        by_class: Whether to form the pairs of MS-SSIM within each class, instead of
+            from any two images.
 
     Returns:
-        Statistics, as of `evaluation.collect.collect`.
+        The result of `evaluation.collect.collect` for the same arguments.
     """
     words = FORMAT, pictures.identity(), pictures.image_shape, pictures.num
     words += pictures.class_names, network.identity(), RESIZER, by_class
@@ -40,13 +41,16 @@ def collect(
     )
     stats = _read(path)
     if stats is not None:
-        print(f"{pictures.title}: {len(stats.features)} looked at before", flush=True)
+        print(
+            f"{pictures.title}: cached features of {len(stats.features)} images",
+            flush=True,
+        )
         return stats
     stats = collect_lib.collect(pictures, network, by_class)
     try:
         _write(path, stats)
     except OSError:
-        pass  # no room, or not ours to write to: the next evaluation collects again
+        pass  # a full or read-only disk: the next evaluation collects again
     return stats
 
 
@@ -65,7 +69,7 @@ def _read(path: str) -> StreamStats | None:
 def _write(path: str, stats: StreamStats) -> None:
     os.makedirs(caches.folder("features"), exist_ok=True)
     optional = (np.nan if v is None else v for v in (stats.accuracy, stats.ms_ssim))
-    # Of this process alone: two may look at the same pictures.
+    # Two processes may collect statistics of the same images at the same time.
     temporary = f"{path}.{os.getpid()}.tmp"
     with open(temporary, "wb") as file:
         np.savez(file, features=stats.features, numbers=[*stats.score, *optional])

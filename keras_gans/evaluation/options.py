@@ -7,21 +7,23 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
-    """What `keras_gans.evaluate` measures, and beside what.
+    """Options of `keras_gans.evaluate`.
 
     Attributes:
         source: Workdir, SavedModel folder, .tflite file or folder of images.
         num: Number of samples.
-        num_given: Whether `num` was asked for; if not, a folder may hold fewer.
+        num_given: Whether the user set `num`. If not, a folder may hold fewer images.
         seed: Seed of the samples' latents.
-        reference: Data set to compare with; that of training if None.
-        reference_split: Split of a TFDS reference; "test" if None and there is one.
-        data_dir: Folder of TensorFlow Datasets.
-        features: Name of the feature network; one that suits the data if None.
-        cache: Whether to keep features of real images on disk.
-        cross_check: Whether to run torch-fidelity, too.
-        backward: Whether to measure the way back of a cyclegan.
-        out: Folder of the results; chosen by `source` if None.
+        reference: Data set to compare with; the training data set if None.
+        reference_split: Split of a TFDS reference; if None, the test split where the
+            data set has one.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        features: Name of the feature network; the default of the data set if None.
+        cache: Whether to cache the statistics of real images on disk.
+        cross_check: Whether to run torch-fidelity as well.
+        backward: Whether to evaluate the direction from B to A of a CycleGAN.
+        out: Folder of the results; if None, "evaluation" in the run's workdir, or in
+            the current folder for other sources.
     """
 
     source: str

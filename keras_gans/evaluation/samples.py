@@ -26,30 +26,41 @@ if TYPE_CHECKING:
     from keras_gans.evaluation.features.network import FeatureNetwork
     from keras_gans.evaluation.streams import DataPictures, SampledPictures
 
-# The embedded sets, and where their test splits are.
+# Embedded data sets, and the TFDS data sets that have their test splits.
 EMBEDDED = {"digits": "tfds:mnist", "fashion": "tfds:fashion_mnist"}
 
 
-LEAST = 20  # pictures: two for each of the class score's ten parts; more than PRDC's k
+LEAST = 20  # images: two for each of the class score's ten parts; more than PRDC's k
 
 
 def check_dataset(name: str | None) -> None:
     """Check that a data set has images.
 
     Raises:
-        UserError: For a data set of points.
+        UserError: If the data set holds points.
     """
     if name in ("ring", "grid25"):
         raise UserError(
-            f"'{name}' holds points, not pictures; a run's metrics.jsonl says how many "
-            "of its modes are covered"
+            f"'{name}' holds points, not images; see the run's metrics.jsonl for the "
+            "number of covered modes"
         )
 
 
 def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | None]:
-    """What a generator's recipe says: data set, split, and the run that held some out.
+    """Read what a generator was trained on from its recipe.
 
-    Of an export the run is not known: what was held out counts as training pictures.
+    The run of an export is unknown. Images that such a run held out of training count
+    as training images.
+
+    Args:
+        sampler: Generator.
+        source: Path of the generator.
+
+    Returns:
+        (data set, split, workdir of the run if it held images out of training).
+
+    Raises:
+        UserError: If the recipe names no data set, or a data set of points.
     """
     try:
         table = read_tables(sampler.info["recipe"])["data"]
@@ -57,7 +68,7 @@ def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | N
         held_out = Workdir(source) if table.get("held_out") else None
     except (KeyError, tomllib.TOMLDecodeError):
         raise UserError(
-            "the source does not say what it was trained on; pass --dataset"
+            "the source does not record its training data set; pass --dataset"
         ) from None
     check_dataset(dataset)
     if held_out and not os.path.isfile(held_out.join("config.toml")):
@@ -68,14 +79,26 @@ def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | N
 def open_samples(
     options: EvaluationOptions, sampler: BaseSampler | None
 ) -> DataPictures | SampledPictures:
-    """Opens the pictures to measure; nothing is drawn yet, beyond one to try."""
+    """Open the stream of the images to evaluate, without generating or reading them.
+
+    Args:
+        options: Options of the evaluation.
+        sampler: Generator; None if the source is a folder of images.
+
+    Returns:
+        Stream of the images.
+
+    Raises:
+        UserError: If the generator draws points, or a folder holds too few images.
+        SamplerError: If the seed is out of range, or the generator takes no latents.
+    """
     from keras_gans import data
     from keras_gans.data.folder import common_side
     from keras_gans.evaluation.streams import DataPictures, SampledPictures
 
     if sampler is not None:
         if tuple(sampler.info["image_shape"][:2]) == (1, 1):
-            raise UserError(f"{options.source} draws points, not pictures")
+            raise UserError(f"{options.source} generates points, not images")
         sampler.check(sampler_lib.SampleOptions(options.seed))
         return SampledPictures(sampler, options.num, options.seed)
     side = common_side(options.source)
@@ -87,31 +110,38 @@ def open_samples(
         num = min(num, there)
     if not LEAST <= num <= there:
         raise UserError(
-            f"{options.source}: expected at least {max(num, LEAST)} pictures, found "
-            f"{there}; --num says how many to take, from {LEAST} up"
+            f"{options.source}: expected at least {max(num, LEAST)} images, found "
+            f"{there}; --num sets the number of images to take, {LEAST} or more"
         )
     return DataPictures(source, "samples", num)
 
 
 class RealImages:
-    """Opens real pictures as the source's: of its side, grey or in colours."""
+    """Opener of data sets whose images get the size and channels of the samples.
+
+    Args:
+        image_shape: (height, width, channels) of the samples.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+    """
 
     def __init__(self, image_shape: tuple[int, int, int], data_dir: str | None):
-        """Keep what all sets have in common."""
         self.image_shape, self.data_dir = image_shape, data_dir
 
     def open(
         self, dataset: str, split: str, run: Workdir | None = None
     ) -> DataPictures:
-        """Open a data set; nothing is read yet.
+        """Open the stream of a data set's images.
 
         Args:
-            dataset: As `DataOptions.dataset`.
-            split: Split of a TFDS set.
+            dataset: Name of the data set, as in `DataOptions.dataset`.
+            split: Split of a TFDS data set.
             run: Run that held some of the images out of training.
 
+        Returns:
+            Stream of the images. With `run` its `held_out` is set.
+
         Raises:
-            UserError: If there are too few, or not those of the run.
+            UserError: If the data set has too few images, or has changed since the run.
         """
         from keras_gans import data
         from keras_gans.evaluation.streams import DataPictures
@@ -120,14 +150,14 @@ class RealImages:
         data_options = data.DataOptions(
             dataset, 1, split, image_size=side, channels=channels, cache_mib=0
         )
-        if run:  # opened as in training, so that the same pictures are held out
+        if run:  # opened as in training, so that the same images are held out
             recipe, info = run.read()
             data_options = dataclasses.replace(recipe.data, batch_size=1)
         source = data.open_source(data_options, self.data_dir)
         if run and source.info != info:
             raise UserError(
-                f"{dataset}: not the pictures any more that {run.path} was trained on, "
-                "so that those that it held out are not known; pass --dataset and "
+                f"{dataset}: the images have changed since {run.path} was trained on "
+                "them, so its held-out images are unknown; pass --dataset and "
                 "--reference"
             )
         kind, _, rest = dataset.partition(":")
@@ -140,8 +170,8 @@ class RealImages:
         for part in filter(None, (pictures, pictures.held_out)):
             if 0 < part.num < LEAST:
                 raise UserError(
-                    f"{part.title}: expected at least {LEAST} pictures, found "
-                    f"{part.num}; --dataset and --reference name other sets"
+                    f"{part.title}: expected at least {LEAST} images, found "
+                    f"{part.num}; pass another --dataset or --reference"
                 )
         return pictures
 
@@ -153,28 +183,32 @@ def open_reference(
     train: DataPictures,
     real: RealImages,
 ) -> tuple[DataPictures, str]:
-    """Open the reference.
+    """Open the stream of the real images to compare with.
 
     Args:
         options: Options of the evaluation.
         dataset: Data set that the generator was trained on.
-        split: Split of it.
-        train: Stream of its images.
-        real: Opens other sets.
+        split: Split that the generator was trained on.
+        train: Stream of the training images.
+        real: Opener of other data sets.
 
     Returns:
-        (stream of real images, sentence for the user about them).
+        (stream of real images, description of these images for the user).
+
+    Raises:
+        UserError: If the reference cannot be opened, or has no splits but
+            `options.reference_split` names a split.
     """
     chosen, its_split = options.reference or dataset, options.reference_split
     kind, _, rest = chosen.partition(":")
     if train.held_out and not (options.reference or its_split):
         return train.held_out, (
-            f"the {train.held_out.num} pictures that the run held out of training"
+            f"the {train.held_out.num} images that the run held out of training"
         )
     if kind != "tfds" and its_split:
         raise UserError(
-            f"--reference_split: only TFDS sets have splits, and {chosen} is none; "
-            "leave it away"
+            f"--reference_split: expected a TFDS data set, got {chosen}, which has no "
+            "splits; leave it out"
         )
     if kind == "tfds" and not its_split:
         from keras_gans.data.tfds import split_names
@@ -188,20 +222,18 @@ def open_reference(
         elif kind == "tfds":
             more = "--reference_split"
         return train, (
-            f"the {train.num} training pictures themselves, as {train.title} has no "
-            f"test split: copies of them would score best. {more} compares "
-            "with pictures that the generator has not seen"
+            f"the {train.num} training images themselves, because {train.title} has no "
+            f"test split: copies of these images would score best. {more} compares "
+            "with images that the generator has not seen"
         )
     reference = real.open(chosen, its_split or "train")
     if kind == "tfds" and its_split == "test":
-        return reference, f"the {reference.num} pictures of the test split"
-    return reference, (
-        f"{reference.num} pictures, taken for such that the generator has not seen"
-    )
+        return reference, f"the {reference.num} images of the test split"
+    return reference, (f"{reference.num} images, assumed to be unseen by the generator")
 
 
 def _resolved(dataset: str) -> str:
-    """A data set's name; of a folder, its true path."""
+    """Return a data set's name, with the real path of a folder."""
     kind, colon, path = dataset.partition(":")
     if kind != "folder":
         return dataset
@@ -214,6 +246,9 @@ def make_folder(options: EvaluationOptions, folder: bool) -> str:
     Args:
         options: Options of the evaluation.
         folder: Whether the source is a folder of images.
+
+    Raises:
+        UserError: If the folder cannot be made.
     """
     source = os.path.expanduser(options.source)
     out = "evaluation"
@@ -225,13 +260,21 @@ def make_folder(options: EvaluationOptions, folder: bool) -> str:
         os.makedirs(out, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{out}: {error.strerror}; --out names another folder"
+            f"{out}: {error.strerror}; pass another folder with --out"
         ) from None
     return out
 
 
 def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> None:
-    """Measures a generator of images from images; see `evaluation.translation`."""
+    """Evaluate an image translation, print the table and write the result.
+
+    Args:
+        options: Options of the evaluation.
+        sampler: Generator from condition images; see `evaluation.translation`.
+
+    Raises:
+        UserError: If the reference or a required feature network is unavailable.
+    """
     from keras_gans.evaluation import features, translation
     from keras_gans.evaluation.features.network import RESIZER
 
@@ -274,7 +317,7 @@ def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> Non
 
 
 def _write(result: dict, out: str) -> str:
-    """Writes a result under its name; returns the file's path."""
+    """Write a result to a file of its name, and return the file's path."""
     slug = re.sub(r"[^\w.]+", "-", result["name"]).strip("-")
     path = os.path.join(out, f"{slug}.json")
     sampler_lib.write((json.dumps(result, indent=1) + "\n").encode(), path)
@@ -298,17 +341,21 @@ def measure(
     sampler: BaseSampler | None,
     out: str,
 ) -> None:
-    """Measure samples, print the table and write the result.
+    """Evaluate samples, print the table and write the result.
 
     Args:
         options: Options of the evaluation.
         samples: Stream of generated images.
         train: Stream of the images that the generator was trained on.
-        reference: Stream of real images to compare with.
-        note: Sentence for the user about the reference.
+        reference: Stream of real images to compare with; `train` if there are no
+            others.
+        note: Description of the reference for the user.
         network: Feature network.
-        sampler: Generator; None where `samples` are files.
+        sampler: Generator; None if `samples` come from files.
         out: Folder of the results.
+
+    Raises:
+        UserError: If too few images can be read, or torch-fidelity fails.
     """
     from keras_gans.evaluation import collect, feature_cache, torch_fidelity
     from keras_gans.evaluation.features.network import RESIZER
@@ -337,7 +384,7 @@ def measure(
         some = train_stats.features[np.sort(order[: len(fake_stats.features)])]
         real = compare.compare(reference_stats.features, some) | others
     else:
-        why = "there are no held-out pictures to compare with"
+        why = "there are no held-out images to compare with"
         skipped["suspicious"] = why
     for result, stats in ((found, fake_stats), (real, reference_stats)):
         mean, deviation = stats.score
@@ -347,12 +394,12 @@ def measure(
                 result[key] = getattr(stats, key)
     if fake_stats.accuracy is None:
         skipped["accuracy"] = (
-            f"{network.name} does not know the source's classes"
+            f"{network.name} does not classify into the source's classes"
             if samples.class_names
             else "the source takes no labels"
         )
     if fake_stats.ms_ssim is None:
-        skipped["ms_ssim"] = "the pictures are too small for its window of 11 pixels"
+        skipped["ms_ssim"] = "the images are too small for the window of 11 pixels"
     label = os.path.basename(os.path.abspath(os.path.expanduser(options.source)))
     if sampler is not None:
         label = f"{sampler.info['name']} at step {sampler.info['step']}"
@@ -397,19 +444,19 @@ def measure(
 
 
 def _collect(function, pictures, network, by_class: bool):
-    """Collect statistics; raise a UserError if too few images can be read."""
+    """Collect statistics, and raise a UserError if too few images can be read."""
     stats = function(pictures, network, by_class)
     if len(stats.features) < LEAST:
         raise UserError(
-            f"{pictures.title}: expected at least {LEAST} pictures that can be read, "
+            f"{pictures.title}: expected at least {LEAST} images that can be read, "
             f"found {len(stats.features)}"
         )
     return stats
 
 
 def _write_sheet(samples, train, pairs: list[tuple[int, int]], path: str) -> None:
-    """Draws samples, each with its nearest training picture to its right."""
+    """Write a sheet of samples, each with its nearest training image to its right."""
     fakes = samples.pick([number for number, _ in pairs])
     reals = train.pick([number for _, number in pairs])
     sheet = np.stack([fakes, reals], axis=1).reshape(-1, *fakes.shape[1:])
-    sampler_lib.save(sheet, path, columns=2)  # not marked: half of it is real
+    sampler_lib.save(sheet, path, columns=2)  # no mark: half of it is real

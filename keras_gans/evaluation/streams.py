@@ -1,4 +1,4 @@
-"""Streams of images: of a data set, and of a generator."""
+"""Streams of images, from a data set or from a generator."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ import numpy as np
 
 from keras_gans.device.sampler import BaseSampler, SampleOptions
 
-CHUNK = 256  # real pictures looked at at once; a generator makes `at_once`
+CHUNK = 256  # images per chunk of a data set
 
 
 class DataPictures:
-    """Real pictures, or those of a folder, as a stream.
+    """Stream of the images of a data set.
 
     Args:
-        source: Of `data.open_source`, with `chunks`.
-        title: What to call them.
-        num: How many of them, the first; all if not given.
+        source: Data source with a `chunks` method; see `data.open_source`.
+        title: Name of the stream in messages and results.
+        num: Number of images to take from the start; all if not given.
 
     Attributes:
-        held_out: Those of the set that a run kept out of training, if there are any.
+        held_out: Stream of the images that a run held out of training; None if there
+            are no such images.
     """
 
     codes = False
     held_out: DataPictures | None = None
 
     def __init__(self, source, title: str, num: int | None = None):
-        """Reads nothing yet."""
         self._source, self.title = source, title
         self.num = num or source.info.num_examples
         self.image_shape = source.info.image_shape
         self.class_names = source.info.class_names
 
     def identity(self) -> str:
-        """Tells these pictures from any others; their number and shape apart."""
+        """Return a string that identifies the images, except their number and shape."""
         return self._source.identity()
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Yields uint8 pictures and int32 labels; None without classes."""
+        """Yield uint8 images and int32 labels; the labels are None without classes."""
         left = self.num
         for pictures, labels in self._source.chunks(CHUNK):
             yield pictures[:left], labels[:left] if self.class_names else None
@@ -47,7 +47,7 @@ class DataPictures:
                 return
 
     def pick(self, numbers: Sequence[int]) -> np.ndarray:
-        """Reads some pictures again: uint8 [len(numbers), height, width, channels]."""
+        """Read some images again: uint8 [len(numbers), height, width, channels]."""
         found, start = {}, 0
         for pictures, _ in self.chunks():
             for number in set(numbers):
@@ -60,19 +60,19 @@ class DataPictures:
 
 
 class SampledPictures:
-    """A generator's pictures as a stream: all classes in turn.
+    """Stream of the images of a generator, with all classes in turn.
 
     Args:
-        sampler: The generator.
-        num: How many.
-        seed: Of the latents; the same pictures as `sampler.sample(num, seed=seed)`.
+        sampler: Generator from noise.
+        num: Number of images.
+        seed: Seed of the latents. The images equal `sampler.sample(num, seed=seed)`.
 
     Attributes:
-        codes: Whether its labels are codes that it found on its own (infogan).
+        codes: Whether the labels are categorical codes that the generator learned
+            without labels (InfoGAN), instead of classes of the data set.
     """
 
     def __init__(self, sampler: BaseSampler, num: int, seed: int):
-        """Makes none yet."""
         self._sampler, self._options, self.num = sampler, SampleOptions(seed), num
         self.title = "samples"
         self.image_shape = tuple(sampler.info["image_shape"])
@@ -80,13 +80,13 @@ class SampledPictures:
         self.codes = bool(sampler.info.get("num_codes"))
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Yields uint8 pictures and int32 labels; None without classes."""
+        """Yield uint8 images and int32 labels; the labels are None without classes."""
         size = self._sampler.at_once
         for start in range(0, self.num, size):
             yield self._make(range(start, min(start + size, self.num)))
 
     def pick(self, numbers: Sequence[int]) -> np.ndarray:
-        """Makes some pictures again: uint8 [len(numbers), height, width, channels]."""
+        """Generate some images again: uint8 [len(numbers), height, width, channels]."""
         return self._make(numbers)[0]
 
     def _make(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:

@@ -14,16 +14,16 @@ ROWS = (
     ("accuracy", "class as asked for", "{:.1%}"),
     ("ms_ssim", "MS-SSIM of pairs", "{:.3f}"),
     ("authenticity", "authenticity", "{:.3f}"),
-    ("nearest_distance", "distance to nearest training picture", "{:.3f}"),
+    ("nearest_distance", "distance to nearest training image", "{:.3f}"),
     ("suspicious", "as near as the nearest 1 % of held-out ones", "{:.1%}"),
 )
 
 
 def translation_table(result: dict, note: str, skipped: str) -> str:
-    """Lays the result out for people."""
+    """Format the result of a translation's evaluation as a table."""
     from keras_gans.evaluation.translation import ROWS as rows
 
-    names = {"samples": "made", "copies": "the condition", "mean": "mean picture"}
+    names = {"samples": "made", "copies": "condition image", "mean": "mean image"}
     names = {key: title for key, title in names.items() if key in result}
     lines = ["", result["name"], f"  of {result['source']}", f"  reference: {note}", ""]
     lines.append(f"{'':20}" + "".join(f"{title:>22}" for title in names.values()))
@@ -35,7 +35,7 @@ def translation_table(result: dict, note: str, skipped: str) -> str:
 
 
 def table(result: dict, note: str) -> str:
-    """Lays the result out for people."""
+    """Format the result of an evaluation of samples as a table."""
     lines = [
         "",
         result["name"],
@@ -43,7 +43,7 @@ def table(result: dict, note: str) -> str:
         + ("" if result["seed"] is None else f", seed {result['seed']}"),
         f"  reference: {note}",
         "",
-        f"{'':44}{'samples':>20}{'real pictures':>22}",
+        f"{'':44}{'samples':>20}{'real images':>22}",
     ]
     for key, title, form in ROWS:
         if key in result["skipped"]:
@@ -56,8 +56,8 @@ def table(result: dict, note: str) -> str:
     dim, few = result["features"]["dim"], min(result["num"], result["reference"]["num"])
     if few <= dim:
         lines.append(
-            f"{few} pictures are few for {dim} features: the Frechet distance is far "
-            "above 0 for equal laws, too; go by KID"
+            f"{few} images are few for {dim} features: the Frechet distance is far "
+            "above 0 even for equal distributions; compare KID instead"
         )
     return "\n".join(lines)
 

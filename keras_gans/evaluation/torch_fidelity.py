@@ -1,4 +1,4 @@
-"""The same pictures measured by torch-fidelity, as a second opinion."""
+"""Cross-check of the metrics by torch-fidelity, on the same images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError, first_line
 
-if TYPE_CHECKING:  # a missing package is said before TensorFlow is loaded
+if TYPE_CHECKING:  # `check` reports a missing package before TensorFlow is loaded
     from keras_gans.evaluation.streams import DataPictures, SampledPictures
 
-# torch-fidelity's names, and what they are called in our table.
+# torch-fidelity's names of its metrics, and their titles in the results.
 MEASURES = {
     "kernel_inception_distance_mean": "KID",
     "frechet_inception_distance": "Frechet distance",
@@ -23,35 +23,38 @@ MEASURES = {
 
 
 def check() -> None:
-    """Checks that the package is there.
+    """Check that torch-fidelity is installed.
 
     Raises:
-        UserError: if it is not.
+        UserError: If torch-fidelity is not installed.
     """
     if not importlib.util.find_spec("torch_fidelity"):
         raise UserError(
             "--cross_check: torch-fidelity is not installed; run pip install "
-            "torch-fidelity (it brings PyTorch, and downloads its network)"
+            "torch-fidelity (it needs PyTorch, and downloads its feature network)"
         )
 
 
 def run(
     samples: DataPictures | SampledPictures, reference: DataPictures
 ) -> dict[str, str | float]:
-    """Writes both sets into folders, and runs torch-fidelity on them.
+    """Write both sets of images into folders and run torch-fidelity on the folders.
 
-    Its network is Inception as in the published FIDs, on pictures that it resizes by
-    itself; its KID has no factor in common with that of other networks.
+    The feature network is the Inception network of published FIDs. torch-fidelity
+    resizes the images itself. No constant factor relates its KID to the KID of another
+    feature network.
 
     Args:
-        samples: What is measured.
-        reference: Real pictures.
+        samples: Stream of the images to evaluate.
+        reference: Stream of real images.
 
     Returns:
-        {"by": package, version and network, and the `MEASURES`}.
+        {"by": package, version and network, title: value}, with the titles of
+        `MEASURES`.
 
     Raises:
-        UserError: if it fails, for instance as its network cannot be downloaded.
+        UserError: If torch-fidelity fails, for instance because its feature network
+            cannot be downloaded.
     """
     from torch_fidelity import calculate_metrics
 
@@ -78,7 +81,7 @@ def run(
                 rng_seed=0,
                 verbose=False,
             )
-        except Exception as error:  # what PyTorch, a download or the package says
+        except Exception as error:  # of any type: PyTorch's, the download's, its own
             raise UserError(
                 f"--cross_check: torch-fidelity failed: {first_line(error)}"
             ) from None

@@ -1,14 +1,15 @@
-"""What `keras_gans.evaluate` measures of generators from pictures to pictures.
+"""Evaluation of image translations: L1, PSNR, SSIM and KID.
 
-Where the true picture is known, each one that was made is held against it, in 8 bits:
+With pairs, each generated image is compared with its true image, both in 8 bits:
 
-- L1: mean distance of the values, of 0..1;
-- PSNR: 10 log10(1 / mean squared distance) of each picture, in dB; the mean;
-- SSIM: Wang et al. 2004, window of 11 pixels, mean of channels and pictures.
+- L1: mean absolute difference of the pixel values, scaled to 0..1;
+- PSNR: 10 log10(1 / mean squared difference) of each image in dB, and then the mean;
+- SSIM: Wang et al. 2004, window of 11 pixels, mean over channels and images.
 
-Beside them stand what costs nothing: the condition itself (enlarged bicubically, if
-it is smaller), and one image for all, the mean of the training images. KID compares
-what was made with the true images as two sets, and needs no pairs.
+Two baselines are measured likewise. The first is the condition image itself, enlarged
+bicubically if it is smaller. The second is one constant image, the mean of the training
+images. KID compares the generated images with the true images as two sets, and needs
+no pairs.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from keras_gans.evaluation.options import EvaluationOptions
 from keras_gans.recipes.old_names import read_tables
 from keras_gans.terminal.progress import ProgressBar
 
-CHUNK = 32  # pictures made at once
-SHOWN = 16  # pictures of the sheet
+CHUNK = 32  # images per batch
+SHOWN = 16  # rows of the sheet
 ROWS = (
     ("l1", "L1", "{:.4f}"),
     ("psnr", "PSNR, dB", "{:.2f}"),
@@ -44,15 +45,15 @@ ROWS = (
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """Pictures to make, and what to make them from.
+    """Condition images to translate, and true images to compare with.
 
     Attributes:
-        stream: Yields batches of "images" (the true ones) and "condition", float32 in
-            [-1, 1].
-        num: How many there are.
-        paired: Whether each condition is that of the image beside it.
-        title: What to call them.
-        note: What the user should know of them.
+        stream: Iterator of batches of "images" (the true images) and "condition",
+            both float32 in [-1, 1].
+        num: Number of condition images.
+        paired: Whether each condition image belongs to the true image of its index.
+        title: Name of the reference in messages and results.
+        note: Description of the reference for the user.
     """
 
     stream: Iterator[Batch]
@@ -63,7 +64,7 @@ class Reference:
 
 
 def options_of(sampler: BaseSampler) -> data.DataOptions:
-    """How a generator's training pictures were read, less what was random."""
+    """Return the data options of a generator's training, without augmentation."""
     recipe = read_tables(sampler.info["recipe"])["data"]
     known = {f.name for f in dataclasses.fields(data.DataOptions)}
     options = data.DataOptions(**{k: v for k, v in recipe.items() if k in known})
@@ -73,7 +74,10 @@ def options_of(sampler: BaseSampler) -> data.DataOptions:
 
 
 def shapes_of(sampler: BaseSampler) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shapes of what is made and of what from, as the training set has them."""
+    """Return the shapes (image, condition image) as the training set has them.
+
+    For a generator of the backward direction, they are swapped.
+    """
     shapes = (tuple(sampler.info[k]) for k in ("image_shape", "condition_shape"))
     return tuple(shapes)[:: -1 if sampler.info.get("backward") else 1]
 
@@ -81,19 +85,20 @@ def shapes_of(sampler: BaseSampler) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def open_reference(
     values: EvaluationOptions, sampler: BaseSampler, options: data.DataOptions
 ) -> Reference:
-    """Opens the pictures that a generator is measured on.
+    """Open the images that a translation is evaluated on.
 
     Args:
-        values: `reference`, `reference_split`, `data_dir`, `num` and `backward`.
-        sampler: The generator.
-        options: Of the training pictures.
+        values: Options of the evaluation, of which `reference`, `reference_split`,
+            `data_dir`, `num` and `backward` are read.
+        sampler: Generator from condition images.
+        options: Data options of the generator's training.
 
     Returns:
-        The pictures: those of --reference, those held out of training, or (said so)
-        the training pictures.
+        The images of `values.reference`, or else the images held out of training, or
+        else the training images. The reference's note says which.
 
     Raises:
-        UserError: if they are of other shapes, or have no condition images.
+        UserError: If the images have other shapes, or no condition images.
     """
     chosen, split = values.reference, values.reference_split
     if chosen or split:
@@ -111,13 +116,13 @@ def open_reference(
             wanted = dataclasses.replace(wanted, split=split or "test")
         elif split:
             raise UserError(
-                f"--reference_split: only TFDS sets have splits, and {wanted.dataset} "
-                "is none; leave it away"
+                f"--reference_split: expected a TFDS data set, got {wanted.dataset}, "
+                "which has no splits; leave it out"
             )
-        note = "taken for such that the generator has not seen"
+        note = "assumed to be unseen by the generator"
     else:
         wanted = dataclasses.replace(options, unpaired=False)
-        note = "the training pictures themselves; --reference names others"
+        note = "the training images themselves; pass --reference for others"
         if options.held_out:
             note = "held out of training"
     source = data.open_source(wanted, values.data_dir)
@@ -127,9 +132,9 @@ def open_reference(
     shapes = source.info.image_shape, source.info.condition_shape
     if shapes != (options_shapes := shapes_of(sampler)):
         raise UserError(
-            f"--reference={wanted.dataset}: expected pictures of {options_shapes[0]} "
-            f"made from {options_shapes[1]}, got {shapes[0]} from "
-            f"{shapes[1] or 'noise (pairs:A,B has condition images)'}"
+            f"--reference={wanted.dataset}: expected images of {options_shapes[0]} "
+            f"with condition images of {options_shapes[1]}, got {shapes[0]} with "
+            f"{shapes[1] or 'no condition images (use pairs:A,B)'}"
         )
     paired = not source.info.unpaired
     total = source.info.num_examples
@@ -145,16 +150,16 @@ def open_reference(
         num,
         paired,
         title,
-        f"{num} pictures{'' if paired else ' without pairs'}, {note}",
+        f"{num} images{'' if paired else ' without pairs'}, {note}",
     )
 
 
 def _title(options: data.DataOptions) -> str:
-    """A data set's name and split; of folders, the last part of their paths."""
+    """Return a data set's name and split, with only the last part of folders' paths."""
     kind, colon, rest = options.dataset.partition(":")
     if options.pictures.startswith("tfds:"):
         return f"{options.dataset}[{options.split}]"
-    if options.pictures == rest:  # of what is derived
+    if options.pictures == rest:  # a derivation's name before the data set's
         return kind + colon + _title(dataclasses.replace(options, dataset=rest))
     paths = [os.path.abspath(path) for path in rest.split(",")]
     return kind + colon + ",".join(map(os.path.basename, paths)) * bool(rest)
@@ -181,9 +186,14 @@ def _unpaired(source: Source, num: int) -> Iterator[Batch]:
 
 
 def mean_picture(options: data.DataOptions, data_dir: str | None) -> np.ndarray | None:
-    """The mean of the training pictures: float32 [height, width, channels].
+    """Compute the mean of the training images: float32 [height, width, channels].
 
-    None if they are not there any more.
+    Args:
+        options: Data options of the training.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+
+    Returns:
+        The mean image in [-1, 1]; None if the training images cannot be opened.
     """
     options = dataclasses.replace(options, unpaired=False)
     try:
@@ -201,7 +211,12 @@ def mean_picture(options: data.DataOptions, data_dir: str | None) -> np.ndarray 
 
 
 def enlarged(condition: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The condition as an image of a shape, or None if it has more channels."""
+    """Resize condition images to a shape; return None if they have more channels.
+
+    Args:
+        condition: float32 [num, height, width, channels].
+        shape: (height, width, channels) of the result.
+    """
     height, width, channels = shape
     if condition.shape[-1] > channels:
         return None
@@ -211,19 +226,18 @@ def enlarged(condition: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None
 
 
 class Comparison:
-    """Sums of L1, PSNR and SSIM over pictures that come in chunks."""
+    """Running means of L1, PSNR and SSIM over images that arrive in chunks."""
 
     def __init__(self):
-        """Has seen none."""
         self._sums = dict.fromkeys(("l1", "psnr", "ssim"), 0.0)
         self.num = 0
 
     def add(self, real: np.ndarray, fake: np.ndarray) -> None:
-        """Compares pictures, both uint8 [num, height, width, channels]."""
+        """Add images to the means, both uint8 [num, height, width, channels]."""
         apart = np.abs(real.astype(np.float64) - fake) / 255.0
         found = {
             "l1": apart.mean(axis=(1, 2, 3)),
-            # a perfect picture would have infinity: one of 8 bits cannot have more
+            # The limit keeps the PSNR of equal images finite, at 100 dB.
             "psnr": -10.0
             * np.log10(np.maximum((apart**2).mean(axis=(1, 2, 3)), 1e-10)),
         }
@@ -234,7 +248,7 @@ class Comparison:
         self.num += len(real)
 
     def result(self, height: int) -> dict[str, float]:
-        """The means; without SSIM of pictures below its window of 11 pixels."""
+        """Return the means; without SSIM for a height below its window, 11 pixels."""
         names = [n for n in self._sums if n != "ssim" or height >= 11]
         return {name: self._sums[name] / self.num for name in names}
 
@@ -248,15 +262,18 @@ def measure(
     """Translate every condition image, and compare with the true images.
 
     Args:
-        sampler: The generator.
-        reference: The pictures.
-        mean: `mean_picture`, where there are pairs.
-        network: What KID looks through; None leaves it out.
+        sampler: Generator from condition images.
+        reference: Condition images and true images.
+        mean: Mean of the training images, see `mean_picture`, as a baseline for pairs;
+            None leaves the baseline out.
+        network: Feature network of KID; None leaves KID out.
 
     Returns:
-        ({"num", "samples", "copies", "mean": {"l1", "psnr", "ssim", "kid"}, as far as
-        they can be had}, some of them: uint8 [num, columns, height, width, 3]:
-        condition, made and, where it is known, true).
+        (metrics, sheet). The metrics are {"num": number of images, "samples": {"l1",
+        "psnr", "ssim", "kid"}, "copies": the same of the condition images, "mean": the
+        same of the mean image}, as far as each applies. The sheet is uint8 [num,
+        columns, height, width, 3]; its columns are the condition image, the generated
+        image and, with pairs, the true image.
     """
     compared = {name: Comparison() for name in ("samples", "copies", "mean")}
     seen: dict[str, list] = {"real": [], "samples": [], "copies": []}

@@ -1,4 +1,4 @@
-"""From a recipe to a model, and from a workdir to its generator."""
+"""Sampling from a Keras model in memory, or from a checkpoint of a workdir."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ from keras_gans.storage.workdir import Workdir
 def load_workdir(
     path: str, which: str = "newest", backward: bool = False
 ) -> KerasSampler:
-    """Builds a workdir's model and restores a checkpoint.
+    """Build a workdir's model and restore a checkpoint.
 
     Args:
-        path: The run's folder.
-        which: "newest", or "best" of a run with train.evaluate_every.
-        backward: Whether to make conditions of images.
+        path: Workdir of the run.
+        which: Checkpoint to restore: "newest", or "best" for a run with
+            `train.evaluate_every`.
+        backward: Whether to translate in the direction from images to condition images.
+
+    Returns:
+        Sampler of the model's averaged generator.
 
     Raises:
-        UserError: if it holds no run, or no such checkpoint yet; if its model does not
-            go back.
+        UserError: If the folder holds no run or no such checkpoint, or `backward` is
+            set for a model of a single direction.
     """
     workdir = Workdir(path)
     config, info = workdir.read()
@@ -42,7 +46,8 @@ def load_workdir(
         file = workdir.join("checkpoints", "best.npz")
         if not os.path.isfile(file):
             raise UserError(
-                f"{path}: no best checkpoint; --set=train.evaluate_every=1000 keeps one"
+                f"{path}: no best checkpoint; train with "
+                "--set=train.evaluate_every=1000 to keep one"
             )
     elif steps:
         file = checkpoint.path_of(workdir.checkpoints, steps[-1])
@@ -57,20 +62,20 @@ def load_workdir(
 
 def _read_conditions(workdir: Workdir) -> np.ndarray | None:
     path = workdir.join("sources.npz")
-    if not os.path.isfile(path):  # of a model from noise
+    if not os.path.isfile(path):  # a model from noise has none
         return None
     try:
         with np.load(path) as arrays:
             return arrays["pictures"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         raise UserError(
-            f"{path}: truncated, or not what training wrote; delete it (int8 exports "
-            "need it, nothing else does)"
+            f"{path}: truncated, or not written by training; delete it (only int8 "
+            "exports need it)"
         ) from None
 
 
 def generator_info(model: Trainer, config: Config, info: DataInfo) -> dict:
-    """Describes a generator, for its exports: see `BaseSampler.info`."""
+    """Describe a generator for its exports, as in `BaseSampler.info`."""
     if model.is_translation:
         takes = {"condition_shape": list(info.condition_shape)}
     else:
@@ -106,15 +111,19 @@ def _noise_info(model: Trainer, config: Config, info: DataInfo) -> dict:
 
 
 class KerasSampler(BaseSampler):
-    """The averaged generator of a model in memory.
+    """Sampler of the averaged generator of a model in memory.
+
+    The model may continue training; samples always use its current weights.
 
     Args:
-        model: The model.
-        info: What `generator_info` says of it.
-        conditions: Some images that the model makes others from, uint8 [num, height,
-            width, channels], if there are any.
-        backward: Whether to make conditions of images; `info` is of that direction.
-        mark: What marks pictures that are made from noise, see `export.watermark`.
+        model: Model to sample from.
+        info: Description of the generator; see `generator_info`.
+        conditions: Example condition images of a translation, uint8 [num, height,
+            width, channels]; None if there are none.
+        backward: Whether to translate in the direction from images to condition images.
+            `info` describes the chosen direction.
+        mark: Function that watermarks images generated from noise, see
+            `export.watermark`; None for no watermark.
     """
 
     def __init__(
@@ -125,20 +134,19 @@ class KerasSampler(BaseSampler):
         backward: bool = False,
         mark: Callable | None = None,
     ):
-        """Keeps the model; its weights may go on training."""
         self.model, self.info = model, info
         self.conditions, self.backward, self._mark = conditions, backward, mark
 
     def turned(self) -> KerasSampler:
-        """The sampler of the other direction.
+        """Return the sampler of the backward direction.
 
         Raises:
-            UserError: if the model has one direction alone.
+            UserError: If the model has a single direction.
         """
         if not (self.model.is_translation and self.model.bidirectional):
             raise UserError(
-                f"--backward: {self.info['name']} makes pictures in one direction "
-                "alone; leave it away"
+                f"--backward: {self.info['name']} generates images in a single "
+                "direction; leave it out"
             )
         swapped = {
             "condition_shape": self.info["image_shape"],
@@ -148,7 +156,7 @@ class KerasSampler(BaseSampler):
         return KerasSampler(self.model, info, self.conditions, backward=True)
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Runs the averaged generator; see BaseSampler.run."""
+        """Run the averaged generator; see `BaseSampler.run`."""
         if self.model.is_translation:
             made = self.model.translate(inputs["condition"], self.backward)
         else:
@@ -156,14 +164,21 @@ class KerasSampler(BaseSampler):
         return keras.ops.convert_to_numpy(made)
 
     def pictures(self, inputs: dict):
-        """What is exported: the model's pictures, marked if they are to be."""
+        """Generate images from noise, with the watermark of `mark` if it is given."""
         made = self.model(inputs)
         return self._mark(made) if self._mark else made
 
     def examples(self, num: int, side: int | None = None) -> np.ndarray:
-        """See BaseSampler; the first of the model's own, `num` at most, if it has some.
+        """Return example condition images, preferably those of the run.
 
-        Backward, what the model makes of them.
+        Args:
+            num: Number of images; the result has fewer if the run has fewer.
+            side: Side of the images in pixels; that of training if not given.
+
+        Returns:
+            The run's first condition images, or their translations for the backward
+            direction: float32 [num, side, side, channels] in [-1, 1]. A run without
+            condition images gives the images of `BaseSampler.examples`.
         """
         if self.conditions is None:
             return super().examples(num, side)

@@ -1,4 +1,4 @@
-"""Samplers of whatever a path holds."""
+"""Sampler of a generator at a path: a workdir, a SavedModel or a .tflite file."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ from keras_gans.errors import UserError
 def load(
     source: str, checkpoint: str = "newest", backward: bool = False
 ) -> BaseSampler:
-    """Opens a trained generator, wherever it is.
+    """Open a trained generator.
 
     Args:
-        source: A run's workdir, a SavedModel folder, or a .tflite file, each as this
-            package writes them.
-        checkpoint: Which one of a workdir's: "newest", or "best" (by KID) of a run
-            with train.evaluate_every.
-        backward: Of a workdir: the direction from what the model makes to what it is
-            made from (cyclegan).
+        source: Path of a run's workdir, a SavedModel folder or a .tflite file, written
+            by this package.
+        checkpoint: Checkpoint of a workdir: "newest", or "best" (by KID) for a run with
+            `train.evaluate_every`.
+        backward: Whether to translate in the direction from images to condition images
+            (CycleGAN). Only for a workdir.
 
     Returns:
-        A sampler: `load(source).sample(16, labels=4, seed=0)` is uint8 [16, height,
-        width, channels]; `load(source).translate(picture)`, if the model makes
-        pictures from pictures, is uint8 [height, width, channels].
+        Sampler of the generator. `load(source).sample(16, labels=4, seed=0)` is uint8
+        [16, height, width, channels]. For a translation,
+        `load(source).translate(image)` is uint8 [height, width, channels].
 
     Raises:
-        UserError: if the source is missing or none of the three, or has no other
-            direction.
-        SamplerError: if a .tflite is truncated or not a generator.
+        UserError: If `source` is missing or of another kind, or lacks the checkpoint or
+            the direction.
+        SamplerError: If a .tflite file is truncated or contains no generator.
     """
     source = os.path.expanduser(source)
     is_run = os.path.isfile(os.path.join(source, "config.toml"))
     if checkpoint != "newest" and not is_run:
         raise UserError(
-            f"--checkpoint={checkpoint}: only a run's workdir has checkpoints, and "
-            f"{source} is none"
+            f"--checkpoint={checkpoint}: expected a run's workdir, which has "
+            f"checkpoints, got {source}; leave it out"
         )
     if backward and not is_run and os.path.exists(source):
         raise UserError(
-            f"--backward: only a run's workdir has both directions, and {source} is "
-            "none; its other direction is a file of its own (generator_backward.tflite)"
+            f"--backward: expected a run's workdir, which has both directions, got "
+            f"{source}; use the export of the other direction "
+            "(generator_backward.tflite)"
         )
     if source.endswith(".tflite"):
         return Sampler(source)  # without TensorFlow
@@ -56,7 +57,7 @@ def load(
         from keras_gans.sampling.keras_sampler import load_workdir
 
         return load_workdir(source, checkpoint, backward)
-    what = "" if os.path.lexists(source) else " (there is nothing there)"
+    what = "" if os.path.lexists(source) else ", got a path that does not exist"
     raise UserError(
         f"{source}: expected a workdir, a SavedModel folder or a .tflite file{what}"
     )

@@ -12,17 +12,16 @@ from keras_gans.errors import UserError
 
 
 class SavedModelSampler(BaseSampler):
-    """A SavedModel generator that this package wrote.
+    """Sampler of a SavedModel generator that this package wrote.
 
     Args:
-        path: Its folder.
+        path: Folder of the SavedModel.
 
     Raises:
-        UserError: if it cannot be read, or is not such a generator.
+        UserError: If the SavedModel cannot be read, or this package did not write it.
     """
 
     def __init__(self, path: str):
-        """Loads the model."""
         import tensorflow as tf
 
         try:
@@ -37,7 +36,7 @@ class SavedModelSampler(BaseSampler):
             ) from None
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Runs the generator; see BaseSampler.run."""
+        """Run the generator; see `BaseSampler.run`."""
         import tensorflow as tf
 
         tensors = {

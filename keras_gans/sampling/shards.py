@@ -1,7 +1,8 @@
-"""Pictures by the million: in shards, each of which any machine can make.
+"""Sampling of millions of images into shards, on one machine or several.
 
-A shard's pictures are a function of the generator, the seed and their numbers alone, so
-that shards can be made in any order, on several machines, and again.
+A shard's images depend only on the generator, the options of the samples and the
+images' indices. Shards can therefore be written in any order, on several machines, and
+again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from keras_gans.errors import UserError
 from keras_gans.recipes.config import differences
 
 MANIFEST = "shards.json"
-AHEAD = 2  # batches that wait for being encoded and written
+AHEAD = 2  # batches that wait to be encoded and written
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +34,10 @@ class ShardPlan:
     """Plan of a set of shards.
 
     Attributes:
-        num: Number of samples in all.
+        num: Number of samples in all shards together.
         shards: Number of files; their sizes differ by one sample at most.
         options: Options of all samples; one class for all, or all classes in turn.
-        format: One of `WRITERS`.
+        format: Format of the files, a key of `WRITERS`.
     """
 
     num: int
@@ -45,28 +46,28 @@ class ShardPlan:
     format: str = "tfrecord"
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check ranges.
 
         Raises:
-            UserError: for more shards than pictures.
+            UserError: If there are more shards than samples, or no shard.
         """
         if not 1 <= self.shards <= self.num:
             raise UserError(
-                f"--shards={self.shards}: expected 1 to --num={self.num}, a picture or "
-                "more for each"
+                f"--shards={self.shards}: expected 1 to --num={self.num}, at least one "
+                "image for each shard"
             )
 
     def numbers(self, shard: int) -> range:
-        """The numbers of a shard's pictures."""
+        """Return the indices of a shard's images."""
         first, last = (self.num * i // self.shards for i in (shard, shard + 1))
         return range(first, last)
 
     def name(self, shard: int) -> str:
-        """A shard's file name."""
+        """Return a shard's file name."""
         return f"samples-{shard:05d}-of-{self.shards:05d}.{self.format}"
 
     def manifest(self) -> dict:
-        """Return what the folder's `shards.json` holds of this plan."""
+        """Return this plan's entries for the folder's `shards.json`."""
         options = dataclasses.asdict(self.options)
         return {
             "num": self.num,
@@ -79,22 +80,26 @@ class ShardPlan:
 
 
 def run(sampler: BaseSampler, plan: ShardPlan, out: str, only: range) -> None:
-    """Makes shards; those that are there stay as they are.
+    """Write the shards that do not exist yet.
 
     Args:
-        sampler: The generator, from noise.
+        sampler: Generator from noise.
         plan: Plan of the shards.
-        out: A folder, which may hold shards of the same plan.
-        only: Which shards.
+        out: Folder of the shards, which may hold shards of the same plan.
+        only: Indices of the shards to write.
 
     Raises:
-        UserError: if the folder holds something else, or cannot be written to.
-        SamplerError: for a seed, label or option that the generator does not take.
+        UserError: If the generator draws points, or the folder holds other files or
+            cannot be written to.
+        SamplerError: If the generator does not take a seed, label or option.
     """
     sampler.check_takes(pictures=False)
     if sampler.info["image_shape"][-1] not in (1, 3):
-        raise UserError(f"{sampler.info['name']} makes points; --shards is of pictures")
-    sampler.make([0], plan.options)  # a mistake shows before a file is made
+        raise UserError(
+            f"--shards: expected a generator of images, but {sampler.info['name']} "
+            "generates points"
+        )
+    sampler.make([0], plan.options)  # raises errors before any file is written
     _begin(sampler, plan, out)
     there = 0
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -107,14 +112,14 @@ def run(sampler: BaseSampler, plan: ShardPlan, out: str, only: range) -> None:
             encoded = _encoded(sampler, plan, numbers, pool)
             _write_shard(path, plan.format, encoded)
             rate = len(numbers) / (time.monotonic() - start)
-            print(f"{path}: {len(numbers)} pictures, {rate:.0f}/s", flush=True)
+            print(f"{path}: {len(numbers)} images, {rate:.0f}/s", flush=True)
     made = len(only) - there
-    were = f" ({there} were there)" if there else ""
-    print(f"made {made} of {plan.shards} shards{were}", flush=True)
+    were = f" ({there} already existed)" if there else ""
+    print(f"wrote {made} of {plan.shards} shards{were}", flush=True)
 
 
 def _begin(sampler: BaseSampler, plan: ShardPlan, out: str) -> None:
-    """Makes the folder and says in it what its shards are, or checks that."""
+    """Make the folder and write its manifest, or check the manifest that it has."""
     about = sampler_lib.describe(sampler.info)
     export = {key: sampler.info.get(key) for key in ("quantization", "watermark")}
     manifest = {**about, **export, **plan.manifest()}
@@ -124,13 +129,13 @@ def _begin(sampler: BaseSampler, plan: ShardPlan, out: str) -> None:
         changed = differences(_read(path), manifest)
         if changed:
             raise UserError(
-                f"--out={out}: holds shards of another order ({'; '.join(changed)}); "
-                "choose another folder"
+                f"--out={out}: holds shards of another plan ({'; '.join(changed)}); "
+                "pass another folder"
             )
         return
     try:
         os.makedirs(out, exist_ok=True)
-        # Another machine may be about to write the same.
+        # Another machine may be writing the same manifest.
         others = [name for name in os.listdir(out) if not name.endswith(".tmp")]
         if others not in ([], [MANIFEST]):
             raise UserError(
@@ -150,13 +155,13 @@ def _read(path: str) -> dict:
             return found
     except (OSError, ValueError):
         pass
-    raise UserError(f"{path}: not what --shards writes; choose another folder")
+    raise UserError(f"{path}: not written by --shards; pass another folder with --out")
 
 
 def _encoded(
     sampler: BaseSampler, plan: ShardPlan, numbers: range, pool: Any
 ) -> Iterator[tuple[int, int | None, bytes]]:
-    """Yields (number, label, PNG) in order; encodes while the next batch is made."""
+    """Yield (index, label, PNG) in order; encode while the next batch is generated."""
     waiting: list[list] = []
     classes, only_label = sampler.info["num_classes"], plan.options.labels
     about = sampler_lib.describe(sampler.info, seed=plan.options.seed)
@@ -186,7 +191,7 @@ def _encoded(
 def _write_shard(
     path: str, form: str, encoded: Iterator[tuple[int, int | None, bytes]]
 ) -> None:
-    """Writes a shard in one step."""
+    """Write a shard, which appears under its name only when it is complete."""
     try:
         with _replacing(path) as temporary:
             WRITERS[form](temporary, encoded)
@@ -196,9 +201,10 @@ def _write_shard(
 
 @contextlib.contextmanager
 def _replacing(path: str) -> Iterator[str]:
-    """Gives a name to write to, which then becomes `path`; a failure leaves nothing.
+    """Yield a temporary path, which is renamed to `path` at the end of the block.
 
-    Two writers of the same file, on two machines, are not in each other's way.
+    An error deletes the temporary file. Its unique name lets two machines write the
+    same file at the same time.
     """
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     try:
@@ -232,14 +238,14 @@ def _write_tfrecord(path: str, encoded: Iterator) -> None:
 
 
 def _write_tar(path: str, encoded: Iterator) -> None:
-    """As WebDataset reads it: <number>.png, and <number>.cls with the class."""
+    """Write a tar file for WebDataset: <index>.png, and <index>.cls with the class."""
     with tarfile.open(path, "w") as archive:
         for number, label, png in encoded:
             files = {"png": png}
             if label is not None:
                 files["cls"] = str(label).encode()
             for ending, content in files.items():
-                # Of no time and no owner: the same bytes wherever it is made.
+                # No time and no owner: the bytes are the same on every machine.
                 member = tarfile.TarInfo(f"{number:09d}.{ending}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
@@ -252,10 +258,18 @@ WRITERS: dict[str, Callable[[str, Iterator], None]] = {
 
 
 def parse_only(word: str | None, shards: int) -> range:
-    """Reads "FIRST:LAST", or "SHARD", counted from 0 and LAST left out; None for all.
+    """Parse a selection of shards.
+
+    Args:
+        word: "FIRST:LAST", counted from 0 and without LAST; or "SHARD" for one shard;
+            or None for all shards.
+        shards: Number of shards in all.
+
+    Returns:
+        Indices of the selected shards.
 
     Raises:
-        UserError: if it is none of them, or out of range.
+        UserError: If `word` has another form, or selects a shard out of range.
     """
     if word is None:
         return range(shards)

@@ -1,4 +1,4 @@
-"""Walks from latent to latent."""
+"""Walks from one latent to another."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def walk(
 ) -> np.ndarray:
     """Draw the frames of a walk from one sample to another.
 
-    Latents of two seeds are joined on the sphere; shifts and codes go evenly from
-    their first value to their last.
+    Latents of two seeds are interpolated on the sphere. Shifts and codes are
+    interpolated linearly.
 
     Args:
         sampler: Generator from noise.
         start: Options of the first frame.
-        end: Options of the last frame; seed, shift and codes may differ.
-        num: Number of frames.
-        labels: Classes to walk in, one after another; [None] without classes.
+        end: Options of the last frame. Only its seed, shift and code values may differ.
+        num: Number of frames for each label.
+        labels: Labels of successive walks; [None] for a generator without classes.
 
     Returns:
         uint8 [len(labels) * num, height, width, channels].
 
     Raises:
-        UserError: For a walk of a single frame.
-        SamplerError: For an option out of range, or one that the generator lacks.
+        UserError: If `num` is less than 2.
+        SamplerError: If an option is out of range, or the generator does not take it.
     """
     if num < 2:
-        raise UserError(f"--num={num}: a walk needs at least 2 frames")
+        raise UserError(f"--num={num}: expected at least 2 frames for a walk")
     sampler.check(start)
     plain = dataclasses.replace(start, shift=0.0, codes={})
     latents = sampler.latents([0], plain)

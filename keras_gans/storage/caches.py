@@ -1,4 +1,4 @@
-"""Where the package keeps what it would otherwise compute or fetch again."""
+"""Folders for data that the package would otherwise compute or download again."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 
 
 def folder(name: str) -> str:
-    """A folder of the user's caches; it may not be there yet.
+    """Return the path of a cache folder, which may not exist yet.
 
     Args:
-        name: What is kept in it.
+        name: Name of the cache.
 
     Returns:
-        $XDG_CACHE_HOME/keras_gans/<name>; ~/.cache if that variable is not set.
+        `$XDG_CACHE_HOME/keras_gans/<name>`, or `~/.cache/keras_gans/<name>` if this
+        variable is not set.
     """
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
     return os.path.join(os.path.expanduser(caches), "keras_gans", name)

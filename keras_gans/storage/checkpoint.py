@@ -1,8 +1,8 @@
-"""The whole state of a run in one .npz file, written in one step.
+"""Checkpoints: the complete state of a run in one .npz file.
 
-Networks, their average, the players' optimizers, the step and the random state: what a
-resumed run needs to end where an unbroken one ends. Plain arrays, so that no Keras
-backend or version stands in the way of reading them.
+A checkpoint holds the networks, their moving average, the optimizers, the step and the
+random state. A resumed run therefore ends in the same state as an uninterrupted run.
+The file contains plain arrays, which every Keras backend and version can read.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ import numpy as np
 from keras_gans.core.trainer import Trainer
 from keras_gans.errors import UserError
 
-# Groups of variables in older checkpoints, and their names of today.
+# Names of groups of variables in older checkpoints, and their current names.
 OLD_GROUPS = {"source_pool": "condition_pool"}
 
 
 def named_variables(model: Trainer) -> dict[str, keras.Variable]:
-    """All variables of a model and its optimizers, under names that stay the same.
+    """Return all variables of a model and its optimizers under stable names.
 
     Args:
-        model: A compiled, or not compiled, model.
+        model: Model, compiled or not.
 
     Returns:
-        {"<attribute>/<number>": variable}; the model's own under "state".
+        {"<attribute>/<number>": variable}. Variables of the model itself are in the
+        group "state".
     """
     groups = {
         name: value.variables
@@ -45,15 +46,17 @@ def named_variables(model: Trainer) -> dict[str, keras.Variable]:
 
 
 def save(model: Trainer, folder: str, name: str | None = None) -> str | None:
-    """Writes a checkpoint in one step; a kill leaves the old files whole.
+    """Write a checkpoint atomically: an interruption leaves existing files intact.
 
     Args:
-        model: The model to keep.
-        folder: Made if it is missing.
-        name: Of the file, "best"; step_<step> if not given.
+        model: Model to save.
+        folder: Folder of the checkpoints, made if it does not exist.
+        name: Name of the file without its ending, such as "best"; step_<step> if not
+            given.
 
     Returns:
-        The file's path; None, and nothing written, if a value is not finite.
+        Path of the file; None if a value is not finite, in which case no file is
+        written.
     """
     arrays = {k: v.numpy() for k, v in named_variables(model).items()}
     if not all(np.isfinite(array).all() for array in arrays.values()):
@@ -72,15 +75,16 @@ def save(model: Trainer, folder: str, name: str | None = None) -> str | None:
 
 
 def restore(model: Trainer, path: str) -> None:
-    """Sets every variable of a model from a checkpoint.
+    """Set every variable of a model from a checkpoint.
 
     Args:
-        model: A model of the same recipe; compiled, if it is to train on.
-        path: A file that `save` wrote. What it holds beyond the model's variables
-            (optimizers, for a model that is not compiled) is left alone.
+        model: Model of the same recipe; compiled if it is to continue training.
+        path: File that `save` wrote. Arrays without a variable in the model are
+            ignored, such as those of optimizers for a model that is not compiled.
 
     Raises:
-        UserError: if the file cannot be read, or lacks a variable of this shape.
+        UserError: If the file cannot be read, or has no array of a variable's name and
+            shape.
     """
     variables, arrays = named_variables(model), read(path)
     for name, variable in variables.items():
@@ -89,19 +93,25 @@ def restore(model: Trainer, path: str) -> None:
                 f"{path}: expected '{name}' ({variable.path}) of shape "
                 f"{tuple(variable.shape)}, got "
                 f"{arrays[name].shape if name in arrays else 'nothing'}; "
-                "it is of another recipe or version"
+                "the file belongs to another recipe or version"
             )
     for name, variable in variables.items():
         variable.assign(arrays[name])
 
 
 def read(path: str) -> dict[str, np.ndarray]:
-    """Reads a checkpoint's arrays, under the names of `named_variables`.
+    """Read a checkpoint's arrays, under the names of `named_variables`.
 
-    Groups that had another name when the file was written get the name of today.
+    Groups of an older checkpoint get their current names.
+
+    Args:
+        path: File that `save` wrote.
+
+    Returns:
+        {name: array}.
 
     Raises:
-        UserError: if the file cannot be read.
+        UserError: If the file cannot be read.
     """
     try:
         with np.load(path) as arrays:
@@ -112,7 +122,7 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 def _rename_groups(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     groups = {name.partition("/")[0] for name in arrays}
-    # A file with the new name is of today, whatever else it holds.
+    # A file that has the new name keeps all of its names.
     renamed = {old: new for old, new in OLD_GROUPS.items() if new not in groups}
     parts = ((name.partition("/"), array) for name, array in arrays.items())
     return {
@@ -122,18 +132,18 @@ def _rename_groups(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def steps(folder: str) -> list[int]:
-    """The steps that a folder has checkpoints of, oldest first."""
+    """Return the steps of a folder's checkpoints, in ascending order."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     found = [re.fullmatch(r"step_(\d+)\.npz", name) for name in names]
     return sorted(int(match[1]) for match in found if match)
 
 
 def path_of(folder: str, step: int) -> str:
-    """The path of a step's checkpoint."""
+    """Return the path of a step's checkpoint."""
     return os.path.join(folder, f"step_{step:08d}.npz")
 
 
 def keep_newest(folder: str, number: int) -> None:
-    """Deletes all but the newest checkpoints of a folder."""
+    """Delete all but the newest `number` checkpoints of a folder."""
     for step in steps(folder)[:-number]:
         os.remove(path_of(folder, step))

@@ -1,16 +1,19 @@
-"""A run's folder: its recipe, its data's description, and what training leaves.
+"""Workdir: the folder of a run.
 
-config.toml           the resolved recipe
-info.json             what the data set says of itself
-hardware.json         what computed the newest steps
-sources.npz           of translations: some condition images to try them on
-metrics.jsonl         one line every `train.log_every` steps
-checkpoints/          step_<step>.npz, the newest few; best.npz, if it was measured
-samples/              step_<step>.png, from the averaged generator
-tensorboard/          the same numbers and pictures for TensorBoard
-export/               saved_model/, generator.tflite and smaller ones, report.json,
-                      web/
-evaluation/           what `keras_gans.evaluate` measured
+Its files and folders are:
+
+- `config.toml`: the resolved recipe;
+- `info.json`: the description of the data set;
+- `hardware.json`: the hardware of the newest steps;
+- `sources.npz`: example condition images, for translations only;
+- `metrics.jsonl`: one line every `train.log_every` steps;
+- `checkpoints/`: `step_<step>.npz` of the newest steps, and `best.npz` with
+  `train.evaluate_every`;
+- `samples/`: `step_<step>.png`, from the averaged generator;
+- `tensorboard/`: the same metrics and images for TensorBoard;
+- `export/`: `saved_model/`, `generator.tflite` and smaller files, `report.json`,
+  `web/`;
+- `evaluation/`: results of `keras_gans.evaluate`.
 """
 
 from __future__ import annotations
@@ -41,19 +44,18 @@ PARTS = (
     "sources.npz",
     "info.json",
     "hardware.json",
-    "config.toml",  # last: as long as it is there, the rest is known to be ours
+    "config.toml",  # deleted last, because it marks the folder as a run's
 )
 
 
 class Workdir:
-    """Paths and rules of one run's folder.
+    """Folder of one run: its paths, and the rules for using it.
 
     Args:
-        path: The folder; it need not be there yet.
+        path: Path of the folder, which need not exist yet.
     """
 
     def __init__(self, path: str):
-        """Notes the path; nothing is touched."""
         self.path = os.path.expanduser(path)
         self.checkpoints = self.join("checkpoints")
         self.samples = self.join("samples")
@@ -65,20 +67,20 @@ class Workdir:
         self.web = self.join("export", "web")
 
     def join(self, *parts: str) -> str:
-        """A path inside the folder."""
+        """Return a path inside the folder."""
         return os.path.join(self.path, *parts)
 
     def check(self, config: Config, resume: bool | None, overwrite: bool) -> None:
-        """Checks that a run may use this folder; nothing is changed.
+        """Check that a run may use this folder, without changing the folder.
 
         Args:
-            config: The run's recipe.
-            resume: None goes on if the recipe is the same; True also if only
-                train.steps has grown; False refuses any earlier run.
+            config: Recipe of the run.
+            resume: Whether to resume an earlier run, even if `train.steps` has grown.
+                False refuses any earlier run; None resumes a run of the same recipe.
             overwrite: Whether an earlier run may be deleted.
 
         Raises:
-            UserError: if it may not.
+            UserError: If the run may not use this folder.
         """
         there = os.path.lexists(self.path)
         if there and not os.path.isdir(self.path):
@@ -88,24 +90,24 @@ class Workdir:
             parent = os.path.dirname(os.path.abspath(parent))
         if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
             raise UserError(f"--workdir={self.path}: '{parent}' cannot be written to")
-        # A kill while the first files were written leaves these at most.
+        # Files that an interrupted first write may leave.
         begun = {LOCK, "info.json", "info.json.tmp", "config.toml.tmp"}
         if not there or set(os.listdir(self.path)) <= begun:
             return
         old = self._read_toml() if self._is_run() else {}
         if not {"model", "networks"} <= old.keys():
             raise UserError(
-                f"--workdir={self.path}: not empty and not a run's folder (it has no "
-                "config.toml and info.json of one); choose another"
+                f"--workdir={self.path}: not empty and not a run's folder (it lacks a "
+                "run's config.toml and info.json); pass another --workdir"
             )
         if overwrite:
             return
         if resume is False:
             raise UserError(
-                f"--workdir={self.path}: holds a run already; pass --resume to go on "
-                "with it, --overwrite to delete it, or another --workdir"
+                f"--workdir={self.path}: already holds a run; pass --resume to "
+                "continue the run, --overwrite to delete it, or another --workdir"
             )
-        with contextlib.suppress(UserError):  # with the defaults of newer keys
+        with contextlib.suppress(UserError):  # adds the defaults of newer keys
             old = config_lib.load_config(self.join("config.toml")).to_dict()
         old.pop("import_from", None)  # as `Config.to_dict` does
         changed = config_lib.differences(old, config.to_dict())
@@ -115,22 +117,22 @@ class Workdir:
             more = ""
             if longer and any("decay_steps" in line for line in changed):
                 more = (
-                    " A run whose schedules last for all of it cannot be made longer."
+                    " A run whose schedules span all of its steps cannot be extended."
                 )
             elif longer:
-                more = " --resume goes on if only train.steps has grown."
+                more = " --resume continues a run if only train.steps has grown."
             raise UserError(
                 f"--workdir={self.path}: holds a run of another recipe "
-                f"({'; '.join(changed)}). Pass --overwrite to delete it, or another "
-                f"--workdir.{more}"
+                f"({'; '.join(changed)}). Pass --overwrite to delete the run, or "
+                f"another --workdir.{more}"
             )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the folder, and keeps other runs out of it.
+        """Make the folder and lock it against other runs inside the `with` block.
 
         Raises:
-            UserError: if another run is in it, or it cannot be written to.
+            UserError: If another run uses the folder, or it cannot be written to.
         """
         try:
             os.makedirs(self.path, exist_ok=True)
@@ -146,13 +148,13 @@ class Workdir:
                 pass
             except OSError:
                 raise UserError(
-                    f"--workdir={self.path}: another run is at work in it; choose "
-                    "another"
+                    f"--workdir={self.path}: another run is using this folder; pass "
+                    "another --workdir"
                 ) from None
             yield
 
     def clear(self) -> None:
-        """Deletes what a run left, and nothing else; after `check`."""
+        """Delete a run's files and nothing else. Call `check` before."""
         for part in PARTS:
             if os.path.isdir(self.join(part)):
                 shutil.rmtree(self.join(part))
@@ -160,10 +162,13 @@ class Workdir:
                 os.remove(self.join(part))
 
     def check_data(self, info: DataInfo) -> None:
-        """Checks that the data are what an earlier run in this folder trained on.
+        """Check that the data set is the one of an earlier run in this folder.
+
+        Args:
+            info: Description of the data set.
 
         Raises:
-            UserError: if they are not, with each difference.
+            UserError: If the descriptions differ; the message lists each difference.
         """
         if not self._is_run():
             return
@@ -171,16 +176,20 @@ class Workdir:
         changed = config_lib.differences(old, new)
         if changed:
             raise UserError(
-                f"--workdir={self.path}: the data are not what this run began with "
-                f"({'; '.join(changed)}). Pass --overwrite to delete the run, or "
-                "another --workdir"
+                f"--workdir={self.path}: the data set differs from the one that this "
+                f"run began with ({'; '.join(changed)}). Pass --overwrite to delete "
+                "the run, or another --workdir"
             )
 
     def write(self, config: Config, info: DataInfo) -> None:
-        """Writes the recipe and the data's description.
+        """Write the recipe and the description of the data set.
+
+        Args:
+            config: Recipe of the run.
+            info: Description of the data set.
 
         Raises:
-            UserError: if the folder cannot be written to.
+            UserError: If the folder cannot be written to.
         """
         try:
             self._write("info.json", json.dumps(dataclasses.asdict(info), indent=1))
@@ -189,13 +198,13 @@ class Workdir:
             raise UserError(f"--workdir={self.path}: {error.strerror}") from None
 
     def write_hardware(self, hardware: dict) -> dict | None:
-        """Keep what computes the run's steps from here on.
+        """Record the hardware that computes the run's steps from now on.
 
         Args:
             hardware: Fields of `engine.devices.Hardware`.
 
         Returns:
-            The fields of what computed them before; None if that is not known.
+            Fields of the hardware that was recorded before; None if it is unknown.
         """
         before = None
         with contextlib.suppress(OSError, ValueError):
@@ -205,17 +214,17 @@ class Workdir:
         return before
 
     def write_conditions(self, pictures: np.ndarray) -> None:
-        """Keep some condition images, uint8 [num, height, width, channels]."""
+        """Write example condition images, uint8 [num, height, width, channels]."""
         temporary = self.join("sources.npz.tmp")
         with open(temporary, "wb") as file:
             np.savez_compressed(file, pictures=pictures)
         os.replace(temporary, self.join("sources.npz"))
 
     def read(self) -> tuple[Config, DataInfo]:
-        """Reads the recipe and the data's description back.
+        """Read the recipe and the description of the data set.
 
         Raises:
-            UserError: if the folder holds no run.
+            UserError: If the folder holds no run, or its files cannot be read.
         """
         if not self._is_run():
             raise UserError(f"{self.path}: not a run's folder (it has no config.toml)")
@@ -230,7 +239,7 @@ class Workdir:
                 raw = json.load(file)
             raw["image_shape"] = tuple(raw["image_shape"])
             raw["class_names"] = tuple(raw["class_names"])
-            older = raw.pop("source_shape", ())  # its name in runs made before
+            older = raw.pop("source_shape", ())  # the key in older runs
             raw["condition_shape"] = tuple(raw.get("condition_shape", older))
             return DataInfo(**raw)
         except (OSError, ValueError, TypeError, KeyError) as error:

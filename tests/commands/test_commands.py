@@ -227,7 +227,7 @@ def test_dry_run_prints_a_recipe_that_trains(tmp_path, capsys):
         ("cgan", ["--shift=1,2,3"], "expected one number or two"),
         ("cgan", ["--shift=much"], "expected one number or two"),
         ("cgan", ["--shift=nan"], "expected one number or two"),
-        ("cgan", ["--shift=0,1", "--interpolate=2"], "expected one of them"),
+        ("cgan", ["--shift=0,1", "--interpolate=2"], "expected one walk at most"),
         ("cgan", ["--interpolate=2", "--num=1"], "at least 2 frames"),
         ("cgan", ["--out=x.jpg"], "ends in .png"),
         ("cgan", ["--out=none/x.png"], "no folder 'none'"),
@@ -262,7 +262,7 @@ def test_sources_that_are_none(smoke_run, tmp_path, capsys):
         ("text.tflite", "truncated, or not a .tflite that keras_gans wrote"),
         ("headless.tflite", "LiteRT cannot read it"),
         ("none.tflite", "no file"),
-        ("none", "there is nothing there"),
+        ("none", "got a path that does not exist"),
         ("empty", "expected a workdir, a SavedModel folder or a .tflite"),
         ("foreign", "truncated, or not a SavedModel that keras_gans wrote"),
         ("young", "no checkpoint yet"),
@@ -270,7 +270,7 @@ def test_sources_that_are_none(smoke_run, tmp_path, capsys):
         args = [f"--source={tmp_path / source}", f"--out={tmp_path / 'x.png'}"]
         assert message in fails(sample.main, capsys, *args), source
     assert not (tmp_path / "x.png").exists()
-    assert "say what to draw from" in fails(sample.main, capsys)
+    assert "--source: expected a generator" in fails(sample.main, capsys)
 
 
 def test_sampling_writes_grids_and_animations(smoke_run, tmp_path):

@@ -200,9 +200,9 @@ def test_run_is_measured_against_its_own_data(smoke_run, tmp_path, capsys):
         result["name"]
         == "cgan at step 6 with seed 1, classifier:digits, lanczos, digits, 60"
     )
-    assert result["name"] in out and "60,000 training pictures of MNIST" in out
-    assert "the 5000 training pictures themselves" in out  # the reference is said
-    assert "--reference=tfds:mnist" in out and "no held-out pictures" in out
+    assert result["name"] in out and "60,000 training images of MNIST" in out
+    assert "the 5000 training images themselves" in out  # the reference is said
+    assert "--reference=tfds:mnist" in out and "no held-out images" in out
     assert result["reference"] == {"name": "digits", "num": 5000, "held_out": False}
     assert result["num"] == 60 and result["seed"] == 1 and result["step"] > 0
     found = result["samples"]
@@ -216,7 +216,7 @@ def test_run_is_measured_against_its_own_data(smoke_run, tmp_path, capsys):
     assert result["real"]["accuracy"] > 0.99  # the network knows these pictures
     assert sheet.shape == (10 * 30 + 2, 2 * 30 + 2)
     assert len(result["most_suspicious"]) == 10
-    assert "60 pictures are few for 128 features" in out
+    assert "60 images are few for 128 features" in out
     # the same from an export, whose file says what it was trained on
     tflite = run / "export" / "generator.tflite"
     args = [f"--source={tflite}", "--num=60", "--seed=1", f"--out={tmp_path / 'out'}"]
@@ -247,7 +247,7 @@ def test_folders_of_pictures(tmp_path, capsys):
     out = capsys.readouterr().out
     result, sheet = result_in(tmp_path / "out")
     assert result["num"] == 100 and result["reference"]["held_out"]
-    assert f"{len(held_out)} pictures, taken for such" in out
+    assert f"{len(held_out)} images, assumed to be unseen" in out
     numbers = {pair["sample"]: pair["training"] for pair in result["most_suspicious"]}
     assert numbers == {90 + i: i for i in range(10)}
     for row in range(10):  # copies look like what they are copied from
@@ -278,7 +278,7 @@ def test_real_pictures_are_looked_at_once(tmp_path, capsys, monkeypatch):
     assert "folder:real: 70/70, in" in capsys.readouterr().out
     again = evaluate_folder(tmp_path, "again")
     out = capsys.readouterr().out
-    assert "folder:real: 70 looked at before" in out and "samples: 30/30, in" in out
+    assert "folder:real: cached features of 70" in out and "samples: 30/30, in" in out
     for key in ("samples", "real", "skipped"):
         assert again[key] == first[key]
     evaluate_folder(tmp_path, "anew", "--nocache")
@@ -376,29 +376,29 @@ def test_bad_input_is_one_line(smoke_run, tmp_path, capsys, monkeypatch):
     (tmp_path / "file").touch()
     made = ["--source=made", "--dataset=digits"]
     for args, message in (
-        ([], "say what to measure: --source="),
+        ([], "--source: expected a generator or a folder of images"),
         (["--source=none"], "none: expected a workdir, a SavedModel folder, a .tflite"),
         (["--source=none.tflite"], "no file"),
         (["--source=file"], "expected a workdir"),
-        (["--source=made"], "say what they should be like"),
+        (["--source=made"], "which records no training data set"),
         (["--source=empty", "--dataset=digits"], "no pictures that can be read"),
         (["--source=mixed", "--dataset=digits"], "of one size, as a generator makes"),
         (["--source=wide", "--dataset=digits"], "got 12x8; bring them to one size"),
-        (["--source=few", "--dataset=digits"], "at least 20 pictures, found 19"),
+        (["--source=few", "--dataset=digits"], "at least 20 images, found 19"),
         (["--source=broken", "--dataset=digits"], "that can be read, found 19"),
-        ([*made, "--seed=1"], "--seed: made is a folder of pictures"),
-        ([*made, "--checkpoint=best"], "--checkpoint: made is a folder"),
-        ([*made, "--num=31"], "expected at least 31 pictures, found 30"),
+        ([*made, "--seed=1"], "--seed: expected a generator, but made is a folder of"),
+        ([*made, "--checkpoint=best"], "--checkpoint: expected a generator"),
+        ([*made, "--num=31"], "expected at least 31 images, found 30"),
         ([run, "--num=19"], "--num=19: expected at least 20"),
         ([run, "--seed=-1"], "seed: expected 0 to"),
         ([run, "--dataset=digit"], "no set 'digit'; did you mean 'digits'"),
-        ([run, "--dataset=ring"], "'ring' holds points, not pictures"),
+        ([run, "--dataset=ring"], "'ring' holds points, not images"),
         ([run, "--dataset=folder:none"], "no folder 'none'"),
-        ([run, "--reference=folder:few"], "expected at least 20 pictures, found 19"),
+        ([run, "--reference=folder:few"], "expected at least 20 images, found 19"),
         ([run, "--reference=fashon"], "did you mean 'fashion'"),
-        ([run, "--reference_split=test"], "only TFDS sets have splits, and digits is"),
+        ([run, "--reference_split=test"], "expected a TFDS data set, got digits"),
         ([run, "--features=classifier:digit"], "did you mean 'classifier:digits'"),
-        ([run, "--out=file"], "--out names another folder"),
+        ([run, "--out=file"], "pass another folder with --out"),
         ([run, "--num=x"], "num"),
         ([run, "--feature=inception_v3"], "did you mean 'features'"),
         ([f"--source={smoke_run('rsgan_ring')}"], "'ring' holds points"),
@@ -412,7 +412,7 @@ def test_run_is_compared_with_what_it_held_out(tmp_path, capsys):
     args = ["--model=gan", "--smoke", "--export=none", "--set=data.held_out=300"]
     assert train.main([*args, f"--workdir={run}"]) == 0
     assert evaluate.main([f"--source={run}", "--num=40"]) == 0
-    assert "the 300 pictures that the run held out" in capsys.readouterr().out
+    assert "the 300 images that the run held out" in capsys.readouterr().out
     result, _ = result_in(run / "evaluation")
     name = result["dataset"]["name"]
     assert result["dataset"]["num"] == 4700
@@ -433,13 +433,13 @@ def test_held_out_pictures_of_a_changed_folder_are_not_known(tmp_path, capsys):
     assert train.main(args) == 0
     asked = [f"--source={run}", "--features=classifier:digits", "--num=20"]
     assert evaluate.main(asked) == 0
-    assert "the 30 pictures that the run held out" in capsys.readouterr().out
+    assert "the 30 images that the run held out" in capsys.readouterr().out
     write_pictures(tmp_path / "set", pictures[:1], start=100)
-    assert "not the pictures any more" in fails(capsys, *asked)
+    assert "the images have changed" in fails(capsys, *asked)
     # the same folder by another name is the training set, not others
     asked += [f"--dataset={dataset}", f"--reference=folder:{tmp_path / 'run/../set'}"]
     assert evaluate.main(asked) == 0
-    assert "training pictures themselves" in capsys.readouterr().out
+    assert "training images themselves" in capsys.readouterr().out
 
 
 def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
@@ -505,4 +505,4 @@ def test_best_checkpoint_that_is_not_there(smoke_run, capsys):
     args = [f"--source={smoke_run('cgan')}", "--checkpoint=best"]
     assert "no best checkpoint" in fails(capsys, *args)
     args[0] += "/export/generator.tflite"
-    assert "only a run's workdir has checkpoints" in fails(capsys, *args)
+    assert "expected a run's workdir, which has checkpoints" in fails(capsys, *args)

@@ -150,7 +150,7 @@ def test_files_of_weights_are_not_run(foreign_modules, tmp_path):
         (torch_bytes(_Reference("builtins", "eval", "1")), "eval, which is no"),
         (torch_bytes(_Reference(*outside, 1, 0, (9,), (1,))), "not a file of tensors"),
         (torch_bytes("text"), "no tensor uses storage 7"),
-        (torch_bytes(magic=5), "not torch.save's format"),
+        (torch_bytes(magic=5), "expected torch.save's format"),
         (torch_bytes(short=1), "truncated"),
         (torch_bytes()[:40], "weights.pth"),
         (b"", "weights.pth"),

@@ -267,7 +267,7 @@ def test_nearest_is_the_definition(monkeypatch):
         ratios = neighbours.copy_ratios(*neighbours.nearest(queries, points_), points_)
         expected = distances.min(axis=1) / itself.min(axis=1)[distances.argmin(axis=1)]
         np.testing.assert_allclose(ratios, expected, rtol=1e-5)
-    with pytest.raises(ValueError, match="more points"):
+    with pytest.raises(ValueError, match="at least one point"):
         neighbours.nearest(points_[:1], points_[:1], skip=np.zeros(1, int))
 
 

@@ -733,8 +733,8 @@ def test_evaluate_a_run(smoke_run, capsys):
     capsys.readouterr()
     assert evaluate.main([f"--source={workdir}", "--num=64"]) == 0
     out = capsys.readouterr().out
-    assert "the training pictures themselves" in out
-    for word in ("L1", "PSNR, dB", "SSIM", "KID", "the condition", "mean picture"):
+    assert "the training images themselves" in out
+    for word in ("L1", "PSNR, dB", "SSIM", "KID", "condition image", "mean image"):
         assert word in out
     files = sorted(p.suffix for p in (workdir / "evaluation").iterdir())
     assert files == [".json", ".png"]

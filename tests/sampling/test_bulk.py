@@ -85,7 +85,7 @@ def test_any_machine_makes_the_same_shard(form, source, tmp_path, capsys):
     times = {p: p.stat().st_mtime_ns for p in whole.iterdir()}
     capsys.readouterr()
     assert make(source, whole, "--label=4", form=form) == 0
-    assert "made 1 of 4 shards (3 were there)" in capsys.readouterr().out
+    assert "wrote 1 of 4 shards (3 already existed)" in capsys.readouterr().out
     assert contents(whole, form) == before
     assert all(p.stat().st_mtime_ns == t for p, t in times.items())
 
@@ -217,10 +217,10 @@ def test_folders_of_something_else_are_refused(source, tmp_path, capsys):
     before = contents(out, "tfrecord")
     capsys.readouterr()
     assert make(source, out, "--seed=8") == 2
-    assert "holds shards of another order (seed" in capsys.readouterr().err
+    assert "holds shards of another plan (seed" in capsys.readouterr().err
     (out / shards.MANIFEST).write_text("[]")
     assert make(source, out) == 2
-    assert "not what --shards writes" in capsys.readouterr().err
+    assert "not written by --shards" in capsys.readouterr().err
     (out / shards.MANIFEST).unlink()
     assert make(source, out) == 2
     assert "expected a new or empty folder" in capsys.readouterr().err
@@ -232,14 +232,14 @@ def test_folders_of_something_else_are_refused(source, tmp_path, capsys):
     assert sample.main([f"--source={source}", "--shards=2"]) == 2
     assert "--out=FOLDER" in capsys.readouterr().err
     assert sample.main([f"--source={source}", "--only=2"]) == 2
-    assert "--only is for --shards=" in capsys.readouterr().err
+    assert "--only: expected --shards as well" in capsys.readouterr().err
 
 
 def test_points_and_pictures_from_pictures_have_no_shards(tmp_path):
     plan = shards.ShardPlan(num=4, shards=1)
     points = type("Points", (sampler_lib.BaseSampler,), {})()
     points.info = {"name": "ring", "image_shape": [1, 1, 2]}
-    with pytest.raises(UserError, match="makes points"):
+    with pytest.raises(UserError, match="generates points"):
         shards.run(points, plan, str(tmp_path / "many"), range(1))
     points.info["condition_shape"] = [8, 8, 3]
     with pytest.raises(sampler_lib.SamplerError, match="from pictures"):

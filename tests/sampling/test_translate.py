@@ -378,7 +378,7 @@ assert run("--benchmark") == 0
         ("pix2pix", ["--input=IN", "--num=4"], "--num is for pictures from noise"),
         ("pix2pix", ["--input=IN", "--shift=1"], "--shift is for pictures from noise"),
         ("pix2pix", ["--input=IN", "--tile=8"], "tile: expected at least 16"),
-        ("pix2pix", ["--input=IN", "--backward"], "in one direction alone"),
+        ("pix2pix", ["--input=IN", "--backward"], "in a single direction"),
         ("pix2pix", ["--input=NONE"], "no such file or folder"),
     ],
 )
@@ -403,7 +403,7 @@ def test_generators_from_noise_take_no_pictures(smoke_run, tmp_path, capsys):
     assert sample.main([*args]) == 2
     assert "cgan makes pictures from noise and takes none" in capsys.readouterr().err
     assert sample.main([*args, "--backward"]) == 2
-    assert "in one direction alone" in capsys.readouterr().err
+    assert "in a single direction" in capsys.readouterr().err
     assert export_main([f"--workdir={run}", "--size=64"]) == 2
     assert "--size is for translation models" in capsys.readouterr().err
 
@@ -522,7 +522,7 @@ def test_model_that_goes_back_is_exported_in_both_directions(
             assert rows[name]["largest_deviation"] < 1e-4
         found[backward] = expected
     assert (found[False] != found[True]).any()
-    with pytest.raises(UserError, match="its other direction is a file of its own"):
+    with pytest.raises(UserError, match="use the export of the other direction"):
         load.load(str(run / "export" / "saved_model"), backward=True)
     Image.fromarray(picture[..., 0]).save(tmp_path / "in.png")
     args = f"--source={run}", f"--input={tmp_path / 'in.png'}", "--backward"

@@ -152,11 +152,11 @@ def test_rules_of_a_workdir(tmp_path, capsys):
 
     message = refused("--set=hparams.ema_decay=0.5", "--seed=3")
     assert "hparams.ema_decay: 0.999 -> 0.5; train.seed: 0 -> 3" in message
-    assert "--resume goes on" in refused("--set=train.steps=8")
+    assert "--resume continues a run" in refused("--set=train.steps=8")
     schedule = '{class_name="CosineDecay", initial_learning_rate=0.1}'
     whole = "--set=train.steps=8", f"--set=g_optimizer.learning_rate={schedule}"
-    assert "cannot be made longer" in refused(*whole)
-    assert "holds a run already" in refused("--noresume")
+    assert "cannot be extended" in refused(*whole)
+    assert "already holds a run" in refused("--noresume")
     assert "expected one of them" in refused("--resume", "--overwrite")
     assert "train.steps: 6 -> 3" in refused("--resume", "--set=train.steps=3")
     assert train.main(args) == 0  # done already: nothing happens
@@ -196,7 +196,7 @@ def test_data_that_changed_are_refused(tmp_path, pictures, capsys):
         capsys.readouterr()
         assert train.main(args) == 2
         error = capsys.readouterr().err
-        assert "the data are not what this run began with" in error and message in error
+        assert "the data set differs from the one" in error and message in error
         assert error.count("\n") == 1
         for path, old in content.items():
             assert path.read_bytes() == old
@@ -206,7 +206,7 @@ def test_a_workdir_takes_one_run_at_a_time(tmp_path, capsys):
     args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path / 'run'}"]
     with Workdir(str(tmp_path / "run")).locked():
         assert train.main(args) == 2
-        assert "another run is at work in it" in capsys.readouterr().err
+        assert "another run is using this folder" in capsys.readouterr().err
     assert train.main(args) == 0
 
 

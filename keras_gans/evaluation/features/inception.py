@@ -1,8 +1,8 @@
-"""Inception v3 of ImageNet as Keras has it: 2,048 features of pictures of 299 pixels.
+"""Inception v3 of Keras, trained on ImageNet: 2,048 features of images of 299 pixels.
 
-These are not the weights of the Inception network that published Frechet distances were
-measured with (Szegedy et al. 2015, ported from 2015's TensorFlow): close, but no number
-made with one compares with a number made with the other.
+Published Frechet distances use other weights: the Inception network of Szegedy et al.
+2015 from TensorFlow. The two networks are similar, but do not compare numbers of one
+with numbers of the other.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from keras_gans.evaluation.features.network import FeatureNetwork
 
 
 def open_inception() -> FeatureNetwork:
-    """Loads the network; Keras downloads its weights (92 MB) once, and keeps them.
+    """Load the network; Keras downloads its weights (92 MB) once and caches them.
 
     Raises:
-        UserError: if they cannot be had.
+        UserError: If the weights cannot be downloaded.
     """
     try:
         model = keras.applications.InceptionV3(classifier_activation=None)
-    except Exception as error:  # whatever the download raises
+    except Exception as error:  # the download may raise anything
         raise UserError(
             "--features=inception_v3: its weights cannot be downloaded "
-            f"({first_line(error)}); take another network, as "
+            f"({first_line(error)}); use another feature network, such as "
             "--features=efficientnet_lite0"
         ) from None
     pooled = model.get_layer("avg_pool").output

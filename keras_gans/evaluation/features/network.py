@@ -1,4 +1,4 @@
-"""What every feature network is: pictures to features and class probabilities."""
+"""Feature network: images to features and class probabilities."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from keras import ops
 from keras_gans import engine
 from keras_gans.data import images
 
-CHUNK = 64  # pictures at once: a larger network's maps fill the memory
-RESIZER = "lanczos"  # that of `images.fit`, antialiased
+CHUNK = 64  # images per batch: the feature maps of a large network fill the memory
+RESIZER = "lanczos"  # the antialiased filter of `images.fit`
 
 
 class FeatureNetwork:
-    """A network whose features pictures are compared by.
+    """Network whose features represent images in a comparison.
 
     Args:
-        name: As the user names it.
-        model: From float32 [num, side, side, channels] to [features [num, dim],
-            logits [num, classes]].
-        mean: Of pixels in 0..255; what the model takes is (pixel - mean) / scale.
-        scale: See `mean`.
-        class_names: Names of its classes, as the data sets have them; () if they are
-            not known here.
-        about: One sentence for the user: whose weights these are.
+        name: Name of the network, as in `features.NAMES`.
+        model: Model from images, float32 [num, side, side, channels], to [features
+            [num, dim], logits [num, classes]].
+        mean: Offset of the pixels. The model's input is (pixel - mean) / scale, with
+            pixels in 0..255.
+        scale: Divisor of the pixels after the offset.
+        class_names: Names of the network's classes, as the data sets have them; () if
+            the names are unknown.
+        about: Description of the network and its training, for the user.
     """
 
     def __init__(
@@ -38,7 +39,6 @@ class FeatureNetwork:
         class_names: tuple[str, ...] = (),
         about: str = "",
     ):
-        """Keeps the model; compiles nothing yet."""
         self._model = model
         self.name, self.class_names, self.about = name, class_names, about
         self.side, _, self.channels = model.input.shape[1:]
@@ -53,18 +53,19 @@ class FeatureNetwork:
         self._run = engine.compiled(run, model.variables)
 
     def identity(self) -> str:
-        """Tells this network from any other: its name and weights."""
+        """Return a string that identifies the network, by its name and weights."""
         weights = hashlib.sha256()
         for weight in self._model.weights:
             weights.update(np.ascontiguousarray(weight.numpy()))
         return f"{self.name} {weights.hexdigest()}"
 
     def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Looks at pictures.
+        """Compute the features and class probabilities of images.
 
         Args:
-            pictures: uint8 [num, height, width, 1 or 3]; of another size than the
-                network's they are resized (Lanczos, antialiased).
+            pictures: uint8 [num, height, width, 1 or 3]. Images of another size are
+                resized with an antialiased Lanczos filter. Other channels are converted
+                to the network's, grayscale or RGB.
 
         Returns:
             (features float32 [num, dim], class probabilities float32 [num, classes]).

@@ -1,10 +1,15 @@
-"""Reads tensors from a PyTorch file without PyTorch, and without running its code.
+"""Reader of the tensors in a PyTorch file, without PyTorch or code from the file.
 
-The format is that of `torch.save` before version 1.6: three pickles (a magic number,
-the version, the machine), the object with a reference for each storage, the list of
-the storages' keys, and then each storage as its length and its numbers. A pickle can
-call any function; here it may name an ordered dictionary, the types of storages and the
-one function that makes a tensor of a storage, which is our own.
+The format is that of `torch.save` before PyTorch 1.6. The file consists of:
+
+- three pickles: a magic number, the version and the machine;
+- a pickle of the object, with a reference for each storage;
+- a pickle of the list of the storages' keys;
+- each storage, as its length and its numbers.
+
+A pickle can call any function. This reader allows only ordered dictionaries, the types
+of storages, and its own replacement of the function that builds a tensor from a
+storage.
 """
 
 from __future__ import annotations
@@ -21,29 +26,29 @@ DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class TorchFileError(ValueError):
-    """The file is none, truncated, or holds more than tensors."""
+    """Error for a file of another format, truncated, or with more than tensors."""
 
 
 def read_tensors(path: str) -> dict[str, np.ndarray]:
-    """Reads the tensors of a model ("state dict").
+    """Read the tensors of a model's state dict.
 
     Args:
-        path: The file; torch.save's format before 1.6.
+        path: Path of a file in the format of `torch.save` before PyTorch 1.6.
 
     Returns:
         {name: array}.
 
     Raises:
-        TorchFileError: if the file is of another format, truncated, or names anything
-            but tensors.
-        OSError: if it cannot be read.
+        TorchFileError: If the file has another format, is truncated, or contains
+            anything but tensors.
+        OSError: If the file cannot be read.
     """
     storages: dict[str, np.ndarray] = {}
     with open(path, "rb") as file:
         try:
             magic = _Unpickler(file, storages).load()
             if magic != MAGIC:
-                raise TorchFileError(f"{path}: not torch.save's format before 1.6")
+                raise TorchFileError(f"{path}: expected torch.save's format before 1.6")
             for _ in ("version", "machine"):
                 _Unpickler(file, storages).load()
             tensors = _Unpickler(file, storages).load()
@@ -60,12 +65,12 @@ def read_tensors(path: str) -> dict[str, np.ndarray]:
     if not isinstance(tensors, dict) or not all(
         isinstance(value, np.ndarray) for value in tensors.values()
     ):
-        raise TorchFileError(f"{path}: expected tensors by name")
+        raise TorchFileError(f"{path}: expected a dictionary of tensors")
     return tensors
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows storages, by reference, and how a tensor is made of one."""
+    """Unpickler that resolves storages, and builds arrays in place of tensors."""
 
     def __init__(self, file: BinaryIO, storages: dict[str, np.ndarray]):
         super().__init__(file, encoding="utf-8")
@@ -78,10 +83,10 @@ class _Unpickler(pickle.Unpickler):
             return _tensor
         if module == "torch" and name in DTYPES:
             return DTYPES[name]
-        raise pickle.UnpicklingError(f"names {module}.{name}, which is no tensor")
+        raise pickle.UnpicklingError(f"contains {module}.{name}, which is no tensor")
 
     def persistent_load(self, reference: tuple) -> np.ndarray:
-        # ("storage", type, key, device, length, view: none in a whole model)
+        # ("storage", type, key, device, length, view); a whole model has no views
         _, dtype, key, _, length, _ = reference
         if key not in self._storages:
             self._storages[key] = np.zeros(length, dtype)
@@ -91,10 +96,10 @@ class _Unpickler(pickle.Unpickler):
 def _tensor(
     storage: np.ndarray, offset: int, shape: tuple, strides: tuple, *rest: Any
 ) -> np.ndarray:
-    """A view into a storage, which is filled later; the rest is about gradients."""
+    """Return a view into a storage that is filled later; `rest` concerns gradients."""
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
     if offset < 0 or min((*shape, *strides, 1)) < 1 or last >= len(storage):
-        raise pickle.UnpicklingError("a tensor lies outside of its storage")
+        raise pickle.UnpicklingError("a tensor lies outside its storage")
     return np.lib.stride_tricks.as_strided(
         storage[offset:], shape, [s * storage.itemsize for s in strides]
     )
@@ -104,7 +109,7 @@ def _fill(file: BinaryIO, storage: np.ndarray) -> None:
     [length] = struct.unpack("<q", file.read(8))
     if length != len(storage):
         raise TorchFileError(
-            f"{file.name}: a storage of {length} numbers, where {len(storage)} were due"
+            f"{file.name}: a storage has {length} numbers, expected {len(storage)}"
         )
     data = file.read(storage.nbytes)
     if len(data) != storage.nbytes:

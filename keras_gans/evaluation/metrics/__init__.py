@@ -1,1 +1,1 @@
-"""Measures of generated pictures, over the features of a given network."""
+"""Metrics of generated images, over features of a given feature network."""

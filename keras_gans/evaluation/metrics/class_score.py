@@ -1,8 +1,9 @@
-"""The Inception score, of whatever network gives the class probabilities.
+"""Inception score with the class probabilities of any network.
 
-Source: Salimans et al. 2016 (arXiv 1606.03498): exp of the mean Kullback-Leibler
-divergence of p(class | picture) from p(class). 1 at least, the number of classes at
-most. It knows no real pictures: one perfect picture of each class has the best score.
+Source: Salimans et al. 2016 (arXiv 1606.03498). The score is exp of the mean
+Kullback-Leibler divergence of p(class | image) from p(class). Its range is from 1 to
+the number of classes. The score uses no real images: one perfect image of each class
+has the best score.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ import numpy as np
 
 
 class ClassScore:
-    """Adds up pictures as they come.
+    """Running class score of images that arrive in chunks.
 
     Args:
-        num: How many will come; at least `splits`.
-        splits: Parts that are scored on their own, for the standard deviation; drawn
-            at random, as pictures often come class by class.
+        num: Expected number of images, at least `splits`.
+        splits: Number of parts that are scored separately, for the standard deviation.
+            Images are assigned to parts at random, because they often arrive class by
+            class.
     """
 
     def __init__(self, num: int, splits: int = 10):
-        """Has seen none yet."""
         order = np.random.default_rng(0).permutation(num)
         self._parts, self._splits, self._seen = order * splits // num, splits, 0
         self._counts = np.zeros(splits)
@@ -28,7 +29,7 @@ class ClassScore:
         self._sums: np.ndarray | None = None
 
     def add(self, probabilities: np.ndarray) -> None:
-        """Takes the next pictures' class probabilities, float [some, classes]."""
+        """Add the class probabilities of the next images, float [some, classes]."""
         p = np.asarray(probabilities, np.float64)
         if self._sums is None:
             self._sums = np.zeros((self._splits, p.shape[1]))
@@ -39,10 +40,10 @@ class ClassScore:
         np.add.at(self._negentropy, split, (p * _log(p)).sum(axis=1))
 
     def result(self) -> tuple[float, float]:
-        """(mean, standard deviation) of the parts' scores."""
+        """Return (mean, standard deviation) of the parts' scores."""
         if self._sums is None:
             raise ValueError("expected at least one image, got none")
-        some = self._counts > 0  # fewer may have come than were announced
+        some = self._counts > 0  # fewer images may have arrived than `num`
         marginal = self._sums[some] / self._counts[some, None]
         divergence = self._negentropy[some] / self._counts[some]
         divergence -= (marginal * _log(marginal)).sum(axis=1)

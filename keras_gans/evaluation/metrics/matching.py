@@ -1,4 +1,4 @@
-"""Labels asked for against classes seen."""
+"""Matching of learned codes and classes."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import numpy as np
 
 
 def best_matching(counts: np.ndarray) -> np.ndarray:
-    """Finds which class each label means, one to one, so that most agree.
+    """Assign a class to each label, one to one, so that most samples agree.
 
-    For labels that a model found on its own, as infogan's codes.
+    Labels that a model learned without supervision, such as the codes of InfoGAN, have
+    no fixed class.
 
     Args:
-        counts: int [num, num]: how often label (row) was seen as class (column); the
-            time doubles with each more of them, so 16 at most.
+        counts: Number of samples of each label (row) that are classified as each class
+            (column), int [num, num]. The time doubles with each additional class, so
+            `num` should be 16 at most.
 
     Returns:
-        int [num]: the class of each label.
+        Class of each label, int [num].
 
     Example:
         >>> best_matching(np.array([[5, 9, 0], [0, 8, 0], [0, 0, 1]])).tolist()
         [0, 1, 2]
     """
     num = len(counts)
-    # The best for the first labels with each set of classes, label by label.
+    # Best assignment of the first labels, for each set of used classes (a bit mask).
     best = {0: (0, ())}
     for label in range(num):
         longer = {}

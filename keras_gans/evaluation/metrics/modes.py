@@ -1,4 +1,4 @@
-"""Modes covered and high-quality share, for points from a mixture of Gaussians."""
+"""Covered modes and share of high-quality points, for a mixture of Gaussians."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import numpy as np
 def modes_covered(
     points: np.ndarray, modes: np.ndarray, stddev: float
 ) -> dict[str, float]:
-    """Measures generated points against the mixture that they should come from.
+    """Compare generated points with the mixture of Gaussians of the training set.
 
-    Source: Srivastava et al. 2017, "VEEGAN" (arXiv 1705.07761): a point is of high
-    quality within three standard deviations of the nearest mode; a mode is covered if
-    it has any such point.
+    Source: Srivastava et al. 2017, "VEEGAN" (arXiv 1705.07761). A point is of high
+    quality within three standard deviations of the nearest mode. A mode is covered if
+    any point of high quality is nearest to it.
 
     Args:
-        points: float [num, 2].
-        modes: float [num_modes, 2], the centres.
-        stddev: The standard deviation of each mode in both directions.
+        points: Generated points, float [num, 2].
+        modes: Centers of the modes, float [num_modes, 2].
+        stddev: Standard deviation of each mode in both directions.
 
     Returns:
-        modes_covered: number of modes, 0 to num_modes; high_quality: share of the
-        points, 0 to 1 (1 - exp(-4.5) = 0.989 for points of the mixture itself).
+        {"modes_covered": number of covered modes, 0 to num_modes, "high_quality": share
+        of high-quality points, 0 to 1}. Points of the mixture itself have a share of
+        1 - exp(-4.5) = 0.989.
     """
     distances = np.linalg.norm(points[:, None] - modes[None], axis=-1)
     nearest = distances.argmin(axis=1)

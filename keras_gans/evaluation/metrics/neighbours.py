@@ -1,4 +1,4 @@
-"""Nearest neighbours, and what they say of a generator that copies its training set.
+"""Nearest neighbours, to detect a generator that copies its training set.
 
 Source of authenticity: Alaa et al. 2022 (arXiv 2102.08921), section 3.2.
 """
@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import numpy as np
 
-CELLS = 2**22  # of a distance matrix that are held at once: 32 MiB
+CELLS = 2**22  # cells of a distance matrix in memory at once: 32 MiB
 
 
 def nearest(
     queries: np.ndarray, points: np.ndarray, skip: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Finds each query's nearest point.
+    """Find the nearest point of each query.
 
     Args:
-        queries: float [num, dim].
-        points: float [num_points, dim].
-        skip: int [num], the point that does not count for each query (itself).
+        queries: Queries, float [num, dim].
+        points: Points, float [num_points, dim].
+        skip: Index of the point that each query ignores (the query itself), int [num].
 
     Returns:
-        (distances float64 [num], numbers of the points int [num]).
+        (distances float64 [num], indices of the nearest points int [num]).
 
     Raises:
-        ValueError: if there is no point to find.
+        ValueError: If a query has no point left.
     """
     if len(points) < (1 if skip is None else 2):
-        raise ValueError(f"expected more points to be near to, got {len(points)}")
+        raise ValueError(f"expected at least one point per query, got {len(points)}")
     best = np.full(len(queries), np.inf)
     found = np.zeros(len(queries), int)
     columns = max(1, CELLS // max(1, points.shape[1]))
@@ -38,7 +38,7 @@ def nearest(
         for start in range(0, len(queries), rows):
             some = slice(start, start + rows)
             q = np.asarray(queries[some], np.float64)
-            # Without the query's own square, which changes nothing about the order.
+            # The query's own square is left out; it does not change the order.
             distances = (-2 * q) @ part.T
             distances += squares
             if skip is not None:
@@ -46,7 +46,7 @@ def nearest(
                 inside = np.flatnonzero((own >= 0) & (own < len(part)))
                 distances[inside, own[inside]] = np.inf
             at = distances.argmin(axis=1)
-            # The difference itself: a copy is at distance 0, not at a rounding error.
+            # The exact difference gives a copy a distance of 0, not a rounding error.
             squared = ((q - part[at]) ** 2).sum(axis=1)
             squared[np.isinf(distances[np.arange(len(q)), at])] = np.inf
             closer = squared < best[some]
@@ -58,16 +58,17 @@ def nearest(
 def copy_ratios(
     distances: np.ndarray, numbers: np.ndarray, train: np.ndarray
 ) -> np.ndarray:
-    """How far samples lie from their nearest training picture, on its own scale.
+    """Divide samples' distances to the training set by the distances inside this set.
 
     Args:
-        distances: float [num], from each sample to its nearest training picture.
-        numbers: int [num], which one that is.
-        train: float [num_train, dim], features of the training pictures.
+        distances: Distance from each sample to its nearest training image, float [num].
+        numbers: Index of this training image, int [num].
+        train: Features of the training images, float [num_train, dim].
 
     Returns:
-        float [num]: the distance over that from this training picture to its own
-        nearest other one. Above 1 the sample is authentic; a copy has 0.
+        Copy ratio of each sample, float [num]: its distance to its nearest training
+        image, over the distance from this image to the nearest other training image.
+        Above 1 the sample is authentic; a copy has 0.
     """
     wanted, back = np.unique(numbers, return_inverse=True)
     spaces, _ = nearest(train[wanted], train, skip=wanted)
@@ -76,11 +77,17 @@ def copy_ratios(
 
 
 def authenticity(ratios: np.ndarray) -> float:
-    """The share of samples that are authentic, by their `copy_ratios`.
+    """Compute the share of authentic samples: those with a copy ratio above 1.
 
-    0 for copies, and about one half for fresh pictures of the same law: 1/3 where the
-    features lie on a line, 0.6 for the test pictures of MNIST by a classifier's 128,
-    where few points are the nearest of many. So compare with that of held-out pictures.
-    Near 1 for pictures that are like nothing in the training set.
+    Copies have an authenticity of 0. Fresh images of the same distribution have about
+    one half; the exact value depends on the features, with 1/3 for features on a line.
+    Compare it therefore with the authenticity of held-out images. Images unlike
+    anything in the training set have an authenticity near 1.
+
+    Args:
+        ratios: Copy ratios of `copy_ratios`, float [num].
+
+    Returns:
+        Share, 0 to 1.
     """
     return float((ratios > 1).mean())

@@ -1,8 +1,8 @@
-"""Precision, recall, density and coverage: k-nearest-neighbour measures of two sets.
+"""Precision, recall, density and coverage: k-nearest-neighbour metrics of two sets.
 
 Sources: precision and recall, Kynkaanniemi et al. 2019 (arXiv 1904.06991); density and
-coverage, Naeem et al. 2020 (arXiv 2002.09797). Each point has a ball that reaches to
-its k-th nearest neighbour in its own set, itself not counted.
+coverage, Naeem et al. 2020 (arXiv 2002.09797). The radius of a point's ball is the
+distance to the point's k-th nearest neighbour in its own set, without the point itself.
 """
 
 from __future__ import annotations
@@ -15,20 +15,25 @@ from keras_gans.evaluation.metrics.neighbours import CELLS
 
 
 def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
-    """Measures how well two sets of features cover each other.
+    """Measure how well two sets of features cover each other.
 
     Args:
-        real: float [num_real, dim], the reference.
-        fake: float [num_fake, dim].
-        k: Which neighbour a ball reaches to; less than either number of points.
+        real: Features of the reference, float [num_real, dim].
+        fake: Features to evaluate, float [num_fake, dim].
+        k: Index of the neighbour at a ball's radius, counted from 1. It must be less
+            than the number of points of either set.
 
     Returns:
-        precision: share of fakes in (<=) the ball of any real;
-        recall: share of reals in (<=) the ball of any fake;
-        density: pairs of a fake inside (<) a real's ball, over k * num_fake;
-        coverage: share of reals with any fake inside (<) their ball. Two equal laws
-        give 1 - (num_real / (num_real + num_fake))^k: 0.969 for k = 5 and as many of
-        each.
+        precision: Share of fake points in (<=) the ball of any real point.
+        recall: Share of real points in (<=) the ball of any fake point.
+        density: Number of pairs of a fake point inside (<) a real point's ball, over
+            k * num_fake.
+        coverage: Share of real points with any fake point inside (<) their ball. Equal
+            distributions give 1 - (num_real / (num_real + num_fake))^k: 0.969 for k = 5
+            and sets of equal size.
+
+    Raises:
+        ValueError: If a set has no more than k points.
     """
     real_radii, fake_radii = radii(real, k), radii(fake, k)
     precise = np.zeros(len(fake), bool)
@@ -48,14 +53,14 @@ def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
 
 
 def radii(points: np.ndarray, k: int) -> np.ndarray:
-    """Returns each point's squared distance to its k-th nearest neighbour: [num].
+    """Return each point's squared distance to its k-th nearest neighbour: [num].
 
     Raises:
-        ValueError: if there are not more than k points.
+        ValueError: If there are no more than k points.
     """
     if len(points) <= k:
         raise ValueError(f"expected more than {k} points, got {len(points)}")
-    # Sorted, each row starts with the point itself, at distance 0.
+    # In a sorted row, the point itself comes first, at distance 0.
     found = np.empty(len(points))
     for rows, distances in _distances(points, points):
         found[rows] = np.partition(distances, k, axis=1)[:, k]
@@ -63,7 +68,7 @@ def radii(points: np.ndarray, k: int) -> np.ndarray:
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yields (rows, squared distances [rows, len(b)]) of a against b, in float64."""
+    """Yield (rows, squared distances [rows, len(b)]) of a against b, in float64."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     squares = (b * b).sum(axis=1)
     rows = max(1, CELLS // len(b))

@@ -1,10 +1,10 @@
-"""Structural similarity, on one scale or several: how alike two pictures are.
+"""Structural similarity of two images, on one scale (SSIM) or several (MS-SSIM).
 
 Sources: Wang et al. 2004, "Image quality assessment: from error visibility to
 structural similarity"; Wang et al. 2003, "Multiscale structural similarity for image
-quality assessment". Equal pictures have 1, no others have more. Odena et al. 2017
-(arXiv 1610.09585) measure diversity by the mean over pairs of one class: high values
-are a generator that makes few pictures.
+quality assessment". The maximum is 1, for equal images. Odena et al. 2017 (arXiv
+1610.09585) measure diversity by the mean over pairs of one class. A high mean shows a
+generator whose images vary little.
 """
 
 from __future__ import annotations
@@ -12,33 +12,39 @@ from __future__ import annotations
 import numpy as np
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales
-WINDOW, STDDEV = 11, 1.5  # pixels: the Gaussian window's side, and its spread
-# (K L)^2 of the paper: what keeps the quotients finite. L = 255.
+WINDOW, STDDEV = 11, 1.5  # side and standard deviation of the Gaussian window, pixels
+# (K L)^2 of the paper, which keeps the quotients finite; L = 255.
 LUMINANCE, CONTRAST = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def num_scales(side: int) -> int:
-    """How many scales a picture has room for: each halves it, none below the window.
+    """Return the number of scales on which an image is no smaller than the window.
+
+    Each scale halves the image.
+
+    Args:
+        side: Side of the image in pixels.
 
     Returns:
-        1 to 5; 0 below 11 pixels. 28 and 32 pixels have 2, 64 has 3, 176 has all.
+        1 to 5; 0 below 11 pixels. For instance 28 and 32 pixels have 2 scales, 64
+        pixels have 3, and 176 pixels have all 5.
     """
     return sum(side >> scale >= WINDOW for scale in range(len(WEIGHTS)))
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Compares pictures pair by pair.
+    """Compute the MS-SSIM of each pair of images.
 
     Args:
-        a: uint8 [num, side, side, channels].
-        b: The same.
+        a: First images, uint8 [num, side, side, channels].
+        b: Second images, of the same shape.
 
     Returns:
-        float32 [num]. With fewer than five scales the first ones' weights are divided
-        by their sum.
+        MS-SSIM of each pair, float32 [num]. With fewer than five scales, the weights of
+        these scales are divided by their sum.
 
     Raises:
-        ValueError: for pictures of less than 11 pixels.
+        ValueError: If the images are smaller than 11 pixels.
     """
     scales = num_scales(a.shape[1])
     if not scales:
@@ -50,28 +56,29 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         if scale:
             x, y = _halve(x), _halve(y)
         luminance, contrast = _compare(x, y)
-        # Only the last scale counts the luminance; what is below 0 counts as 0.
+        # Only the last scale has the luminance. Negative means count as 0.
         term = contrast * luminance if scale == scales - 1 else contrast
         found = found * np.maximum(term.mean(axis=(1, 2)), 0.0) ** weight
     return _means(found, a)
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Compares pictures pair by pair, on their own scale.
+    """Compute the SSIM of each pair of images, on one scale.
 
     Args:
-        a: uint8 [num, height, width, channels], of at least 11 pixels.
-        b: The same.
+        a: First images, uint8 [num, height, width, channels], with a height and width
+            of at least 11 pixels.
+        b: Second images, of the same shape.
 
     Returns:
-        float32 [num].
+        SSIM of each pair, float32 [num].
     """
     luminance, contrast = _compare(_planes(a), _planes(b))
     return _means((luminance * contrast).mean(axis=(1, 2)), a)
 
 
 def _planes(pictures: np.ndarray) -> np.ndarray:
-    """Each channel as a picture of its own: float32 [num * channels, height, width]."""
+    """Split images into single channels: float32 [num * channels, height, width]."""
     planes = np.moveaxis(pictures, -1, 1)
     return planes.reshape(-1, *pictures.shape[1:3]).astype(np.float32)
 
@@ -81,7 +88,7 @@ def _means(of_planes: np.ndarray, pictures: np.ndarray) -> np.ndarray:
 
 
 def _compare(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The terms of each place: luminance, and contrast times structure."""
+    """Return the terms of each pixel: luminance, and contrast times structure."""
     mean_x, mean_y = _blur(x), _blur(y)
     product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
     covariance = _blur(x * y) - product
@@ -93,7 +100,7 @@ def _compare(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _blur(planes: np.ndarray) -> np.ndarray:
-    """Weighs the neighbours of each place that has all of them."""
+    """Blur with the Gaussian window, only at pixels where the window fits inside."""
     line = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / STDDEV) ** 2)
     line = (line / line.sum()).astype(np.float32)
     height, width = (side - WINDOW + 1 for side in planes.shape[1:])
@@ -103,7 +110,7 @@ def _blur(planes: np.ndarray) -> np.ndarray:
 
 
 def _halve(planes: np.ndarray) -> np.ndarray:
-    """Averages 2 x 2 pixels; an odd side's last row counts twice."""
+    """Average 2 x 2 pixels; the last row or column of an odd side counts twice."""
     _, height, width = planes.shape
     planes = np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)), "symmetric")
     down = planes[:, ::2] + planes[:, 1::2]
