@@ -1,20 +1,21 @@
-"""Says what went wrong in a run, one line for each thing, and what to do about it.
+"""Diagnose a run: print one line for each fault, with a remedy.
 
     python -m keras_gans.doctor --workdir=runs/dcgan
 
-reads the run's metrics.jsonl: a run of `keras_gans.train`, finished, broken off or
-still at work, which says the same lines as they come up. What it looks for:
+This command reads the metrics.jsonl of a run of `keras_gans.train`, which may be
+finished, interrupted or still in progress. Training itself prints the same lines as
+soon as it detects a fault. The faults are:
 
-- not finite: a value became infinite or no number; the first that did.
-- collapse: generated pictures that differed have become alike.
+- not finite: a value became infinite or NaN; the line names the first such value.
+- collapse: generated images that differed have become alike.
 - discriminator won: D(real) stays near 1 and D(fake) near 0.
-- overfitting: D takes real pictures that it was not shown for generated ones (needs
+- overfitting: D scores held-out real images like fake images (needs
   --set=data.held_out=100 in training).
-- oscillation: the players overtake each other again and again.
-- dead gradients: a player's gradient has vanished.
-- saturated: values are black and white where real ones lie between.
+- oscillation: D(real) - D(fake) swings up and down.
+- dead gradients: the gradient of the generator or discriminator has vanished.
+- saturated: generated pixels are black or white where real pixels lie between.
 
-Exit status 0 if it finds nothing, 1 if it does, 2 for a mistake in the command.
+The exit status is 0 for no fault, 1 for any fault, 2 for a mistake in the command.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ from keras_gans.storage.workdir import Workdir
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
-    flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
+    """Define the command's flags."""
+    flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command("doctor", __doc__, define_flags, _main, argv)
 
 
 def _main(values: flags.FlagValues) -> int:
     if not values.workdir:
-        raise UserError("say which run: --workdir=runs/dcgan")
+        raise UserError("no run; pass its folder, as --workdir=runs/dcgan")
     workdir = Workdir(values.workdir)
     workdir.read()
     log = read_log(workdir.metrics)
@@ -51,7 +52,7 @@ def _main(values: flags.FlagValues) -> int:
     for finding in diagnosis.findings.values():
         print(finding)
     if not diagnosis.findings:
-        print(f"nothing found: {len(log.rows)} lines, to step {log.step}")
+        print(f"no faults: {len(log.rows)} log lines, up to step {log.step}")
     return 1 if diagnosis.findings else 0
 
 

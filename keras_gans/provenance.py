@@ -1,9 +1,10 @@
-"""Says where a picture that this package wrote comes from.
+"""Print the origin of images that this package wrote.
 
     python -m keras_gans.provenance samples.png
 
-Prints what the file says of itself: the generator (name, step and the first digits of
-its recipe's SHA-256), seed, label, and the IPTC's mark of what a trained model made.
+This command prints the origin that each PNG file records, as one line of JSON: the
+generator (its name, step and the first digits of its recipe's SHA-256), the seed, the
+label, and the IPTC digital source type of images that a trained model has created.
 """
 
 from __future__ import annotations
@@ -20,38 +21,39 @@ from keras_gans.errors import UserError
 
 
 def read(path: str) -> dict:
-    """Reads where a PNG file comes from.
+    """Read the origin that a PNG file records.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Returns:
-        What `keras_gans.device.sampler.describe` said, and "digital_source_type".
+        The dictionary of `keras_gans.device.sampler.describe`, with the additional key
+        "digital_source_type".
 
     Raises:
-        UserError: if it is no picture, or says nothing of the kind.
+        UserError: If the file cannot be read as an image, or records no origin.
     """
     from PIL import Image
 
     try:
         with Image.open(os.path.expanduser(path)) as image:
-            texts = getattr(image, "text", {})  # only PNG files have them
+            texts = getattr(image, "text", {})  # only PNG files have texts
     except OSError as error:
-        reason = error.strerror or "not a picture, or truncated"
+        reason = error.strerror or "not an image, or truncated"
         raise UserError(f"{path}: {reason}") from None
     try:
         about = json.loads(texts[ABOUT_KEY])
     except (KeyError, ValueError):
         raise UserError(
-            f"{path}: does not say that keras_gans made it (a program that writes it "
-            "anew may drop that); expected a .png of sample, or of training"
+            f"{path}: records no origin; expected a .png that keras_gans wrote (a "
+            "program that saves the file again may drop its origin)"
         ) from None
     marked = MARK in texts.get(XMP_KEY, "")
     return {**about, "digital_source_type": MARK if marked else None}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command(
         "provenance", __doc__, lambda values: None, _main, argv, takes_words=True
     )
@@ -59,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(values: flags.FlagValues, files: list[str]) -> None:
     if not files:
-        raise UserError("say which picture: provenance samples.png")
+        raise UserError("no image; pass its path, as provenance samples.png")
     for path in files:
         print(json.dumps({"file": path, **read(path)}))
 

@@ -1,10 +1,11 @@
-r"""Trains a model of the zoo, then exports it.
+r"""Train a model of the zoo, then export it.
 
     python -m keras_gans.train --model=cgan
 
-trains on pictures inside the package and leaves, in runs/cgan: sample grids, metrics,
-checkpoints, a SavedModel and a .tflite file. Ctrl-C ends with a checkpoint; the same
-command goes on from there. Your own pictures:
+This command needs only images inside the package. It fills the folder runs/cgan with
+sample grids, metrics, checkpoints, a SavedModel and a .tflite file. Ctrl-C writes a
+checkpoint and stops; the same command resumes from that checkpoint. To train on your
+own images:
 
     python -m keras_gans.train --model=dcgan --data=folder:/my/pictures \
         --image_size=64 --workdir=runs/mine
@@ -28,7 +29,7 @@ from keras_gans.recipes.config import load_config, zoo_names
 from keras_gans.storage.workdir import Workdir
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
-# Flags of the recipe's most used keys.
+# Short flags for the recipe's most used keys.
 SHORT = {
     "data": "data.dataset",
     "steps": "train.steps",
@@ -40,82 +41,104 @@ SHORT = {
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the command's flags."""
     text, flag = flags.DEFINE_string, {"flag_values": values}
-    text("model", None, "Recipe: a name of the zoo, or a .toml file.", **flag)
+    text("model", None, "Recipe: the name of a zoo model, or a .toml file.", **flag)
     text(
         "data",
         None,
-        "What to train on: the name of a set in the package, folder:/my/images, "
-        "tfds:NAME and others; short for --set=data.dataset=...",
+        "Training data set: the name of a data set in the package, "
+        "folder:/my/images, tfds:NAME or another source; short for "
+        "--set=data.dataset=...",
         **flag,
     )
     whole = flags.DEFINE_integer
-    whole("steps", None, "Training steps: --set=train.steps=...", **flag)
+    whole(
+        "steps",
+        None,
+        "Number of training steps; short for --set=train.steps=...",
+        **flag,
+    )
     whole(
         "image_size",
         None,
-        "Side of the images in pixels: --set=data.image_size=...",
+        "Side of the images in pixels; short for --set=data.image_size=...",
         **flag,
     )
-    whole("batch_size", None, "Images in a batch: --set=data.batch_size=...", **flag)
-    whole("seed", None, "Seed of the run: --set=train.seed=...", **flag)
-    text("workdir", None, "The run's folder; runs/<model> if not given.", **flag)
+    whole(
+        "batch_size",
+        None,
+        "Images in a batch; short for --set=data.batch_size=...",
+        **flag,
+    )
+    whole("seed", None, "Seed of the run; short for --set=train.seed=...", **flag)
+    text("workdir", None, "Folder of the run; runs/<model> if not given.", **flag)
     flags.DEFINE_multi_string(
         "set",
         [],
-        "Changes one key of the recipe, as train.steps=100; may be given many times.",
+        "Value for one key of the recipe, as train.steps=100; may be repeated.",
         **flag,
     )
     text(
         "init_from",
         None,
-        "A run's workdir, whose networks to begin with: --set=train.init_from=...",
+        "Workdir of another run, whose weights initialize the networks; short for "
+        "--set=train.init_from=...",
         **flag,
     )
-    text("data_dir", None, "Where TensorFlow Datasets keeps its sets.", **flag)
+    text(
+        "data_dir",
+        None,
+        "Folder in which TensorFlow Datasets keeps its data sets.",
+        **flag,
+    )
     flags.DEFINE_list(
         "export",
         list(EXPORTS),
-        f"What to write after training: any of {', '.join(EXPORTS)}, or none.",
+        f"Exports to write after training: any of {', '.join(EXPORTS)}, or none.",
         **flag,
     )
-    flags.DEFINE_bool("smoke", False, "Shrinks the recipe to a quick test.", **flag)
-    flags.DEFINE_bool("dry_run", False, "Prints the resolved recipe and ends.", **flag)
+    flags.DEFINE_bool("smoke", False, "Shrink the recipe to a quick test.", **flag)
+    flags.DEFINE_bool("dry_run", False, "Print the resolved recipe and exit.", **flag)
     flags.DEFINE_enum(
         "strategy",
         "auto",
         STRATEGIES,
-        "Devices: one, all of this machine (mirrored), or those of the workers that "
-        "TF_CONFIG names; auto takes what there is.",
+        "Devices to train on: one, all of this machine (mirrored), or those of the "
+        "workers in TF_CONFIG (multi_worker); auto detects them.",
         **flag,
     )
     flags.DEFINE_bool(
         "resume",
         None,
-        "If the workdir holds a run: go on with it, even if train.steps has grown; "
-        "--noresume refuses. If not given, goes on if the recipe is the same.",
+        "Resume the run in the workdir, even if train.steps has grown; --noresume "
+        "refuses a workdir that holds a run. If not given, resume if the recipe is the "
+        "same.",
         **flag,
     )
-    flags.DEFINE_bool("overwrite", False, "Deletes the run in the workdir.", **flag)
+    flags.DEFINE_bool(
+        "overwrite", False, "Delete the run in the workdir first.", **flag
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command("train", __doc__, define_flags, _main, argv)
 
 
 def _main(values: flags.FlagValues) -> int:
     if values.model is None:
         names = ", ".join(zoo_names())
-        raise UserError(f"say which model: --model=NAME, one of {names}")
+        raise UserError(f"no model; pass --model=NAME, one of {names}")
     exports = [] if values.export == ["none"] else values.export
     for name in exports:
         if name not in EXPORTS:
             choices = ", ".join(EXPORTS)
             raise UserError(f"--export={name}: expected any of {choices}, or none")
     if values.resume and values.overwrite:
-        raise UserError("--resume and --overwrite: expected one of them")
+        raise UserError(
+            "--resume and --overwrite: expected at most one of them, got both"
+        )
     config = load_config(values.model, _overrides(values), values.smoke)
     if values.dry_run:
         print(config.to_toml(), end="")
@@ -133,12 +156,12 @@ def _main(values: flags.FlagValues) -> int:
     if status == 130 and team.chief:
         used = {"--overwrite": values.overwrite, "--noresume": values.resume is False}
         without = "".join(f" without {flag}" for flag, was in used.items() if was)
-        print(f"The same command{without} goes on from there", flush=True)
+        print(f"The same command{without} resumes from there", flush=True)
     return status
 
 
 def _overrides(values: flags.FlagValues) -> list[str]:
-    """Write the short flags as words of --set, after those."""
+    """Return the values of --set, followed by the short flags in the same form."""
     overrides = list(values.set)
     for name, key in SHORT.items():
         value = values[name].value
@@ -149,7 +172,8 @@ def _overrides(values: flags.FlagValues) -> list[str]:
             other, _, text = word.partition("=")
             if other == key and text not in (written, str(value)):
                 raise UserError(
-                    f"--{name}={value} and --set={word}: expected one of them"
+                    f"--{name}={value} and --set={word}: expected one value, got two; "
+                    "leave one out"
                 )
         overrides.append(f"{key}={written}")
     return overrides
@@ -167,10 +191,10 @@ def _export(workdir: Workdir, exports: list[str]) -> int:
     words.append(f"--to={','.join(exports)}")
     if not importlib.util.find_spec("tensorflow"):
         command = shlex.join(["python", *words])
-        print(f"not exported, without TensorFlow here; where it is: {command}")
+        print(f"not exported: needs TensorFlow; where it is installed, run: {command}")
         return 0
-    # TensorFlow, which exports, is another backend than this process has, and needs no
-    # part of the device that this one holds.
+    # An export needs TensorFlow as its backend, hence a process of its own. It runs on
+    # the CPU, since this process may hold the memory of the device.
     apart = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     return subprocess.run(
         [sys.executable, *words], env={**os.environ, **apart}

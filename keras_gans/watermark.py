@@ -1,23 +1,27 @@
-r"""Looks for the invisible mark of `keras_gans.export --watermark` in pictures.
+r"""Detect the invisible watermark of `keras_gans.export --watermark` in images.
 
-    python -m keras_gans.watermark picture.png --key=my-product
+    python -m keras_gans.watermark image.png --key=my-product
     python -m keras_gans.watermark folder --key=my-product --size=28
 
-Prints for each picture, and for all of them together, the probability p that a picture
-which does not know the key looks as marked as this one, or more; below 1e-6 it says
-"marked". --size is the side of the generator's pictures, if these were resized since,
-or are laid out in sheets as `keras_gans.sample` does.
+This command prints a number p for each image, and for all images together: an upper
+bound of the probability that an image without the key's watermark scores as high or
+higher. An image with p below 1e-6 is reported as "marked". Pass the side of the
+generator's images as --size if the images have been resized, or laid out in a grid by
+`keras_gans.sample`.
 
-The mark is a spread-transform dither modulation (Chen and Wornell 2001, "Quantization
-index modulation"): the key chooses signs, and dithers u in [0, 1); the picture's
-luminance is projected on 64 mixtures of its low frequencies, and each projection moved
-to the nearest (k + u) * step. A picture that does not know the dithers has projections
-with uniform phases, whatever it shows. So the sum of cos(2 pi (projection / step - u)),
-or for several pictures that of their mean phases A, exceeds t with a probability of at
-most exp(-t^2 / sum |A|^2), by Chernoff's bound with E exp(x cos) = I_0(x) <=
-exp(x^2 / 4). The p that is shown is this bound.
+The watermark is a spread-transform dither modulation (Chen and Wornell 2001,
+"Quantization index modulation"). The key chooses signs, and dithers u in [0, 1). The
+image's luminance is projected on 64 mixtures of its low frequencies, and each
+projection is moved to the nearest (k + u) * step. In an image without the watermark,
+the projections have uniform phases relative to the dithers, whatever the image shows.
+The score is the sum of cos(2 pi (projection / step - u)), with the mean cosine for
+several images. A is the mean of exp(2 pi i projection / step) over the images. Without
+the watermark, the score exceeds t with a probability of at most
+exp(-t^2 / sum |A|^2), by Chernoff's bound with E exp(x cos) = I_0(x) <= exp(x^2 / 4).
+The printed p is this bound.
 
-It withstands JPEG and moderate resizing, not cuts, turns, or who knows the key.
+The watermark survives JPEG compression and moderate resizing. It does not survive crops
+or rotations, and whoever knows the key can remove it.
 """
 
 from __future__ import annotations
@@ -37,18 +41,20 @@ from keras_gans.export.watermark import ALPHA, LEAST, detect
 
 
 def pictures_in(path: str, side: int | None = None) -> np.ndarray:
-    """Reads what a file holds: one picture, or a sheet of them.
+    """Read the images of a file: a single image, or the cells of a grid.
 
     Args:
-        path: A PNG, JPEG or WebP file.
-        side: That of the generator's pictures: a sheet of such pictures is cut, another
-            picture resized. That of the file if not given.
+        path: Path of a PNG, JPEG or WebP file.
+        side: Side of the generator's images in pixels. A grid of such images is cut
+            into its cells; any other image is resized to this side. None keeps the size
+            of the image.
 
     Returns:
         uint8 [num, side, side, 3].
 
     Raises:
-        UserError: if it cannot be read, or is not square.
+        UserError: If the file cannot be read, or holds neither a square image nor a
+            grid.
     """
     try:
         picture = read(path, 3)
@@ -57,9 +63,7 @@ def pictures_in(path: str, side: int | None = None) -> np.ndarray:
     height, width, _ = picture.shape
     if side and max(height, width) > side + 4:
         rows, columns = ((n - 2) / (side + 2) for n in (height, width))
-        if (
-            rows.is_integer() and columns.is_integer()
-        ):  # as `sampler.grid` lays them out
+        if rows.is_integer() and columns.is_integer():  # the layout of `sampler.grid`
             cells = picture[2:, 2:].reshape(
                 int(rows), side + 2, int(columns), side + 2, 3
             )
@@ -68,8 +72,8 @@ def pictures_in(path: str, side: int | None = None) -> np.ndarray:
             return cells[drawn] if drawn.any() else cells
     if height != width:
         raise UserError(
-            f"{path}: expected a square picture, or a sheet of them with --size, got "
-            f"{width}x{height}"
+            f"{path}: expected a square image, or a grid of images with --size, got "
+            f"{width}x{height} pixels"
         )
     if side and side != height:
         size = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
@@ -78,15 +82,17 @@ def pictures_in(path: str, side: int | None = None) -> np.ndarray:
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
-    flags.DEFINE_string("key", None, "The word of --watermark.", flag_values=values)
+    """Define the command's flags."""
+    flags.DEFINE_string(
+        "key", None, "Key that --watermark was given.", flag_values=values
+    )
     flags.DEFINE_integer(
-        "size", None, "The side of the generator's pictures.", flag_values=values
+        "size", None, "Side of the generator's images in pixels.", flag_values=values
     )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     return run_command(
         "watermark", __doc__, define_flags, _main, argv, takes_words=True
     )
@@ -94,9 +100,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(values: flags.FlagValues, paths: list[str]) -> None:
     if not paths:
-        raise UserError("say which picture: watermark picture.png --key=my-product")
+        raise UserError(
+            "no image; pass its path, as watermark image.png --key=my-product"
+        )
     if values.key is None:
-        raise UserError("say which key: --key=my-product, as --watermark was given")
+        raise UserError(
+            "no key; pass the one that --watermark was given, as --key=my-product"
+        )
     if values.size is not None and values.size < LEAST:
         raise UserError(f"--size={values.size}: expected {LEAST} or more")
     _look(_files(paths), values.key, values.size)
@@ -123,7 +133,7 @@ def _look(files: Sequence[str], key: str, side: int | None) -> None:
         except SamplerError as error:
             raise UserError(f"{file}: {error}") from None
         every.append(pictures)
-        many = f", {len(pictures)} pictures together" * (len(pictures) > 1)
+        many = f", {len(pictures)} images together" * (len(pictures) > 1)
         print(f"{file}: {_verdict(detect(pictures, key))}{many}")
     if len(files) > 1 and len({pictures.shape[1] for pictures in every}) == 1:
         together = np.concatenate(every)
@@ -131,7 +141,7 @@ def _look(files: Sequence[str], key: str, side: int | None) -> None:
 
 
 def _verdict(p: float) -> str:
-    return f"p = {p:.2g}, {'marked' if p < ALPHA else 'no mark of this key'}"
+    return f"p = {p:.2g}, {'marked' if p < ALPHA else 'no watermark of this key'}"
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def test_a_run_begins_from_an_old_one(name, frozen, tmp_path, capsys):
     words += [f"--init_from={old}", "--set=train.steps=1"]
     assert train.main(words) == 0
     shown = capsys.readouterr().out
-    assert f"{old}: begins with" in shown and "begins anew" not in shown
+    assert f"{old}: initialized" in shown and "not initialized" not in shown
     assert checkpoint.steps(Workdir(str(new)).checkpoints) == [1]
 
 

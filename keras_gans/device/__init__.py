@@ -1,1 +1,1 @@
-"""Sampling on a device: NumPy, Pillow and LiteRT alone."""
+"""Sampling on a device with NumPy, Pillow and LiteRT."""

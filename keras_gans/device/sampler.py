@@ -1,18 +1,18 @@
-"""Draws pictures from a .tflite generator with NumPy, Pillow and LiteRT alone.
+"""Generate images from a .tflite file with NumPy, Pillow and LiteRT.
 
 This file needs neither TensorFlow nor the rest of the package: copy it to the device
-beside the .tflite file.
+together with the .tflite file.
 
     python sampler.py generator.tflite --label=4 --num=16 --out=four.png
     python sampler.py generator.tflite --benchmark
 
 or, in Python,
 
-    pictures = Sampler("generator.tflite").sample(16, labels=4, seed=0)
+    images = Sampler("generator.tflite").sample(16, labels=4, seed=0)
 
-A generator that makes pictures from pictures takes a file, or a folder of them:
+A generator that translates images takes an image file, or a folder of image files:
 
-    python sampler.py generator.tflite --input=picture.png --out=made.png
+    python sampler.py generator.tflite --input=image.png --out=translated.png
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from typing import Any
 
 import numpy as np
 
-INFO_NAME = "keras_gans.json"  # the file inside a .tflite that describes the generator
-BATCH, PIXELS = 64, 2**18  # at most so many are made at once
-TILE, OVERLAP = 512, 32  # pixels of a picture that are translated at once; see there
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # of the picture files in a folder
-# What chooses latents; a generator that makes pictures from pictures has none.
+INFO_NAME = "keras_gans.json"  # file in a .tflite that describes the generator
+BATCH, PIXELS = 64, 2**18  # upper limits of images and pixels generated at once
+TILE, OVERLAP = 512, 32  # default tiles of `BaseSampler.translate`, in pixels
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # of image files in a folder
+# Flags that need latents, which a generator that translates images does not take.
 OF_LATENTS = (
     "num label seed truncation noise mix shift threshold code interpolate shards "
     "format only"
@@ -46,30 +46,32 @@ OF_LATENTS = (
 
 
 class SamplerError(ValueError):
-    """The source, or what was asked of it, is wrong; the message says how."""
+    """Error in a generator's file, or in the arguments given to the generator."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SampleOptions:
-    """Options of samples that a generator makes from noise.
+    """Options of samples that are generated from noise.
 
     Sample `i` is a function of the generator, these options and `i` alone.
 
     Attributes:
         seed: Seed of the latents, from 0 to 2**64 - 1.
-        labels: One class for all samples, or a class for each; in turn if None. Only
-            for a generator that takes labels.
+        labels: Class of all samples, or one class for each sample. None takes all
+            classes in turn. Only for a generator that takes labels.
         truncation: Scale of the latents, or of the styles of a generator with styles
-            (StyleGAN2), towards their mean, from 0 to 1. Less variety for fewer bad
-            samples; 1 leaves them as they are. Styles also take a number a layer.
+            (StyleGAN2), towards their mean, from 0 to 1. Smaller values trade variety
+            for fewer bad samples; 1 changes nothing. Styles also take one number for
+            each layer.
         shift: Number added to every component of every latent.
         threshold: Bound of normal latents, 0.1 or more; values beyond it are drawn
             again (BigGAN's truncation trick).
         codes: Continuous codes to set, {number: value}, for a generator that has
-            codes (InfoGAN); the other codes stay as they are drawn.
+            codes (InfoGAN). The other codes keep their random values.
         noise: Strength of the noise of a generator with styles, from 0 to 1.
-        mix: (seed, layer): from this layer on, counted from 0, styles are those of
-            the same samples of another seed. Only for a generator with styles.
+        mix: (seed, layer) of style mixing. From this layer on, counted from 0, a sample
+            takes the styles of the sample with the same number of this other seed.
+            Only for a generator with styles.
     """
 
     seed: int = 0
@@ -82,7 +84,7 @@ class SampleOptions:
     mix: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Check ranges that are the same for every generator.
+        """Check the ranges that hold for every generator.
 
         Raises:
             SamplerError: For a value out of range.
@@ -96,7 +98,9 @@ class SampleOptions:
             raise SamplerError(f"shift: expected a finite number, got {self.shift}")
         for number, value in self.codes.items():
             if not math.isfinite(value):
-                raise SamplerError(f"code {number}: expected a finite number")
+                raise SamplerError(
+                    f"code {number}: expected a finite number as its value"
+                )
         if not 0 <= self.noise <= 1:
             raise SamplerError(f"noise: expected 0 to 1, got {self.noise}")
 
@@ -108,15 +112,15 @@ def draw_latents(
     distribution: str,
     threshold: float | None = None,
 ) -> np.ndarray:
-    """Draws latents; row i depends on (seed, indices[i]) alone.
+    """Draw latents; row i depends on (seed, indices[i]) alone.
 
     Args:
-        seed: Any whole number from 0 to 2**64 - 1.
-        indices: The pictures' numbers, from 0 up.
+        seed: Seed, from 0 to 2**64 - 1.
+        indices: Numbers of the samples, from 0 up.
         dim: Length of one latent.
         distribution: "normal" for N(0, 1), "uniform" for U(-1, 1).
-        threshold: Values beyond +-threshold are drawn again until there is none
-            (BigGAN's truncation trick); only for "normal".
+        threshold: Bound of the values; values beyond +-threshold are drawn again
+            (BigGAN's truncation trick). Only for "normal".
 
     Returns:
         float32 [len(indices), dim].
@@ -126,12 +130,12 @@ def draw_latents(
     """
     if threshold is not None and (distribution != "normal" or not threshold >= 0.1):
         raise SamplerError(
-            f"threshold: expected 0.1 or more, and a generator from normal latents; "
-            f"got {threshold}, and {distribution} ones"
+            f"threshold: expected 0.1 or more and normal latents, got {threshold} and "
+            f"{distribution} latents"
         )
     latents = np.empty((len(indices), dim), np.float32)
     for row, index in zip(latents, indices, strict=True):
-        # Philox is a counter-based generator: each key has a stream of its own.
+        # Philox is a counter-based generator; each key has its own stream.
         key = np.array([seed, index], np.uint64)
         stream = np.random.Generator(np.random.Philox(key=key))
         if distribution == "normal":
@@ -144,19 +148,19 @@ def draw_latents(
 
 
 def slerp(start: np.ndarray, end: np.ndarray, num: int) -> np.ndarray:
-    """Walks from one latent to another on the sphere (spherical interpolation).
+    """Interpolate spherically between two latents.
 
     Args:
-        start: float [dim], where the walk begins.
-        end: float [dim], where it ends.
-        num: Number of points, both ends included.
+        start: First latent, float [dim].
+        end: Last latent, float [dim].
+        num: Number of latents, including the first and the last.
 
     Returns:
-        float32 [num, dim]; lengths go evenly from |start| to |end|.
+        float32 [num, dim]; lengths change linearly from |start| to |end|.
     """
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     t = np.linspace(0, 1, num)[:, None]
-    if not all(lengths):  # no direction: straight
+    if not all(lengths):  # a zero vector has no direction: interpolate linearly
         return ((1 - t) * start + t * end).astype(np.float32)
     a, b = start / lengths[0], end / lengths[1]
     angle = math.acos(float(np.clip(a @ b, -1, 1)))
@@ -169,46 +173,47 @@ def slerp(start: np.ndarray, end: np.ndarray, num: int) -> np.ndarray:
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Turns float images in [-1, 1] into uint8 in 0..255; the rest is cut off."""
+    """Convert float images in [-1, 1] to uint8 in 0..255; clip values outside."""
     return np.clip(np.round((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
 def to_float(images: np.ndarray) -> np.ndarray:
-    """Turns uint8 images in 0..255 into float32 in [-1, 1]; inverse of `to_uint8`."""
+    """Convert uint8 images in 0..255 to float32 in [-1, 1]; inverse of `to_uint8`."""
     return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def read(path: str, channels: int) -> np.ndarray:
-    """Reads a picture file, upright, at its own size.
+    """Read an image file at its own size, upright by its EXIF orientation.
 
     Args:
-        path: A PNG, JPEG or WebP file.
-        channels: 1 for grey, 3 for colour; transparency is laid on white.
+        path: Path of a PNG, JPEG or WebP file.
+        channels: 1 for grayscale, 3 for RGB; transparent images get a white background.
 
     Returns:
         uint8 [height, width, channels].
 
     Raises:
-        OSError: if the file is not a picture, or truncated.
+        OSError: If the file is truncated or not an image.
     """
     image = np.asarray(open_picture(path, channels))
     return image.reshape(*image.shape[:2], channels)
 
 
 def open_picture(path: str, channels: int, enough: int | None = None):
-    """Does what `read` does.
+    """Read an image file as `read` does, into a Pillow image.
 
     Args:
-        path: See `read`.
-        channels: See `read`.
-        enough: A side in pixels: JPEG files may decode at a fraction of their size
-            that is not below it.
+        path: Path of a PNG, JPEG or WebP file.
+        channels: 1 for grayscale, 3 for RGB; transparent images get a white background.
+        enough: Side in pixels that is large enough for the caller. A JPEG file may be
+            decoded at a fraction of its size, but not below this side. None decodes
+            every file at its own size.
 
     Returns:
-        A loaded `PIL.Image.Image`, grey ("L") or in colour ("RGB").
+        Loaded `PIL.Image.Image` of mode "L" (grayscale) or "RGB".
 
     Raises:
-        OSError: see `read`.
+        OSError: If the file is truncated or not an image.
     """
     from PIL import Image, ImageOps
 
@@ -221,22 +226,22 @@ def open_picture(path: str, channels: int, enough: int | None = None):
                 image = image.convert("RGBA")
                 white = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(white, image)
-            if image.mode.startswith("I;16"):  # Pillow would cut 16 bits off at 255
+            if image.mode.startswith("I;16"):  # Pillow would clip at 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             return image.convert("L" if channels == 1 else "RGB")
-    except Exception as error:  # Pillow says "corrupt" in many ways
+    except Exception as error:  # Pillow raises many types
         raise OSError(f"{type(error).__name__}: {error}") from None
 
 
 def blend(parts: Iterable[np.ndarray], starts: Sequence[int]) -> Iterator[np.ndarray]:
-    """Joins parts that overlap; where they do, one fades linearly into the next.
+    """Join overlapping parts, with linear cross-fades in the overlaps.
 
     Args:
-        parts: float [length, ...], in their order.
-        starts: Where each begins on the first axis.
+        parts: Parts in order, float [length, ...].
+        starts: Position of each part's beginning on the first axis.
 
     Yields:
-        What no later part changes; one behind the other they are the whole.
+        Consecutive pieces of the whole, each as soon as no later part can change it.
     """
     held: np.ndarray | None = None
     at = 0
@@ -246,7 +251,7 @@ def blend(parts: Iterable[np.ndarray], starts: Sequence[int]) -> Iterator[np.nda
             tail = held[start - at :]
             share = np.arange(1, len(tail) + 1, dtype=np.float32) / (len(tail) + 1)
             share = share.reshape(-1, *[1] * (part.ndim - 1))
-            # In this form equal parts stay as they are, to the last bit.
+            # This form leaves equal parts unchanged, bit for bit.
             faded = tail + share * (part[: len(tail)] - tail)
             part = np.concatenate([faded, part[len(tail) :]])
         held, at = part, start
@@ -255,12 +260,12 @@ def blend(parts: Iterable[np.ndarray], starts: Sequence[int]) -> Iterator[np.nda
 
 
 def tile_starts(side: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin, spread evenly over a side that is not shorter than they are.
+    """Return the start positions of tiles that cover a side evenly.
 
     Args:
-        side: Pixels to cover.
-        tile: Pixels of a tile.
-        overlap: Pixels that neighbours share at least; less than `tile`.
+        side: Length of the side in pixels, at least `tile`.
+        tile: Length of a tile in pixels.
+        overlap: Minimum overlap of neighbouring tiles in pixels, less than `tile`.
     """
     rest = side - tile
     steps = math.ceil(rest / (tile - overlap)) if rest else 0
@@ -268,15 +273,15 @@ def tile_starts(side: int, tile: int, overlap: int) -> list[int]:
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Lays out pictures in rows.
+    """Lay out images in rows.
 
     Args:
-        images: uint8 [num, height, width, channels].
-        columns: Pictures in a row; about the square root of their number if not given.
+        images: Images, uint8 [num, height, width, channels].
+        columns: Number of images in a row; about the square root of `num` if None.
 
     Returns:
         uint8 [rows * (height + 2) + 2, columns * (width + 2) + 2, channels], with a
-        white line of 2 pixels around each picture.
+        white border of 2 pixels around each image.
     """
     num, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(num))
@@ -291,11 +296,11 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 
 
 def scatter(points: np.ndarray, circles: Sequence = ()) -> np.ndarray:
-    """Draws points of the plane, each as a dot.
+    """Draw a scatter plot of points in the plane.
 
     Args:
-        points: uint8 [num, 1, 1, 2]: x from the left, y from below.
-        circles: (x, y, radius) in the same units, drawn below the dots.
+        points: Points, uint8 [num, 1, 1, 2]; x counts from the left, y from the bottom.
+        circles: Circles (x, y, radius) in the same units, drawn beneath the points.
 
     Returns:
         uint8 [512, 512, 3].
@@ -312,11 +317,11 @@ def scatter(points: np.ndarray, circles: Sequence = ()) -> np.ndarray:
 
 
 def sheet(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Lays samples out as one picture: a `grid`, or a `scatter` if they are points.
+    """Draw samples as one image: a `grid`, or a `scatter` plot if they are points.
 
     Args:
-        images: uint8 [num, height, width, channels].
-        columns: As in `grid`.
+        images: Samples, uint8 [num, height, width, channels].
+        columns: Number of images in a row of the grid, as in `grid`.
 
     Returns:
         uint8 [height, width, 1 or 3].
@@ -326,7 +331,7 @@ def sheet(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return grid(images, columns)
 
 
-# What the IPTC says of pictures that a trained model made (its digital source types).
+# IPTC digital source type of images that a trained model has created.
 MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -340,15 +345,15 @@ XMP_KEY, ABOUT_KEY = "XML:com.adobe.xmp", "keras_gans"
 
 
 def describe(info: Mapping, **asked: object) -> dict:
-    """Says where pictures come from, for `encode`.
+    """Describe the origin of images, for `encode`.
 
     Args:
-        info: The generator's, see `BaseSampler.info`.
-        **asked: What was asked of it, as seed=0, label=4; None is left out.
+        info: Description of the generator, see `BaseSampler.info`.
+        **asked: Options of the images, as seed=0, label=4; None values are left out.
 
     Returns:
-        {"generator": its name, step and the first 8 digits of its recipe's SHA-256,
-        and what was asked}.
+        The options, and "generator": the generator's name, step and the first 8 digits
+        of its recipe's SHA-256.
     """
     recipe = hashlib.sha256(info["recipe"].encode()).hexdigest()[:8]
     asked = {name: value for name, value in asked.items() if value is not None}
@@ -356,15 +361,16 @@ def describe(info: Mapping, **asked: object) -> dict:
 
 
 def encode(image: np.ndarray, about: Mapping | None = None) -> bytes:
-    """Encodes one picture as a PNG.
+    """Encode one image as a PNG file.
 
     Args:
-        image: uint8 [height, width, 1 or 3].
-        about: Where it comes from (`describe`): kept in the file, beside the IPTC's
-            mark of what a trained model made. None for a picture that is none of ours.
+        image: Image, uint8 [height, width, 1 or 3].
+        about: Origin of the image from `describe`. The file records the origin and the
+            IPTC digital source type of generated images. None records neither, for an
+            image that no generator made.
 
     Returns:
-        The file's content.
+        Content of the file.
     """
     from PIL.PngImagePlugin import PngInfo
 
@@ -382,16 +388,17 @@ def save(
     columns: int | None = None,
     about: Mapping | None = None,
 ) -> None:
-    """Writes pictures as one file: a grid (.png), or frame by frame (.gif, .webp).
+    """Write images to one file: a grid (.png) or an animation (.gif, .webp).
 
     Args:
-        images: uint8 [num, height, width, channels].
-        path: Where to; its ending chooses the form. Replaced in one step.
-        columns: Pictures in a row of the grid.
-        about: Where they come from, see `encode`; kept in a .png.
+        images: Images, uint8 [num, height, width, channels].
+        path: Path of the file, whose ending chooses the format. An existing file is
+            replaced atomically.
+        columns: Number of images in a row of the grid.
+        about: Origin of the images, see `encode`; only a .png records it.
 
     Raises:
-        SamplerError: for another ending, or a folder that cannot be written.
+        SamplerError: For another ending, or a folder that cannot be written to.
     """
     kind, path = check_out(path), os.path.expanduser(path)
     if kind == "PNG":
@@ -416,10 +423,14 @@ def save(
 
 
 def write(data: bytes, path: str) -> None:
-    """Writes a file in one step; a failure leaves the old one.
+    """Write a file atomically; after a failure, an existing file is unchanged.
+
+    Args:
+        data: Content of the file.
+        path: Path of the file.
 
     Raises:
-        SamplerError: if it cannot be written.
+        SamplerError: If the file cannot be written.
     """
     temporary = f"{path}.tmp"
     try:
@@ -433,20 +444,30 @@ def write(data: bytes, path: str) -> None:
 
 
 def check_out(path: str) -> str:
-    """Returns the picture format that a path's ending names, or says what is known."""
+    """Check an output path, and return the image format that its ending names.
+
+    Args:
+        path: Path of the file to write.
+
+    Returns:
+        "PNG", "GIF" or "WEBP".
+
+    Raises:
+        SamplerError: For another ending, or a path that cannot be written to.
+    """
     ending = os.path.splitext(path)[1].lower()
     kinds = {".png": "PNG", ".gif": "GIF", ".webp": "WEBP"}
     if ending not in kinds:
         raise SamplerError(
-            f"--out={path}: expected a name that ends in .png (a grid), .gif or .webp "
-            "(an animation)"
+            f"--out={path}: expected a name that ends in .png (grid), .gif or .webp "
+            "(animation)"
         )
     path = os.path.expanduser(path)
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise SamplerError(f"--out={path}: no folder '{folder}' that can be written")
+        raise SamplerError(f"--out={path}: '{folder}' is not a writable folder")
     if os.path.isdir(path):
-        raise SamplerError(f"--out={path}: a folder, not a file")
+        raise SamplerError(f"--out={path}: expected a file, got a folder")
     return kinds[ending]
 
 
@@ -457,34 +478,38 @@ def _pillow_image(image: np.ndarray):
 
 
 def check_flags(given: Iterable[str]) -> None:
-    """Checks that flags make sense together.
+    """Check that flags do not contradict each other.
 
     Args:
-        given: The names of those that a user gave.
+        given: Names of the flags that the user has set.
 
     Raises:
-        SamplerError: for flags of latents with `input`, or flags of it without.
+        SamplerError: For flags of latents together with `input`, or for flags of
+            translation without `input`.
     """
     given = set(given)
     if "input" in given:
         for name in OF_LATENTS:
             if name in given:
                 raise SamplerError(
-                    f"--{name} is for pictures from noise, and --input for pictures "
-                    "from pictures; leave one away"
+                    f"--{name} is for images generated from noise, --input for images "
+                    "to translate; leave one of them out"
                 )
     for name in ("tile", "overlap", "backward"):
         if name in given and "input" not in given:
             raise SamplerError(
-                f"--{name} is for pictures from pictures; expected --input beside it"
+                f"--{name} is for images to translate; pass --input as well"
             )
 
 
 def parse_code(word: str) -> tuple[int, list[float]]:
-    """Reads "K:VALUE" or "K:FROM,TO": (number of the code, its one or two values).
+    """Parse "K:VALUE" or "K:FROM,TO" to (number of the code, one or two values).
+
+    Args:
+        word: Value of --code.
 
     Raises:
-        SamplerError: for anything else.
+        SamplerError: For a word of any other form.
     """
     number, _, values = word.partition(":")
     try:
@@ -497,10 +522,13 @@ def parse_code(word: str) -> tuple[int, list[float]]:
 
 
 def parse_truncation(words: Sequence[str]) -> float | list[float]:
-    """Reads one number, or one for each layer.
+    """Parse one number, or one number for each layer.
+
+    Args:
+        words: Parts of the value of --truncation.
 
     Raises:
-        SamplerError: for anything else.
+        SamplerError: For parts that are not numbers.
     """
     try:
         values = [float(word) for word in words]
@@ -514,10 +542,13 @@ def parse_truncation(words: Sequence[str]) -> float | list[float]:
 
 
 def parse_mix(word: str | None) -> tuple[int, int] | None:
-    """Reads "SEED:LAYER"; None stays None.
+    """Parse "SEED:LAYER" to (seed, layer), and None to None.
+
+    Args:
+        word: Value of --mix.
 
     Raises:
-        SamplerError: for anything else.
+        SamplerError: For a word of any other form.
     """
     if word is None:
         return None
@@ -529,54 +560,64 @@ def parse_mix(word: str | None) -> tuple[int, int] | None:
 
 
 class BaseSampler:
-    """Turns seeds, or latents, into pictures; a subclass runs the generator.
+    """Base class of samplers, which generate images from seeds or latents.
+
+    A subclass runs the generator in `run`.
 
     Attributes:
-        info: What the generator is: `name`, `image_shape`, `latent_dim`, `latents`
-            ("normal" or "uniform"), `num_codes` (how many of the latents, the last
-            ones, are codes with a meaning), `num_classes` (0: takes no label),
-            `class_names`, `step`, `data_credit`, `recipe`, `versions`; `inputs`, what
-            the generator takes beside latents and labels: {name: {"shape": of one
-            picture's, "default": number}}.
+        info: Description of the generator, a dictionary. Its keys are `name`,
+            `image_shape`, `latent_dim`, `latents` ("normal" or "uniform"), `num_codes`
+            (number of components at the end of a latent that are codes), `num_classes`
+            (0 if the generator takes no label), `class_names`, `step`, `data_credit`,
+            `recipe`, `versions`, and `inputs`: additional inputs as {name: {"shape":
+            shape for one image, "default": number}}.
 
-            If it makes pictures from pictures, there is none of those of latents and
-            labels, but `condition_shape`, that of the pictures it was trained to take
-            (`image_shape` is that of what it makes of them), `backward` (true for the
-            other direction of a model with two), and in a .tflite `tile`: the side of
-            the only pictures that it takes, or 0 for any.
+            A generator that translates images has no keys of latents and labels. Its
+            additional keys are `condition_shape`, the shape of the condition images in
+            training, and `backward`, which is true for the backward direction of a
+            bidirectional model. `image_shape` is the shape of their translations. In a
+            .tflite file, `tile` is the only side in pixels that the generator takes, or
+            0 if it takes any.
     """
 
     info: dict
 
     @property
     def at_once(self) -> int:
-        """How many pictures to make at once: the maps of large ones fill the memory."""
+        """Number of images to generate at once; smaller for large images."""
         height, width, _ = self.info["image_shape"]
         return max(1, min(BATCH, PIXELS // (height * width)))
 
     def check_takes(self, pictures: bool) -> None:
-        """Checks what the generator makes pictures from.
+        """Check whether the generator takes condition images or latents.
 
         Args:
-            pictures: Whether that should be pictures, or else latents.
+            pictures: Whether to expect condition images; False expects latents.
 
         Raises:
-            SamplerError: if it is the other.
+            SamplerError: If the generator takes the other kind of input.
         """
         if pictures == ("condition_shape" in self.info):
             return
         if pictures:
             raise SamplerError(
-                f"{self.info['name']} makes pictures from noise and takes none; leave "
-                "--input away (in Python: sample)"
+                f"{self.info['name']} generates images from noise and takes no image; "
+                "leave --input out (in Python: use sample)"
             )
         raise SamplerError(
-            f"{self.info['name']} makes pictures from pictures; expected "
-            "--input=PICTURE or a folder of them (in Python: translate)"
+            f"{self.info['name']} translates images; pass --input=FILE or a folder of "
+            "images (in Python: use translate)"
         )
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Runs the generator on all of its inputs, by name; see `generate`."""
+        """Run the generator.
+
+        Args:
+            inputs: All inputs of the generator, by name, see `inputs`.
+
+        Returns:
+            float32 [num, height, width, channels] in [-1, 1].
+        """
         raise NotImplementedError
 
     def generate(
@@ -585,13 +626,14 @@ class BaseSampler:
         labels: np.ndarray | None = None,
         extra: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Makes pictures from latents.
+        """Generate images from latents.
 
         Args:
-            latents: float32 [num, latent_dim].
-            labels: int32 [num] in 0..num_classes-1; None if it takes no label.
-            extra: Values in place of the defaults of `info["inputs"]`, by name; each
-                float [num, ...], or with fewer axes, the same for all samples.
+            latents: Latents, float32 [num, latent_dim].
+            labels: Labels, int32 [num] in 0..num_classes-1; None for a generator that
+                takes no label.
+            extra: Values in place of the defaults of `info["inputs"]`, by name. Each is
+                float [num, ...], or has fewer axes and holds for all samples.
 
         Returns:
             float32 [num, height, width, channels] in [-1, 1].
@@ -604,7 +646,16 @@ class BaseSampler:
         labels: np.ndarray | None = None,
         extra: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Completes what `generate` takes to all inputs of the generator, by name."""
+        """Complete the arguments of `generate` to all inputs of the generator.
+
+        Args:
+            latents: Latents, see `generate`.
+            labels: Labels, see `generate`.
+            extra: Values in place of the defaults, see `generate`.
+
+        Returns:
+            Inputs of `run`, by name.
+        """
         inputs = {"latents": latents}
         if labels is not None:
             inputs["labels"] = labels
@@ -617,26 +668,28 @@ class BaseSampler:
     def translate(
         self, picture: np.ndarray, tile: int | None = None, overlap: int | None = None
     ) -> np.ndarray:
-        """Makes a picture from a picture of any size.
+        """Translate an image of any size.
 
-        What is larger than a tile is cut into tiles of one size, which fade into each
-        other where they overlap. What is smaller than the pictures of training is
-        mirrored up to their size, and the result cut back.
+        An image larger than a tile is translated in tiles of one size, with linear
+        cross-fades where the tiles overlap. An image smaller than the training images
+        is padded to their size by reflection, and its translation is cropped.
 
         Args:
-            picture: uint8 [height, width, channels], as `read` gives it.
-            tile: Pixels on a side that are made at once, 512 if not given: more take
-                more memory. A .tflite of a fixed size takes tiles of that size alone.
-            overlap: Pixels that neighbours share at least, up to half a tile; 32 if
-                not given, or half a tile if that is less.
+            picture: Condition image as returned by `read`, uint8 [height, width,
+                channels].
+            tile: Side of a tile in pixels; None takes 512, or the side of the training
+                images if that is larger. Larger tiles need more memory. A .tflite file
+                of a fixed size takes no other tile.
+            overlap: Minimum overlap of neighbouring tiles in pixels, up to half a tile;
+                None takes 32, or half a tile if that is less.
 
         Returns:
-            uint8 [scale * height, scale * width, channels]; the scale is 1, or what the
-            generator enlarges by.
+            uint8 [scale * height, scale * width, channels]; the scale is the factor by
+            which the generator enlarges images, or 1.
 
         Raises:
-            SamplerError: for another array, a tile or an overlap out of range, or a
-                generator that takes no pictures.
+            SamplerError: For an array of another shape or dtype, a tile or an overlap
+                out of range, or a generator that takes no condition image.
         """
         self.check_takes(pictures=True)
         tile, overlap = self.tiling(tile, overlap)
@@ -645,7 +698,7 @@ class BaseSampler:
         given = np.asarray(picture)
         if given.dtype != np.uint8 or given.shape[2:] != (channels,) or not given.size:
             raise SamplerError(
-                f"picture: expected uint8 [height, width, {channels}], got "
+                f"image: expected uint8 [height, width, {channels}], got "
                 f"{given.dtype} {list(given.shape)}"
             )
         least = self.info.get("tile") or side
@@ -656,7 +709,7 @@ class BaseSampler:
         tops = tile_starts(height, rows, overlap)
         lefts = tile_starts(width, columns, overlap)
 
-        def strips():  # each as wide as the picture, as high as a tile
+        def strips():  # each as wide as the image, as high as a tile
             for top in tops:
                 cut = (padded[top : top + rows, x : x + columns] for x in lefts)
                 made = (self.run({"condition": to_float(c[None])})[0] for c in cut)
@@ -669,32 +722,43 @@ class BaseSampler:
         return whole[: scale * given.shape[0], : scale * given.shape[1]]
 
     def tiling(self, tile: int | None, overlap: int | None) -> tuple[int, int]:
-        """Checks what `translate` is to cut a picture by; returns (tile, overlap)."""
+        """Check the options of `translate`, and fill in their defaults.
+
+        Args:
+            tile: Side of a tile in pixels, or None.
+            overlap: Overlap of the tiles in pixels, or None.
+
+        Returns:
+            (tile, overlap).
+
+        Raises:
+            SamplerError: For a value out of range.
+        """
         fixed, side = self.info.get("tile"), self.info["condition_shape"][0]
         if fixed and tile not in (None, fixed):
             raise SamplerError(
-                f"tile: this .tflite takes {fixed}x{fixed} pixels alone, got {tile}; "
-                "leave it away, or export with --size=0"
+                f"tile: this .tflite takes only {fixed}x{fixed} pixels, got {tile}; "
+                "leave it out, or export with --size=0"
             )
         if tile is not None and tile < (fixed or side):
             raise SamplerError(
-                f"tile: expected at least {side}, the side of the pictures of "
-                f"training, got {tile}"
+                f"tile: expected at least {side}, the side of the training images, got "
+                f"{tile}"
             )
         tile = fixed or tile or max(TILE, side)
         if overlap is not None and not 0 <= overlap <= tile // 2:
             raise SamplerError(
-                f"overlap: expected 0 to {tile // 2}, half a tile, got {overlap}"
+                f"overlap: expected 0 to {tile // 2} (half a tile), got {overlap}"
             )
         return tile, min(OVERLAP, tile // 2) if overlap is None else overlap
 
     def examples(self, num: int, side: int | None = None) -> np.ndarray:
-        """Pictures to try a generator on that takes some: smooth and random.
+        """Return smooth random condition images, to try a generator.
 
         Args:
-            num: How many.
-            side: Their side in pixels; that of training (or of a fixed .tflite) if not
-                given.
+            num: Number of images.
+            side: Side of the images in pixels; None takes the fixed side of a .tflite
+                file, or the side of the training images.
 
         Returns:
             float32 [num, side, side, channels] in [-1, 1].
@@ -702,7 +766,7 @@ class BaseSampler:
         side = side or self.info.get("tile") or self.info["condition_shape"][0]
         rng = np.random.default_rng(0)
         shape = (2, num, 1, 1, self.info["condition_shape"][-1])
-        down, right = rng.uniform(-2, 2, shape)  # waves on a side
+        down, right = rng.uniform(-2, 2, shape)  # half waves along a side
         begin = rng.uniform(0, 2, shape[1:])
         at = np.arange(side) / side
         waves = down * at[:, None, None] + right * at[:, None] + begin
@@ -720,18 +784,19 @@ class BaseSampler:
         noise: float = 1.0,
         mix: tuple[int, int] | None = None,
     ) -> np.ndarray:
-        """Draw samples; the options of `SampleOptions` as keywords.
+        """Draw samples, with the options of `SampleOptions` as keyword arguments.
 
         Args:
             num: Number of samples.
-            labels: See `SampleOptions`, as for all that follow.
+            labels: Class of all samples, or one class for each sample. This and the
+                following arguments are attributes of `SampleOptions`.
             seed: Seed of the latents.
             truncation: Scale of the latents or styles.
             shift: Number added to the latents.
             threshold: Bound of the latents.
             codes: Continuous codes to set.
             noise: Strength of the noise of a generator with styles.
-            mix: Seed of other styles, and the first layer that takes them.
+            mix: Seed of other styles, and the first layer that takes these styles.
 
         Returns:
             uint8 [num, height, width, channels].
@@ -772,7 +837,7 @@ class BaseSampler:
         return np.concatenate([self.make(part, options) for part in parts])
 
     def make(self, numbers: Sequence[int], options: SampleOptions) -> np.ndarray:
-        """Make the samples of some numbers, all at once.
+        """Generate the samples of the given numbers at once.
 
         Args:
             numbers: Numbers of the samples, from 0 up.
@@ -795,7 +860,10 @@ class BaseSampler:
         return to_uint8(self.generate(latents, labels, extra))
 
     def check(self, options: SampleOptions) -> None:
-        """Check options against what the generator has, but for labels.
+        """Check all options except labels against the generator.
+
+        Args:
+            options: Options of the samples.
 
         Raises:
             SamplerError: For an option out of range, or one that the generator lacks.
@@ -815,11 +883,9 @@ class BaseSampler:
                 codes = f"codes 0 to {known - 1}" if known else "no codes"
                 raise SamplerError(f"code {number}: {name} has {codes}")
         if not layers and (options.noise != 1 or options.mix):
-            raise SamplerError(
-                f"{name} has no styles, and no noise to change or layers to mix"
-            )
+            raise SamplerError(f"{name} has no styles; leave noise and mix out")
         if options.noise != 1 and "noise" not in self.info["inputs"]:
-            raise SamplerError(f"{name} was trained without noise")
+            raise SamplerError(f"{name} was trained without noise; leave noise out")
         if options.mix and not 0 <= options.mix[1] < layers:
             raise SamplerError(
                 f"mix: expected layer 0 to {layers - 1}, got {options.mix[1]}"
@@ -843,14 +909,14 @@ class BaseSampler:
         latents = draw_latents(
             options.seed, numbers, dim, distribution, options.threshold
         )
-        if not self._layers():  # or else styles are truncated: see `extra_inputs`
+        if not self._layers():  # styles are truncated in `extra_inputs`
             latents = latents * np.asarray(options.truncation, np.float32)
         return self.set_codes(latents + np.float32(options.shift), options.codes)
 
     def extra_inputs(
         self, numbers: Sequence[int], options: SampleOptions | None = None
     ) -> dict[str, np.ndarray]:
-        """Collect the inputs of a generator with styles beside latents and labels.
+        """Collect the additional inputs of a generator with styles.
 
         Args:
             numbers: Numbers of the samples, from 0 up.
@@ -880,18 +946,18 @@ class BaseSampler:
         return extra
 
     def _layers(self) -> int:
-        """How many styles a picture has; 0 for a generator without."""
+        """Return the number of styles of an image; 0 for a generator without styles."""
         found = self.info.get("inputs", {}).get("truncation")
         return found["shape"][0] if found else 0
 
     def set_codes(
         self, latents: np.ndarray, codes: Mapping[int, float | np.ndarray]
     ) -> np.ndarray:
-        """Set continuous codes, which are the last of the latents.
+        """Set continuous codes, the last components of a latent.
 
         Args:
-            latents: float32 [num, latent_dim]; changed in place.
-            codes: {number: value, or float [num]} of codes that the generator has.
+            latents: Latents, float32 [num, latent_dim]; changed in place.
+            codes: Values of the codes to set, {number: value, or float [num]}.
 
         Returns:
             The latents.
@@ -901,10 +967,14 @@ class BaseSampler:
         return latents
 
     def label(self, word: str | None) -> int | None:
-        """Reads a label as it is typed: a class's number, or its name.
+        """Convert the number or the name of a class to its number.
+
+        Args:
+            word: Number or name; None returns None.
 
         Raises:
-            SamplerError: for a word that is neither.
+            SamplerError: For a word that is neither, or a generator that takes no
+                label.
         """
         self.check_takes(pictures=False)
         if word is None:
@@ -914,21 +984,33 @@ class BaseSampler:
         names = list(map(str, self.info["class_names"]))
         if word in names:
             return names.index(word)
-        self.labels(1, 0)  # says so if there are no classes
+        self.labels(1, 0)  # raises if there are no classes
         last = self.info["num_classes"] - 1
         raise SamplerError(
             f"label {word}: expected 0 to {last}, or one of {', '.join(names)}"
         )
 
     def labels(self, num: int, labels: int | Sequence[int] | None) -> np.ndarray | None:
-        """Checks labels and returns one for each picture: int32 [num], or None."""
+        """Check labels, and return one label for each image.
+
+        Args:
+            num: Number of images.
+            labels: One class, or `num` classes; None takes all classes in turn.
+
+        Returns:
+            int32 [num]; None for a generator that takes no label.
+
+        Raises:
+            SamplerError: For labels of another shape or dtype or out of range, or for a
+                generator that takes no label.
+        """
         self.check_takes(pictures=False)
         classes = self.info["num_classes"]
         if not classes:
             if labels is not None:
                 raise SamplerError(
                     f"label: {self.info['name']} is unconditional and takes no label; "
-                    "leave it away"
+                    "leave it out"
                 )
             return None
         if labels is None:
@@ -948,14 +1030,14 @@ class BaseSampler:
 
 
 def rename_info(info: dict) -> tuple[dict, dict[str, str]]:
-    """Bring the description of an older export to today's names.
+    """Translate the names in the description of an older export.
 
     Args:
         info: Description of the generator, as the export holds it.
 
     Returns:
-        (description, {input: the name that the export has for it}); the image that a
-        translation starts from was its "source" before it was its "condition".
+        (description, {name of an input: name in the export}). Older exports call the
+        condition image "source".
     """
     if "source_shape" not in info:
         return info, {}
@@ -965,18 +1047,17 @@ def rename_info(info: dict) -> tuple[dict, dict[str, str]]:
 
 
 class Sampler(BaseSampler):
-    """A .tflite generator written by keras_gans, run by LiteRT.
+    """Sampler of a .tflite file that keras_gans exported, run by LiteRT.
 
     Args:
-        path: The .tflite file.
-        threads: Threads that LiteRT uses; the number of cores if not given.
+        path: Path of the .tflite file.
+        threads: Number of threads of LiteRT; the number of cores if None.
 
     Raises:
-        SamplerError: if the file is missing, truncated, or not such a generator.
+        SamplerError: If the file is missing, truncated, or not such an export.
     """
 
     def __init__(self, path: str, threads: int | None = None):
-        """Reads the file and what it says of itself."""
         from ai_edge_litert.interpreter import Interpreter
 
         if not os.path.isfile(path):
@@ -986,8 +1067,8 @@ class Sampler(BaseSampler):
                 info = json.loads(archive.read(INFO_NAME))
         except (zipfile.BadZipFile, KeyError, ValueError):
             raise SamplerError(
-                f"{path}: truncated, or not a .tflite that keras_gans wrote (it ends "
-                f"with no {INFO_NAME}); export it again"
+                f"{path}: truncated, or not a .tflite that keras_gans exported (no "
+                f"{INFO_NAME} in it); export it again"
             ) from None
         self.info, self._names = rename_info(info)
         try:
@@ -1002,34 +1083,34 @@ class Sampler(BaseSampler):
             ) from None
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Runs the generator; see BaseSampler.run."""
+        """Run the generator, see `BaseSampler.run`."""
         fixed, names = self.info.get("tile"), self._names
         inputs = {names.get(name, name): value for name, value in inputs.items()}
         if not fixed:
-            # The runner's result is a view into the interpreter: copy it.
+            # The runner's result is a view into the interpreter's memory.
             return np.array(self._runner(**inputs)["images"])
         [(name, images)] = inputs.items()
         if images.shape[1:3] != (fixed, fixed):
             raise SamplerError(
-                f"condition: this .tflite takes {fixed}x{fixed} pixels alone, got "
+                f"condition: this .tflite takes only {fixed}x{fixed} pixels, got "
                 f"{images.shape[1]}x{images.shape[2]}; use translate"
             )
-        # Its batch is fixed as well, which is what makes it quicker.
+        # A .tflite of a fixed size takes one image at a time.
         runs = (self._runner(**{name: image[None]}) for image in images)
         return np.concatenate([np.array(made["images"]) for made in runs])
 
 
 def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
-    """Measures how quickly a generator draws, and the memory of this process.
+    """Measure the speed of a generator, and the peak memory of this process.
 
     Args:
-        sampler: The generator.
-        seconds: About how long each of the two measurements takes.
+        sampler: Sampler of the generator.
+        seconds: Approximate duration of each of the two measurements in seconds.
 
     Returns:
-        {"milliseconds": median for one picture, "pictures_per_second": in batches of
-        `at_once` (one by one, if it makes pictures from pictures), "peak_mib": the most
-        memory that the process ever held, if the system says}.
+        "milliseconds": Median time of one image. "pictures_per_second": Images per
+        second in batches of `at_once`, or one by one for a generator that translates
+        images. "peak_mib": Peak memory of the process in MiB, if the system reports it.
     """
     medians, batch = [], 1 if "condition_shape" in sampler.info else sampler.at_once
     for num in (1, batch):
@@ -1039,7 +1120,7 @@ def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
             inputs = sampler.inputs(
                 sampler.latents(range(num)), sampler.labels(num, None)
             )
-        sampler.run(inputs)  # allocates
+        sampler.run(inputs)  # the first run allocates memory
         taken, end = [], time.perf_counter() + seconds
         while len(taken) < 3 or time.perf_counter() < end:
             start = time.perf_counter()
@@ -1055,12 +1136,12 @@ def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
 
 
 def peak_mib(process: int | str = "self") -> float:
-    """The most memory that a process held so far, in MiB; 0 if the system says nothing.
+    """Return the peak memory of a process in MiB; 0 if the system does not report it.
 
     Args:
-        process: Its number, or "self".
+        process: Number of the process, or "self".
     """
-    try:  # Linux, Android; what `resource` says there is at least the parent's peak
+    try:  # Linux, Android; `resource` would include the parent's peak
         with open(f"/proc/{process}/status", encoding="utf-8") as file:
             [line] = [line for line in file if line.startswith("VmHWM:")]
     except (OSError, ValueError):
@@ -1075,21 +1156,22 @@ def translate_files(
     tile: int | None = None,
     overlap: int | None = None,
 ) -> None:
-    """Makes a picture file from one, or a folder of them from a folder, one by one.
+    """Translate an image file, or all image files of a folder, one by one.
 
-    Files of a folder that cannot be read are named on stderr and left out.
+    Files of a folder that cannot be read are skipped, and named on stderr.
 
     Args:
-        sampler: A generator that makes pictures from pictures.
-        source: The picture, or the folder.
-        out: The .png to write; or the folder, which is made if it is not there, for
-            files of the same names that end in .png.
-        tile: See `BaseSampler.translate`.
-        overlap: See `BaseSampler.translate`.
+        sampler: Sampler of a generator that translates images.
+        source: Path of the image file, or of the folder.
+        out: Path of the .png file to write. For a folder, path of the output folder,
+            which is created if it is missing; its files have the names of the inputs,
+            with the ending .png.
+        tile: Side of a tile in pixels, see `BaseSampler.translate`.
+        overlap: Overlap of the tiles in pixels, see `BaseSampler.translate`.
 
     Raises:
-        SamplerError: if there is nothing that can be read, or `out` cannot be written
-            to, is `source`, or holds other pictures of the same names.
+        SamplerError: If no image can be read, or if `out` cannot be written to, is
+            `source`, or contains other images of the same names.
     """
     sampler.check_takes(pictures=True)
     sampler.tiling(tile, overlap)
@@ -1103,7 +1185,7 @@ def translate_files(
         except OSError as error:
             if not folder:
                 raise SamplerError(f"--input={given}: {error}") from None
-            print(f"left out {given}: {error}", file=sys.stderr)
+            print(f"skipped {given}: {error}", file=sys.stderr)
             continue
         about = describe(
             sampler.info,
@@ -1115,40 +1197,44 @@ def translate_files(
         write(encode(sampler.translate(picture, tile, overlap), about), target)
         made += 1
     if not made:
-        raise SamplerError(f"--input={source}: none of its pictures can be read")
+        raise SamplerError(f"--input={source}: none of the images can be read")
     if folder:
         left = f" ({len(pairs) - made} could not be read)" if made < len(pairs) else ""
-        print(f"wrote {made} of {len(pairs)} pictures to {out}{left}")
+        print(f"wrote {made} of {len(pairs)} images to {out}{left}")
     else:
         print(f"wrote {out}")
 
 
 def _check_png(source: str, out: str) -> str:
-    """Checks where the picture that is made of a file is to be written."""
+    """Check the paths of one image file and its translation; return the latter."""
     if not os.path.isfile(source):
         raise SamplerError(f"--input={source}: no such file or folder")
     if not out.lower().endswith(".png"):
         raise SamplerError(f"--out={out}: expected a name that ends in .png")
     check_out(out)
     if os.path.exists(out) and os.path.samefile(source, out):
-        raise SamplerError(f"--out={out}: that is --input; choose another name")
+        raise SamplerError(
+            f"--out={out}: the same file as --input; choose another name"
+        )
     return out
 
 
 def _pairs(source: str, out: str) -> list[tuple[str, str]]:
-    """A folder's pictures, and the file to be made of each; nothing is made yet."""
+    """Return the image files of a folder, each with the path of its translation."""
     parent = os.path.dirname(os.path.abspath(out))
     if os.path.isfile(out) or out.lower().endswith(".png"):
-        raise SamplerError(f"--out={out}: expected a folder, as --input is one")
+        raise SamplerError(f"--out={out}: expected a folder, since --input is a folder")
     writable = out if os.path.isdir(out) else parent
     if not os.path.isdir(writable) or not os.access(writable, os.W_OK):
-        raise SamplerError(f"--out={out}: no folder '{writable}' that can be written")
+        raise SamplerError(f"--out={out}: '{writable}' is not a writable folder")
     if os.path.isdir(out) and os.path.samefile(source, out):
-        raise SamplerError(f"--out={out}: that is --input; choose another folder")
+        raise SamplerError(
+            f"--out={out}: the same folder as --input; choose another folder"
+        )
     names = sorted(n for n in os.listdir(source) if n.lower().endswith(ENDINGS))
     if not names:
         raise SamplerError(
-            f"--input={source}: no pictures; expected files that end in "
+            f"--input={source}: no images; expected files that end in "
             f"{', '.join(ENDINGS)}"
         )
     found = {}
@@ -1161,15 +1247,15 @@ def _pairs(source: str, out: str) -> list[tuple[str, str]]:
             )
         if os.path.exists(target) and not _is_ours(target):
             raise SamplerError(
-                f"--out={out}: {target} is there, and not one of ours; choose another "
-                "folder"
+                f"--out={out}: {target} exists, not written by keras_gans; choose "
+                "another folder"
             )
         found[target] = name
     return [(os.path.join(source, name), target) for target, name in found.items()]
 
 
 def _is_ours(path: str) -> bool:
-    """Whether a file says that a generator made it, see `encode`."""
+    """Return whether an image file records its origin, see `encode`."""
     from PIL import Image
 
     try:
@@ -1180,35 +1266,50 @@ def _is_ours(path: str) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command line; see the top of this file. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        description="Draws pictures from a .tflite generator."
-    )
-    parser.add_argument("path", help="the .tflite file")
-    parser.add_argument("--num", type=int, default=16, help="how many (16)")
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(description="Generate images from a .tflite file.")
+    parser.add_argument("path", help="path of the .tflite file")
+    parser.add_argument("--num", type=int, default=16, help="number of samples (16)")
     parser.add_argument(
-        "--label", help="number or name of a class; all in turn if not given"
+        "--label", help="number or name of a class (all classes in turn)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="from 0 up (0)")
     parser.add_argument(
-        "--truncation", default="1.0", help="0 to 1 (1.0); of styles: or one a layer"
+        "--seed", type=int, default=0, help="seed of the latents, 0 or more (0)"
     )
-    parser.add_argument("--noise", type=float, default=1.0, help="of styles: 0 to 1")
-    parser.add_argument("--mix", help="SEED:LAYER, other styles from a layer on")
-    parser.add_argument("--shift", type=float, default=0.0, help="moves latents (0.0)")
-    parser.add_argument("--threshold", type=float, help="redraws latents beyond it")
+    parser.add_argument(
+        "--truncation",
+        default="1.0",
+        help="0 to 1 (1.0); for styles, also one number for each layer",
+    )
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=1.0,
+        help="strength of the noise of styles, 0 to 1 (1.0)",
+    )
+    parser.add_argument(
+        "--mix", help="SEED:LAYER takes styles of another seed from a layer on"
+    )
+    parser.add_argument(
+        "--shift", type=float, default=0.0, help="number added to latents (0.0)"
+    )
+    parser.add_argument("--threshold", type=float, help="bound of latents")
     parser.add_argument(
         "--code", action="append", default=[], help="K:VALUE sets continuous code K"
     )
-    parser.add_argument("--input", help="picture, or folder, to make others from")
-    parser.add_argument("--tile", type=int, help=f"pixels made at once ({TILE})")
-    parser.add_argument("--overlap", type=int, help=f"of tiles, in pixels ({OVERLAP})")
-    parser.add_argument("--threads", type=int, help="all cores if not given")
+    parser.add_argument("--input", help="image, or folder of images, to translate")
+    parser.add_argument("--tile", type=int, help=f"side of a tile in pixels ({TILE})")
     parser.add_argument(
-        "--benchmark", action="store_true", help="prints speed and memory instead"
+        "--overlap", type=int, help=f"overlap of tiles in pixels ({OVERLAP})"
+    )
+    parser.add_argument("--threads", type=int, help="number of threads (all cores)")
+    parser.add_argument(
+        "--benchmark", action="store_true", help="print speed and memory instead"
     )
     parser.add_argument(
-        "--out", default="samples.png", help=".png, .gif or .webp; or a folder"
+        "--out",
+        default="samples.png",
+        help="a .png, .gif or .webp file; a folder if --input is one",
     )
     args = parser.parse_args(argv)
     try:
@@ -1224,7 +1325,9 @@ def main(argv: list[str] | None = None) -> int:
         check_out(args.out)
         codes = dict(map(parse_code, args.code))
         if any(len(values) > 1 for values in codes.values()):
-            raise SamplerError("code: expected K:VALUE; a walk needs keras_gans.sample")
+            raise SamplerError(
+                "code: expected K:VALUE; for K:FROM,TO use keras_gans.sample"
+            )
         codes = {k: value for k, (value,) in codes.items()}
         sampler = Sampler(args.path, args.threads)
         label = sampler.label(args.label)

@@ -1,4 +1,4 @@
-"""Log of a run, as the doctor reads it."""
+"""Log of a run, as read by the doctor."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ import numpy as np
 
 from keras_gans.errors import UserError
 
-SETTLED = 300  # steps before which nothing but numbers that are not finite is odd
+SETTLED = 300  # first steps, in which only values that are not finite count as a fault
 
 
-RECENT, LEAST = 200, 4  # what is judged: so many of the last steps, and lines
+RECENT, LEAST = 200, 4  # evaluated: the last steps, and at least so many lines
 
 
-EARLY = 100  # steps in which pictures are still noise, which differs much
+EARLY = 100  # first steps, in which images are still noise, of high diversity
 
 
 class Log:
-    """The lines of a run's log, as they come.
+    """Lines of a run's log, added one by one.
+
+    Args:
+        rows: Lines to begin with.
 
     Attributes:
-        rows: One for each step that has lines.
-        not_finite: The values that first were not finite, in the order in which they
-            are computed.
-        best_diversity: The best median of LEAST lines in a row, after EARLY.
+        rows: One row for each logged step; lines of the same step are merged.
+        not_finite: Names of the values that first were not finite, in the order in
+            which they are computed.
+        best_diversity: Highest median diversity of LEAST consecutive lines, after step
+            EARLY.
     """
 
     def __init__(self, rows: Sequence[dict] = ()):
-        """Takes the lines that there are."""
         self.rows: list[dict] = []
         self.not_finite: list[str] = []
         self.best_diversity = 0.0
@@ -40,7 +43,7 @@ class Log:
             self.add(row)
 
     def add(self, row: dict) -> None:
-        """Takes one more line of metrics.jsonl."""
+        """Add one line of metrics.jsonl."""
         if self.rows and self.rows[-1]["step"] == row["step"]:
             self.rows[-1] |= row
         else:
@@ -54,16 +57,21 @@ class Log:
 
     @property
     def step(self) -> int:
-        """The last line's step; 0 if there is none."""
+        """Step of the last line; 0 for an empty log."""
         return self.rows[-1]["step"] if self.rows else 0
 
     def recent(self, name: str) -> np.ndarray:
-        """A value of the last lines: of RECENT steps, or LEAST lines if that is more.
+        """Return one value over the last RECENT steps, or LEAST lines if that is more.
 
-        float [num]; empty while there are fewer than LEAST lines behind SETTLED.
+        Args:
+            name: Name of the value in the log.
+
+        Returns:
+            float [num]; empty if fewer than LEAST lines after step SETTLED have the
+            value.
         """
         found = []
-        for row in reversed(self.rows):  # a long log is looked at again and again
+        for row in reversed(self.rows):  # from the end: called for each new line
             step = row["step"]
             far = step <= self.step - RECENT and len(found) >= LEAST
             if far or step <= SETTLED:
@@ -74,19 +82,24 @@ class Log:
 
 
 def read_log(path: str) -> Log:
-    """Reads a metrics.jsonl.
+    """Read a metrics.jsonl file.
+
+    Args:
+        path: Path of the file.
 
     Raises:
-        UserError: if it is missing, empty or not such a file.
+        UserError: If the file is missing, is empty or holds no log of a run.
     """
     if not os.path.isfile(path):
-        raise UserError(f"{path}: no log yet; train.log_every says when lines come")
+        raise UserError(
+            f"{path}: no log yet; training writes a line every train.log_every steps"
+        )
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.readlines()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    if lines and not lines[-1].endswith("\n"):  # cut short, or being written
+    if lines and not lines[-1].endswith("\n"):  # cut short, or still being written
         lines.pop()
     log = Log()
     for number, line in enumerate(lines, 1):
@@ -95,9 +108,11 @@ def read_log(path: str) -> Log:
             row["step"] = int(row["step"])
         except (ValueError, TypeError, KeyError):
             raise UserError(
-                f"{path}: line {number} is not one of a run's log"
+                f"{path}: line {number}: expected a JSON object with an integer step"
             ) from None
         log.add(row)
     if not log.rows:
-        raise UserError(f"{path}: no line yet; train.log_every says when they come")
+        raise UserError(
+            f"{path}: no line yet; training writes one every train.log_every steps"
+        )
     return log

@@ -1,4 +1,4 @@
-"""Sample statistics beside real images, for `keras_gans.diagnostics`."""
+"""Statistics of generated samples relative to real images."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from keras_gans.data.pipeline import Batch
     from keras_gans.data.source import Source
 
-EXTREME = 0.99  # of values in [-1, 1]: beyond it they count as black or white
-EXAMPLES = 16, 64  # pictures, at least and at most
-LEAST_PAIRS = 64  # of one class, for a mean distance within classes
+EXTREME = 0.99  # absolute pixel value in [-1, 1] from which it is black or white
+EXAMPLES = 16, 64  # minimum and maximum number of images
+LEAST_PAIRS = 64  # pairs of one class that a mean distance within classes needs
 
 
 def examples(source: Source) -> Batch:
-    """Some pictures to look at: about a batch, for its time and memory.
+    """Return about one batch of real images, as the reference of the statistics.
 
     Args:
         source: Source of the examples.
 
     Raises:
-        UserError: if there is nothing to learn from them.
+        UserError: If the images are not in [-1, 1], not finite or all the same.
     """
     few, many = EXAMPLES
     num = max(few, min(many, source.options.batch_size))
@@ -36,15 +36,14 @@ def examples(source: Source) -> Batch:
 
 
 class SampleStatistics:
-    """Looks at the same latents again and again, with whatever the generator is.
+    """Diversity and saturation of a generator, measured on fixed latents.
 
     Args:
-        sampler: Draws from the model.
-        examples: Batch of real images, and their labels or conditions.
+        sampler: Sampler of the model.
+        examples: Batch of real images, with their labels or condition images.
     """
 
     def __init__(self, sampler: BaseSampler, examples: Batch):
-        """Looks at the real pictures."""
         self._sampler, real = sampler, examples["images"]
         self._labels, self._condition = (
             examples.get("labels"),
@@ -62,18 +61,20 @@ class SampleStatistics:
         self._distance, all_pairs = (
             _mean_distance(real, c) for c in (self._classes, whole)
         )
-        if self._distance < 1e-5 * all_pairs:  # one picture of each class, repeated
+        if self._distance < 1e-5 * all_pairs:  # repeats of one image a class
             self._classes, self._distance = whole, all_pairs
         self._between = _share_between(real)
 
     def measure(self) -> dict[str, float]:
-        """Measures the generator as it is now.
+        """Measure the generator with its present weights.
 
         Returns:
-            diversity: Mean distance between two pictures (of one class, where the
-                generator takes classes), as a share of that between real ones.
-            saturation: Share of the values that should be between black and white, by
-                the real ones, and are not; 0 where real ones are black and white, too.
+            diversity: Mean distance between two generated images, as a share of the
+                mean distance between two real images. If the generator takes labels,
+                both images are of one class.
+            saturation: Relative shortage of pixel values between black and white, in
+                generated compared with real images; 0 if almost all pixels of the real
+                images are black or white.
         """
         fake = self._make()
         saturation = 0.0
@@ -94,14 +95,14 @@ class SampleStatistics:
 
 
 def _mean_distance(pictures: np.ndarray, classes: np.ndarray) -> float:
-    """Root of the mean square difference, averaged over pairs of one class."""
+    """Return the root mean square difference, averaged over pairs of one class."""
     flat = np.asarray(pictures, np.float64).reshape(len(pictures), -1)
     squares = (flat**2).mean(axis=1)
-    # |a - b|^2 = |a|^2 + |b|^2 - 2 ab, which rounding may leave below 0.
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 ab, which rounding may make negative.
     apart = squares[:, None] + squares - 2 * flat @ flat.T / flat.shape[1]
     one, two = np.triu_indices(len(flat), 1)
     same = classes[one] == classes[two]
-    if same.sum() >= LEAST_PAIRS:  # or else any
+    if same.sum() >= LEAST_PAIRS:  # or else pairs of any classes
         one, two = one[same], two[same]
     return float(np.sqrt(np.maximum(apart[one, two], 0.0)).mean())
 

@@ -1,7 +1,7 @@
-"""What watches a run: log, progress bar, sample grids, checkpoints, Ctrl-C.
+"""Callbacks of a run: held-out scores, diagnosis, checkpoints, Ctrl-C.
 
-They go by training steps, not epochs: a command's `fit` is one long epoch. Values stay
-on the device until a line is written; no step waits for the host.
+The callbacks count training steps, not epochs: `fit` runs a whole command as one epoch.
+Values stay on the device until a log line is written; no step waits for the host.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ Tensor = Any
 
 
 class HeldOut(StepCallback):
-    """Asks the discriminator about pictures that it does not learn from.
+    """Log the discriminator's score of held-out images.
 
-    "held_out_score" gets a line of its own in the log: of them what "real_score" is of
-    the pictures of training. A discriminator that has learned
-    its pictures by heart takes the others for generated ones (Karras et al. 2020, arXiv
-    2006.06676, figure 1).
+    "held_out_score" has a log line of its own. This score is the counterpart of
+    "real_score" for held-out images. A discriminator that has memorized the training
+    set scores held-out images like fake images (Karras et al. 2020, arXiv 2006.06676,
+    figure 1).
 
     Args:
-        source: Where they come from; a batch for each line, seen as in training.
-        options: `log_every`, `seed`.
-        recorder: Where they go.
+        source: Source of the held-out images; each log line uses one batch,
+            preprocessed as in training.
+        options: Options of the run; the callback uses `log_every` and `seed`.
+        recorder: Writer of the log.
     """
 
     def __init__(self, source, options: TrainOptions, recorder: Recorder):
-        """Reads nothing yet."""
         super().__init__()
         self._source, self._options, self._recorder = source, options, recorder
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Opens the stream where an unbroken run would be."""
+        """Open the stream at the position of an uninterrupted run."""
         super().on_train_begin()
         every = self._options.log_every
         self._batches = iter(
@@ -70,50 +70,49 @@ class HeldOut(StepCallback):
             if model.neutral_logit is None:
                 beside = model.score(model.fakes(batch), batch)
             for variable, value in zip(state, before, strict=True):
-                variable.assign(value)  # statistics of batches, draws of dropout
+                variable.assign(value)  # undo batch statistics, dropout seeds
             return ops.mean(ops.sigmoid(model.relative(logits, beside)))
 
         self._score = engine.compiled(score, model.variables)
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
-        """Asks, when a line of the log is due."""
+        """Log the score, if a log line is due."""
         if step % self._options.log_every == 0:
             found = float(self._score(next(self._batches)))
             self._recorder.line(step, {"held_out_score": found})
 
 
 class Doctor(StepCallback):
-    """Says what is wrong with a run as soon as it shows; see `diagnostics.rules`.
+    """Print the findings of `diagnostics.rules` during training.
 
-    "diversity" and "saturation" get a line of their own in the log; see
-    `keras_gans.diagnostics.sample_stats`.
+    The values of `diagnostics.sample_stats`, "diversity" and "saturation", have a log
+    line of their own.
 
     Args:
         statistics: Statistics of the generator's samples.
-        options: `log_every`.
-        recorder: Holds the log.
+        options: Options of the run; the callback uses `log_every`.
+        recorder: Writer of the log, which the rules read.
     """
 
     def __init__(
         self, statistics: SampleStatistics, options: TrainOptions, recorder: Recorder
     ):
-        """Looks at nothing yet."""
         super().__init__()
         self._statistics, self._options, self._recorder = statistics, options, recorder
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes over what was noticed before a resume."""
+        """Repeat the diagnosis of the existing log, without printing it."""
         super().on_train_begin()
         self._diagnosis = rules.Diagnosis()
         self._diagnosis.catch_up(self._recorder.log)
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
-        """Measures and judges, when a line of the log is due."""
+        """Measure the samples and apply the rules, if a log line is due."""
         if step % self._options.log_every or not self._recorder.check():
             return
         found = self._statistics.measure()
         bad = [name for name, value in found.items() if not math.isfinite(value)]
-        if bad:  # the averaged generator's weights, or what it makes
+        if bad:  # in the averaged generator's weights or its images
             self._recorder.broken = step, bad
             self.model.stop_training = True
             return
@@ -123,28 +122,29 @@ class Doctor(StepCallback):
 
 
 class Checkpointer(StepCallback):
-    """Writes checkpoints, and one at the end, however the run ends.
+    """Write checkpoints at regular steps, and one at the end of the run.
 
     Args:
-        workdir: Where to.
-        options: `checkpoint_every`, `keep_checkpoints`.
-        recorder: Says whether the values are finite; nothing is written if not.
+        workdir: Folder of the run.
+        options: Options of the run; the callback uses `checkpoint_every` and
+            `keep_checkpoints`.
+        recorder: Recorder that checks the values; once they are not finite, no
+            checkpoint is written.
     """
 
     def __init__(self, workdir: Workdir, options: TrainOptions, recorder: Recorder):
-        """Writes nothing yet."""
         super().__init__()
         self._folder, self._options = workdir.checkpoints, options
         self._recorder = recorder
         self._saved = -1
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
-        """Writes a checkpoint when one is due."""
+        """Write a checkpoint, if one is due."""
         if step % self._options.checkpoint_every == 0:
             self._save()
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Writes the last one."""
+        """Write the last checkpoint."""
         if self.step != self._saved:
             self._save()
 
@@ -155,37 +155,36 @@ class Checkpointer(StepCallback):
 
 
 class StopOnSignal(StepCallback):
-    """Ends a run at its last step, or where Ctrl-C (or SIGTERM) came.
+    """Stop a run at its last step, or after Ctrl-C (SIGINT) or SIGTERM.
 
-    A second Ctrl-C ends it at once. Several workers stop together, at the next line of
-    the log, whichever of them has a reason.
+    A second Ctrl-C raises `KeyboardInterrupt` at once. Several workers stop together,
+    at the next log line, as soon as one of the workers has a reason to stop.
 
     Args:
-        options: `steps`, `log_every`.
-        team: The workers, if there are several.
+        options: Options of the run; the callback uses `steps` and `log_every`.
+        team: Workers of the run; None for a single process.
 
     Attributes:
-        caught: Whether a signal came, to this worker.
-        interrupted: Whether one has ended the run.
-        finished: Whether it went to its last step.
+        caught: Whether this worker has received a signal.
+        interrupted: Whether a signal has stopped the run.
+        finished: Whether the run has completed its last step.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
     caught = interrupted = finished = False
 
     def __init__(self, options: TrainOptions, team: Any = None):
-        """Takes over no signals yet."""
         super().__init__()
         self._options, self._team = options, team
         self._previous: dict = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes over the signals."""
+        """Install the signal handlers."""
         super().on_train_begin()
         self._previous = {s: signal.signal(s, self._note) for s in self.SIGNALS}
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
-        """Stops, if it is time to."""
+        """Stop training at the last step, or after a signal."""
         last = step == self._options.steps
         if not (self._team and self._team.size > 1):
             self.interrupted = self.caught
@@ -197,11 +196,11 @@ class StopOnSignal(StepCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Gives the signals back."""
+        """Restore the earlier signal handlers."""
         self.close()
 
     def close(self) -> None:
-        """Give the signals back, also where no `on_train_end` comes."""
+        """Restore the earlier signal handlers, also after an exception."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
@@ -220,16 +219,16 @@ def training_callbacks(
     examples: Batch,
     team: Any = None,
 ) -> list[StepCallback]:
-    """All that the train command watches a run with, in the order that they need.
+    """Return all callbacks of the train command, in the order that they need.
 
     Args:
-        sampler: Draws from the model that is trained.
-        workdir: The run's folder.
-        options: How often each does its work.
+        sampler: Sampler of the model in training.
+        workdir: Folder of the run.
+        options: Options of the run, with the intervals of the callbacks in steps.
         source: Source of the training data.
-        examples: Some of its examples, see `data.first_examples`.
-        team: The workers, if there are several; on all but the chief only
-            `StopOnSignal` is at work.
+        examples: Batch of real images for the statistics, see `data.first_examples`.
+        team: Workers of the run; None for a single process. Workers other than the
+            chief have the callback `StopOnSignal` alone.
     """
     stop = StopOnSignal(options, team)
     if team and not team.chief:
@@ -252,7 +251,7 @@ def training_callbacks(
 
 
 def _shown(source: Source) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return (images, conditions) for a `TranslationGrid`: held-out ones, if any."""
+    """Return (images, conditions) for a `TranslationGrid`, held out if possible."""
     shown = source.held_out or source
     examples = data.first_examples(shown, TranslationGrid.NUM)
     images = None if shown.info.unpaired else examples["images"]

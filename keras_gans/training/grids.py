@@ -23,15 +23,16 @@ Tensor = Any
 
 
 class SampleGrid(StepCallback):
-    """Draws the same latents again and again with the averaged generator.
+    """Write image grids of fixed latents, drawn by the averaged generator.
 
-    The first grid comes after EARLY seconds at the latest, however slow the model is.
+    If no grid is due within EARLY seconds, the first grid is written after the next
+    step.
 
     Args:
-        sampler: Draws from the model.
-        workdir: Where to.
-        options: `grid_every`, `steps`.
-        recorder: Shows the grid in TensorBoard, too.
+        sampler: Sampler of the model.
+        workdir: Folder of the run, into which the grids are written.
+        options: Options of the run; the callback uses `grid_every` and `steps`.
+        recorder: Writer of the log, which also adds the grids to TensorBoard.
     """
 
     EARLY = 30.0
@@ -43,7 +44,6 @@ class SampleGrid(StepCallback):
         options: TrainOptions,
         recorder: Recorder,
     ):
-        """Chooses the layout: a column for each class, as far as they fit."""
         super().__init__()
         self._sampler, self._workdir = sampler, workdir
         self._options, self._recorder = options, recorder
@@ -52,12 +52,12 @@ class SampleGrid(StepCallback):
         self._drawn = False
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Starts the clock of the first grid."""
+        """Start the timer of the first grid."""
         super().on_train_begin()
         self._began = time.monotonic()
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
-        """Writes `samples/step_<step>.png` when one is due."""
+        """Write `samples/step_<step>.png`, if a grid is due."""
         due = step % self._options.grid_every == 0 or step == self._options.steps
         early = not self._drawn and time.monotonic() - self._began > self.EARLY
         if not due and not early:
@@ -66,7 +66,7 @@ class SampleGrid(StepCallback):
         if not self._recorder.check():
             return
         sheet = self._sheet(step)
-        # The model goes on: its step is now another than the sampler's info says.
+        # The sampler's info holds the step at which the sampler was created.
         about = sampler_lib.describe({**self._sampler.info, "step": step}, seed=0)
         encoded = sampler_lib.encode(sheet, about)
         os.makedirs(self._workdir.samples, exist_ok=True)
@@ -80,19 +80,18 @@ class SampleGrid(StepCallback):
 
 
 class ScatterPlot(SampleGrid):
-    """Draws points against the modes of their mixture, and counts.
+    """Plot generated points with the modes of their mixture, and count the modes.
 
-    "modes_covered" and "high_quality" get a line of their own in the log.
+    "modes_covered" and "high_quality" have a log line of their own.
 
     Args:
-        mixture: What the points should come from.
-        *args: As for SampleGrid.
+        mixture: Mixture that the model is trained on.
+        *args: Arguments of `SampleGrid`.
     """
 
     NUM = 2500  # points
 
     def __init__(self, mixture: Mixture, *args: Any):
-        """Draws nothing yet."""
         super().__init__(*args)
         self._mixture = mixture
 
@@ -103,27 +102,27 @@ class ScatterPlot(SampleGrid):
         found = modes_covered(points.reshape(-1, 2), modes, stddev)
         self._recorder.line(step, found)
         print("  ".join(f"{k} {v:.3g}" for k, v in found.items()), flush=True)
-        centres = (modes + 1.0) * 127.5  # as to_uint8, unrounded
+        centres = (modes + 1.0) * 127.5  # `to_uint8` without rounding
         circles = [(x, y, 3 * stddev * 127.5) for x, y in centres]
         return sampler_lib.scatter(sampler_lib.to_uint8(points), circles)
 
 
 class TranslationGrid(SampleGrid):
-    """Shows what a model makes of the same pictures again and again.
+    """Write image grids of the translations of fixed condition images.
 
-    Side by side: condition, what is made of it, and the true image; or, if no one
-    knows that, what a model that goes back makes of it again.
+    Side by side are the condition image, its translation, and the real image of the
+    pair. Unpaired data have no such real image; a bidirectional model then shows the
+    translation, translated back.
 
     Args:
-        pictures: (images, conditions), float32 [num, ...] in [-1, 1]; `images` is None
-            where they do not belong together.
-        *args: As for SampleGrid.
+        pictures: (images, conditions), float32 [num, ...] in [-1, 1]. `images` is None
+            for unpaired data.
+        *args: Arguments of `SampleGrid`.
     """
 
-    NUM = 16  # conditions, four in a row
+    NUM = 16  # condition images, four in a row
 
     def __init__(self, pictures: tuple[np.ndarray | None, np.ndarray], *args: Any):
-        """Keeps the pictures."""
         super().__init__(*args)
         self._real, self._condition = pictures
 

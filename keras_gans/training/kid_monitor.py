@@ -1,4 +1,4 @@
-"""Measures a run on its way, and keeps the checkpoint that was best."""
+"""Evaluation of a run during training, which keeps the best checkpoint."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ from keras_gans.storage.workdir import Workdir
 from keras_gans.training.recorder import Recorder
 from keras_gans.training.step_callback import StepCallback
 
-LEAST = 50  # real pictures; KID's subsets are of half of them
+LEAST = 50  # real images; a subset of KID holds half of the images
 
 
 def check(source: Any) -> None:
-    """Checks that a run on these data can be measured, before it begins.
+    """Check, before training, that a run on these data can be evaluated.
 
     Args:
-        source: See `data.open_source`.
+        source: Source of the training data, see `data.open_source`.
 
     Raises:
-        UserError: for points, too few pictures, or no feature network.
+        UserError: For points or translations, if there are too few real images, or if
+            there is no feature network.
     """
     where, dataset = "[train] evaluate_every", source.options.dataset
     if source.mixture:
         raise UserError(
-            f"{where}: '{dataset}' holds points, and every grid counts the modes; "
-            "leave it away"
+            f"{where}: expected a data set of images, got the points of '{dataset}', "
+            "whose modes every grid counts. Leave it out"
         )
     if source.info.condition_shape:
         raise UserError(
-            f"{where}: of models that make pictures from noise; leave it away "
-            "(python -m keras_gans.evaluate measures what this one makes of pictures)"
+            f"{where}: expected a model that generates images from noise, got one that "
+            "translates images. Leave it out, and use python -m keras_gans.evaluate "
+            "after training"
         )
     try:
         features.check_name(features.suited(dataset))
@@ -52,26 +54,26 @@ def check(source: Any) -> None:
     num = (source.held_out or source).info.num_examples
     if 0 < num < LEAST:
         raise UserError(
-            f"{where}: expected at least {LEAST} real pictures to compare with, got "
-            f"{num}; raise data.held_out, or leave it away"
+            f"{where}: expected at least {LEAST} real images to compare with, got "
+            f"{num}. Raise data.held_out, or leave evaluate_every out"
         )
 
 
 class KIDMonitor(StepCallback):
-    """Logs KID and coverage of the averaged generator every so many steps.
+    """Log KID and coverage of the averaged generator at regular steps.
 
-    NUM samples (seed 0, all classes in turn) against as many real pictures: those held
-    out of training, or else some of it. "kid", "coverage" and "evaluation_seconds" get
-    a line of their own in the log; the checkpoint with the lowest KID is kept as
-    checkpoints/best.npz. Fewer pictures than `keras_gans.evaluate` takes: for
-    comparisons within a run.
+    Up to NUM samples (seed 0, all classes in turn) are compared with as many real
+    images: held-out images, or training images if none are held out. "kid", "coverage"
+    and "evaluation_seconds" have a log line of their own. The checkpoint with the
+    lowest KID is kept as checkpoints/best.npz. Compare the values within a run only:
+    `keras_gans.evaluate` uses more samples.
 
     Args:
-        sampler: Draws from the model that is trained.
-        workdir: The run's folder.
-        options: `evaluate_every`, `steps`.
-        source: What is trained on, see `data.open_source`.
-        recorder: Where the values go.
+        sampler: Sampler of the model in training.
+        workdir: Folder of the run.
+        options: Options of the run; the callback uses `evaluate_every` and `steps`.
+        source: Source of the training data, see `data.open_source`.
+        recorder: Writer of the log.
     """
 
     NUM = 1000
@@ -84,7 +86,6 @@ class KIDMonitor(StepCallback):
         source: Any,
         recorder: Recorder,
     ):
-        """Looks at the real pictures."""
         super().__init__()
         self._sampler, self._recorder = sampler, recorder
         self._workdir, self._options = workdir, options
@@ -93,7 +94,7 @@ class KIDMonitor(StepCallback):
         self._real = self._network(self._pictures(source.held_out or source))[0]
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Looks up what was best before a resume."""
+        """Read the best KID of a resumed run from its log."""
         super().on_train_begin()
         if os.path.isfile(self._workdir.metrics):
             with open(self._workdir.metrics, encoding="utf-8") as file:
@@ -101,7 +102,7 @@ class KIDMonitor(StepCallback):
             self._best = min(found, default=np.inf)
 
     def on_step(self, step: int, logs: dict) -> None:
-        """Measures, when it is due."""
+        """Evaluate the generator, if an evaluation is due."""
         if step % self._options.evaluate_every and step != self._options.steps:
             return
         if not self._recorder.check():
@@ -116,7 +117,7 @@ class KIDMonitor(StepCallback):
         }
         found["evaluation_seconds"] = round(time.monotonic() - start, 2)
         best = found["kid"] < self._best
-        # Before the line: after a kill in between, the line would stand for no file.
+        # The checkpoint comes first: no log line may hold a best KID without its file.
         folder = self._workdir.checkpoints
         best = best and checkpoint.save(self.model, folder, "best") is not None
         if best:
@@ -129,6 +130,6 @@ class KIDMonitor(StepCallback):
         )
 
     def _pictures(self, source) -> np.ndarray:
-        """Some of a source's pictures, each once: uint8 [up to NUM, ...]."""
+        """Return up to NUM images of a source, each once: uint8 [num, ...]."""
         num = min(self.NUM, source.info.num_examples or self.NUM)
         return sampler_lib.to_uint8(data.first_examples(source, num)["images"])

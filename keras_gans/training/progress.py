@@ -12,22 +12,21 @@ Tensor = Any
 
 
 class Progress(StepCallback):
-    """Progress bar with the losses, the rate and the time left.
+    """Progress bar with the losses, the rate and the remaining time.
 
-    Between two updates, a second apart, nothing is read from the device.
+    The bar is updated once a second; no value is read from the device in between.
 
     Args:
         steps: Number of steps of the whole run.
     """
 
     def __init__(self, steps: int):
-        """Show nothing yet."""
         super().__init__()
         self._steps = steps
         self._bar: ProgressBar | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Say what the run waits for until its first step is done."""
+        """Show the bar, with a note until the first step is done."""
         super().on_train_begin()
         waiting = "compiling the first step"
         self._bar = ProgressBar(self._steps, "steps", done=self.step, waiting=waiting)
@@ -41,7 +40,7 @@ class Progress(StepCallback):
         self.close()
 
     def close(self) -> None:
-        """Leave a clean terminal, also where no `on_train_end` comes."""
+        """Close the bar, also after an exception."""
         if self._bar:
             self._bar.close()
 

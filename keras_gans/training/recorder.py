@@ -20,20 +20,20 @@ Tensor = Any
 
 
 class Recorder(StepCallback):
-    """Writes means to metrics.jsonl and TensorBoard; stops a run that is not finite.
+    """Write mean values to the log, and stop a run whose values are not finite.
 
     Args:
-        workdir: Where to.
-        options: `log_every`.
+        workdir: Folder of the run.
+        options: Options of the run; the callback uses `log_every` and `steps`.
 
     Attributes:
-        broken: None, or (step, names): where values first were not finite, and which.
-        log: What metrics.jsonl holds.
-        events: Shows the same in TensorBoard.
+        broken: First step with values that are not finite, and their names: (step,
+            names); None while all values are finite.
+        log: Content of metrics.jsonl.
+        events: Writer of the same values to TensorBoard; None outside of training.
     """
 
     def __init__(self, workdir: Workdir, options: TrainOptions):
-        """Opens nothing yet."""
         super().__init__()
         self._workdir, self._options = workdir, options
         self._pending: list[dict[str, Tensor]] = []
@@ -43,33 +43,33 @@ class Recorder(StepCallback):
         self.log = log.Log()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Drops the lines that an interrupted run wrote after its last checkpoint."""
+        """Remove the lines that an interrupted run wrote after its last checkpoint."""
         super().on_train_begin()
         self._trim()
         self.events = Events(self._workdir.tensorboard)
         self._since = time.monotonic()
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
-        """Keeps the steps' values; writes a line when one is due."""
+        """Collect the steps' values, and write a log line if one is due."""
         self._pending.append(logs)
         if step % self._options.log_every == 0 or step == self._options.steps:
             self._flush(step)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Says what stopped the run, if something did."""
+        """Log the values that stopped the run, if any were not finite."""
         self.check()
         if self.broken:
             self._note({"step": self.broken[0], "not_finite": self.broken[1]})
         self.close()
 
     def close(self) -> None:
-        """Write what is left of the event file, also where no `on_train_end` comes."""
+        """Close the event file, also after an exception."""
         if self.events:
             self.events.close()
             self.events = None
 
     def check(self) -> bool:
-        """Whether every value since the last line is finite; fills in `broken`."""
+        """Return whether all values so far are finite; set `broken` if not."""
         if self._pending and self.broken is None:
             values = self._values()
             finite = np.isfinite(np.stack(list(values.values())))
@@ -102,7 +102,7 @@ class Recorder(StepCallback):
         self.line(step, means)
 
     def line(self, step: int, values: dict[str, float]) -> None:
-        """Writes one line of metrics.jsonl, and the same to TensorBoard."""
+        """Write one line to metrics.jsonl, and the same values to TensorBoard."""
         self._note({"step": step, **values})
         self.events.numbers(values, step)
 
@@ -117,7 +117,7 @@ class Recorder(StepCallback):
         kept = []
         with open(self._workdir.metrics, encoding="utf-8") as file:
             for line in file:
-                # A kill may have cut the last line short.
+                # The last line may be incomplete if the process was killed.
                 row = json.loads(line) if line.endswith("\n") else {"step": math.inf}
                 if row["step"] <= self.step:
                     kept.append(line)

@@ -38,20 +38,21 @@ def run(
     Args:
         config: Recipe.
         workdir: Folder of the run; training goes on from its newest checkpoint.
-        data_dir: Folder of TensorFlow Datasets.
-        team: Devices and workers, see `strategies.make_team`.
-        resume: As for `Workdir.check`.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        team: Devices and workers of the run, see `strategies.make_team`.
+        resume: Whether to resume a run in the workdir. None resumes a run of the same
+            recipe only, see `Workdir.check`.
         overwrite: Whether to delete the run in the workdir first.
 
     Returns:
-        0; 1 if the values stopped being finite; 130 after Ctrl-C.
+        Exit status: 0 at the last step, 1 if values were not finite, 130 after Ctrl-C.
 
     Raises:
-        UserError: For data that are missing or do not fit, or a workdir that may not be
-            used.
-        WorkerLost: If another worker has gone.
+        UserError: If the data are missing or do not suit the recipe, or if the workdir
+            may not be used.
+        WorkerLost: If another worker has ended.
     """
-    # A lost worker is told from a full device first: `team.active` is the inner one.
+    # `team.active` is the inner context: a lost worker must not count as a full device.
     with contextlib.ExitStack() as stack, team.active(workdir.path):
         with team.agreement():
             if team.chief:
@@ -62,7 +63,7 @@ def run(
             size = source.options.batch_size // config.hparams.batches_per_step
             _check_devices(config, size, team)
         team.check_same(
-            f"{config.to_toml()}\n{source.info.num_examples} pictures, in batches of "
+            f"{config.to_toml()}\n{source.info.num_examples} images, in batches of "
             f"{size}"
         )
         stack.enter_context(_device_faults(size, config.train.accumulate))
@@ -75,7 +76,7 @@ def run(
                 if config.train.evaluate_every:
                     kid_monitor.check(source)
                 resumed = not overwrite and checkpoint.steps(workdir.checkpoints)
-                # Before anything is made or deleted.
+                # Errors come before any file is written or deleted.
                 if config.train.init_from and not resumed:
                     transfer.begin_from(config.train.init_from, model, workdir)
                 stack.enter_context(workdir.locked())
@@ -83,7 +84,7 @@ def run(
         team.share_state(model)
         step = int(model.step.numpy())
         if step >= config.train.steps:
-            print(f"{workdir.path}: trained already, to step {step}", flush=True)
+            print(f"{workdir.path}: already trained to step {step}", flush=True)
             return 0
         if team.chief:
             _note_hardware(model, workdir, config, team)
@@ -100,12 +101,12 @@ def run(
         for callback in watching:
             stack.callback(callback.close)
         _fit(model, source, watching, config, team)
-        team.agree(True)  # nobody leaves before the chief has written its checkpoint
+        team.agree(True)  # all wait until the chief has written its checkpoint
         return _report(model, workdir, watching)
 
 
 def _check_devices(config: Config, size: int, team: Team) -> None:
-    """Check that batches of this size, and the recipe, suit the devices."""
+    """Check that the batch size and the recipe suit the devices."""
     count, parts = team.devices, config.train.accumulate
     if size % (count * parts):
         times = f" times the {parts} parts of train.accumulate" if parts > 1 else ""
@@ -118,7 +119,7 @@ def _check_devices(config: Config, size: int, team: Team) -> None:
 
 @contextlib.contextmanager
 def _device_faults(size: int, parts: int) -> Iterator[None]:
-    """Turn what a device lacks (memory, cuDNN) into a line of a UserError."""
+    """Turn a device error (out of memory, no cuDNN) into a UserError of one line."""
     try:
         yield
     except (UserError, WorkerLost):
@@ -133,26 +134,26 @@ def _device_faults(size: int, parts: int) -> Iterator[None]:
 def _prepare(
     config: Config, workdir: Workdir, source: Source, model: Trainer, overwrite: bool
 ) -> None:
-    """Write what describes the run, and restore its newest checkpoint."""
+    """Write the description of the run, and restore its newest checkpoint."""
     if overwrite:
         workdir.clear()
     workdir.check_data(source.info)
     steps = checkpoint.steps(workdir.checkpoints)
     if steps:
         checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, steps[-1]))
-        print(f"{workdir.path}: going on from step {steps[-1]}", flush=True)
+        print(f"{workdir.path}: resuming from step {steps[-1]}", flush=True)
     workdir.write(config, source.info)
     if source.info.condition_shape:
         examples = data.first_examples(source.held_out or source, 64)
         workdir.write_conditions(images.to_uint8(examples["condition"]))
-    for note in source.notes:  # nothing is wrong: now they count
+    for note in source.notes:  # after all checks have passed
         print(f"{config.data.dataset}: {note}", flush=True)
 
 
 def _note_hardware(
     model: Trainer, workdir: Workdir, config: Config, team: Team
 ) -> None:
-    """Print what computes the steps, and whether that is another than before."""
+    """Print the hardware of the run, and a warning if it has changed."""
     options = config.train
     hardware = devices.find(team.devices, engine.is_compiled(model))
     words = options.precision, options.jit_compile, team.mirrored
@@ -160,8 +161,8 @@ def _note_hardware(
     before = devices.parse(workdir.write_hardware(dataclasses.asdict(hardware)))
     if int(model.step.numpy()) and before and not hardware.rounds_like(before):
         print(
-            f"{workdir.path}: earlier steps were computed on {before}; from here on "
-            "the run is not bit-identical to one that stays there",
+            f"{workdir.path}: earlier steps were computed on {before}; later steps are "
+            "not bit-identical to those of a run on the same hardware",
             flush=True,
         )
 
@@ -169,24 +170,24 @@ def _note_hardware(
 def _fit(
     model: Trainer, source: Source, watching: list, config: Config, team: Team
 ) -> None:
-    """Take the steps that are left."""
+    """Train the remaining steps."""
     step, options = int(model.step.numpy()), config.train
     sizes = pacing.sizes(step, options.steps, options, paced=team.size == 1)
     model.train_function = engine.train_function(model, sizes)
     model.fit(
         team.stream(source, options.seed, step),
-        steps_per_epoch=options.steps - step,  # calls, at most; StopOnSignal ends it
+        steps_per_epoch=options.steps - step,  # or fewer: StopOnSignal ends the run
         verbose=0,
-        shuffle=False,  # the stream is shuffled; Keras would warn
+        shuffle=False,  # the stream is shuffled already
         callbacks=CallbackList(watching, add_history=True, model=model),
     )
 
 
 def _report(model: Trainer, workdir: Workdir, watching: list) -> int:
-    """Say how the run has ended; returns the exit status."""
+    """Print the result of the run and return the exit status."""
     [stop] = (c for c in watching if isinstance(c, callbacks.StopOnSignal))
     recorder = next((c for c in watching if isinstance(c, Recorder)), None)
-    if not recorder:  # not the chief, whose words are enough
+    if not recorder:  # only the chief prints
         return 130 if stop.interrupted else 0 if stop.finished else 1
     found = checkpoint.steps(workdir.checkpoints)
     last = f"step {found[-1]}" if found else "none"
@@ -198,7 +199,7 @@ def _report(model: Trainer, workdir: Workdir, watching: list) -> int:
         print(
             f"train: step {step}: not finite: {', '.join(names)}; stopped. Last good "
             f"checkpoint: {last}. Try a lower {rates} (or clipnorm=1.0{both}), with "
-            "another --workdir or --overwrite",
+            "another --workdir or with --overwrite",
             file=sys.stderr,
         )
         return 1
@@ -208,5 +209,5 @@ def _report(model: Trainer, workdir: Workdir, watching: list) -> int:
             flush=True,
         )
         return 130
-    print(f"trained to {last}; pictures: {workdir.samples}", flush=True)
+    print(f"trained to {last}; sample grids: {workdir.samples}", flush=True)
     return 0

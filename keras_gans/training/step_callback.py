@@ -1,4 +1,4 @@
-"""Callbacks that know the model's own step."""
+"""Base class of callbacks that count training steps."""
 
 from __future__ import annotations
 
@@ -10,45 +10,50 @@ Tensor = Any
 
 
 class CallbackList(keras.callbacks.CallbackList):
-    """Hands a step's values over as they are, still on the device.
+    """List of callbacks that leaves the values of a step on the device.
 
-    Keras's own list turns them into floats after each step, which waits for the device.
+    The list of Keras converts the values to floats after each step, which waits for the
+    device.
     """
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Tells each callback."""
+        """Call each callback."""
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs)
 
 
 class StepCallback(keras.callbacks.Callback):
-    """Counts training steps, over resumes, and calls `on_step(step, logs)`.
+    """Callback that counts the steps of all resumes and calls `on_step(step, logs)`.
 
-    Some steps may come at once, see `engine.train_function`.
+    One call may cover several steps, see `engine.train_function`.
+
+    Attributes:
+        step: Number of training steps done so far.
     """
 
     step = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes over the model's step."""
+        """Read the model's step."""
         self.step = int(self.model.step.numpy())
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Counts the steps."""
+        """Count the steps and call `on_step`."""
         self.step += len(next(iter(logs.values())))
         self.on_step(self.step, logs)
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
-        """Does the callback's work after some steps.
+        """Do the callback's work after one or more steps.
 
         Args:
-            step: The last of them.
-            logs: What each said, float32 [steps].
+            step: Last of the steps.
+            logs: Values of these steps by name, float32 [steps].
         """
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release what the callback holds, however training ends.
+        """Release the callback's resources.
 
-        Called after `on_train_end`, which does not come after an exception.
+        This method is called however training ends; `on_train_end` is not called after
+        an exception.
         """

@@ -1,4 +1,4 @@
-"""Event files of a run, for TensorBoard: its numbers and its images."""
+"""Event files of a run for TensorBoard, with its numbers and images."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from typing import Any
 class Events:
     """Writer of one event file, the same under every Keras backend.
 
-    The file is written by a thread of its own. Each writer adds a new file to the
-    folder: a resumed run leaves the earlier files as they are.
+    A background thread writes the file. Each writer adds a new file to the folder: a
+    resumed run does not change the earlier files.
 
     Args:
-        folder: Folder of the file; made if it is missing.
+        folder: Folder of the file; created if it is missing.
     """
 
     def __init__(self, folder: str):
-        """Open the file."""
         with _without_torch():
             from tensorboardX import FileWriter
             from tensorboardX.proto.summary_pb2 import Summary
 
         self._summary = Summary
-        # The names hold whole seconds: two writers of one second would share a file.
+        # The default names hold whole seconds; two writers might share a file.
         self._writer = FileWriter(folder, filename_suffix=f".{time.time_ns()}")
 
     def numbers(self, values: dict[str, float], step: int) -> None:
-        """Write a step's numbers.
+        """Write the numbers of a step.
 
         Args:
             values: Numbers by name.
@@ -44,7 +43,7 @@ class Events:
 
         Args:
             name: Name of the series of images.
-            encoded: PNG file of the image.
+            encoded: Content of the image's PNG file.
             shape: (height, width, channels).
             step: Training step.
         """
@@ -68,9 +67,9 @@ class Events:
 def _without_torch() -> Iterator[None]:
     """Hide PyTorch from imports.
 
-    tensorboardX imports PyTorch wherever it is installed, for functions that are not
-    used here. That takes seconds, and puts a second cuDNN into the process, which the
-    backend may then load in place of its own.
+    tensorboardX imports an installed PyTorch for functions that are not used here. The
+    import takes seconds, and loads a second cuDNN, which the backend may then use in
+    place of its own.
     """
     if "torch" in sys.modules:
         yield

@@ -1,4 +1,4 @@
-"""Transfer: a run that begins with the networks of another one."""
+"""Transfer learning: initial weights from another run."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from keras_gans.storage.workdir import Workdir
 
 
 def begin_from(path: str, model: Trainer, target: Workdir) -> None:
-    """Sets a model's networks from another run's newest checkpoint, and says what fits.
+    """Initialize a model's networks from another run's newest checkpoint.
 
-    Everything else begins anew: optimizers, step, ADA's probability, running means.
+    Optimizers, the step, ADA's probability and running means start afresh. Weights of
+    another shape keep their initial values, and their names are printed. The numbers of
+    classes and of channels change the shape of some weights.
 
     Args:
-        path: The other run's workdir, of the same networks.
-        model: Weights of the same shape are set; the others stay as they are, and are
-            listed (those of classes or channels, where these differ in number).
-        target: Where the model will be trained.
+        path: Workdir of the other run, which has the same networks.
+        model: Model whose weights are set.
+        target: Workdir of the new run.
 
     Raises:
-        UserError: if the folder has no checkpoint, or its networks are others, or it is
-            the target.
+        UserError: If the other run has no checkpoint or has other networks, or if its
+            workdir is the target.
     """
     workdir = Workdir(path)
     config, _ = workdir.read()
     if os.path.realpath(workdir.path) == os.path.realpath(target.path):
         raise UserError(
-            f"--init_from={path}: expected another run, got the --workdir itself; "
-            "choose another --workdir"
+            f"--init_from={path}: expected the workdir of another run, got --workdir "
+            "itself; choose another --workdir"
         )
     steps = checkpoint.steps(workdir.checkpoints)
     if not steps:
         raise UserError(f"{path}: no checkpoint yet; train it first")
     arrays = checkpoint.read(checkpoint.path_of(workdir.checkpoints, steps[-1]))
     others, taken = [], 0
-    # The generator goes on from its average: the young average of a new run follows it
-    # at once, and would forget what it came with.
+    # The generator also starts from its moving average: a new run's average follows the
+    # generator quickly, and would lose the averaged weights.
     origins = {"generator": "ema_generator", "ema_generator": "ema_generator"}
     origins = {name: name for name in model.networks} | origins
     for network, origin in origins.items():
@@ -63,6 +64,6 @@ def begin_from(path: str, model: Trainer, target: Workdir) -> None:
             f"shape ({'; '.join(others[:3])}; ...); expected networks of the same "
             "widths"
         )
-    print(f"{path}: begins with {taken} weights of step {steps[-1]}", flush=True)
+    print(f"{path}: initialized {taken} weights from step {steps[-1]}", flush=True)
     for line in others:
-        print(f"  begins anew: {line}", flush=True)
+        print(f"  not initialized: {line}", flush=True)

@@ -183,7 +183,10 @@ def test_a_flag_and_a_set_that_disagree_are_one_line(capsys):
     assert train.main(["--model=cgan", *words]) == 2
     out, err = capsys.readouterr()
     assert not out
-    assert err == "train: --steps=9 and --set=train.steps=8: expected one of them\n"
+    assert err == (
+        "train: --steps=9 and --set=train.steps=8: expected one value, got two; leave "
+        "one out\n"
+    )
 
 
 @pytest.mark.parametrize("words", [["zoo"], ["train", "--help"]])

@@ -93,7 +93,7 @@ def test_answers_to_misspelt_models_load_no_tensorflow():
 @pytest.mark.parametrize(
     "args, message",
     [
-        ([], "say which model: --model=NAME, one of acgan"),
+        ([], "no model; pass --model=NAME, one of acgan"),
         (["--modle=cgan"], "no flag --modle; did you mean 'model'?"),
         (["--model=cgan", "extra"], "expected only flags, got 'extra'"),
         (["--model=cgan", "--seed=x"], "seed"),
@@ -230,7 +230,7 @@ def test_dry_run_prints_a_recipe_that_trains(tmp_path, capsys):
         ("cgan", ["--shift=0,1", "--interpolate=2"], "expected one walk at most"),
         ("cgan", ["--interpolate=2", "--num=1"], "at least 2 frames"),
         ("cgan", ["--out=x.jpg"], "ends in .png"),
-        ("cgan", ["--out=none/x.png"], "no folder 'none'"),
+        ("cgan", ["--out=none/x.png"], "'none' is not a writable folder"),
         ("cgan", ["--lable=3"], "did you mean 'label'?"),
     ],
 )
@@ -258,8 +258,8 @@ def test_sources_that_are_none(smoke_run, tmp_path, capsys):
     for name in ("config.toml", "info.json"):
         (tmp_path / "young" / name).write_bytes((workdir / name).read_bytes())
     for source, message in (
-        ("half.tflite", "truncated, or not a .tflite that keras_gans wrote"),
-        ("text.tflite", "truncated, or not a .tflite that keras_gans wrote"),
+        ("half.tflite", "truncated, or not a .tflite that keras_gans exported"),
+        ("text.tflite", "truncated, or not a .tflite that keras_gans exported"),
         ("headless.tflite", "LiteRT cannot read it"),
         ("none.tflite", "no file"),
         ("none", "got a path that does not exist"),

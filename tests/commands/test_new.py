@@ -53,7 +53,7 @@ def test_own_gan_is_trained_resumed_exported_and_sampled_from_elsewhere(
     forget()
     more = [*words, "--resume", "--steps=6", "--export=none"]
     assert train.main(more) == 0
-    assert "going on from step 4" in capsys.readouterr().out
+    assert "resuming from step 4" in capsys.readouterr().out
     forget()
     monkeypatch.chdir(mine.parent)
     run = "elsewhere/run"
@@ -78,7 +78,7 @@ def test_own_gan_is_trained_resumed_exported_and_sampled_from_elsewhere(
     sys.modules.pop("rel_gan")
     words = ["--model=moved/rel_gan.toml", "--smoke", f"--workdir={run}"]
     assert train.main([*words, "--resume", "--steps=6", "--export=none"]) == 0
-    assert "trained already, to step 6" in capsys.readouterr().out
+    assert "already trained to step 6" in capsys.readouterr().out
 
 
 def test_modules_are_found_beside_the_recipe_or_in_the_current_folder(

@@ -82,7 +82,7 @@ def test_rules(changes, name, every):
         # before that)
         assert 1000 < said[0].step <= 1000 + max(200, 4 * every)
         assert str(said[0]).startswith(f"step {said[0].step}: {name}: ")
-        assert "\n" not in str(said[0]) and "egin again" in str(said[0])
+        assert "\n" not in str(said[0]) and "tart again" in str(said[0])
 
 
 def test_swings_from_line_to_line_are_oscillation_too():
@@ -278,14 +278,14 @@ def test_a_run_says_what_goes_wrong_and_says_it_once(tmp_path, capsys):
     args += [f"--workdir={tmp_path / 'run'}", "--set=train.grid_every=1000"]
     assert train.main([*args, *(f"--set={w}" for w in longer)]) == 0
     out = capsys.readouterr().out
-    assert "going on from step 480" in out and "saturated" not in out
+    assert "resuming from step 480" in out and "saturated" not in out
 
 
 def test_a_healthy_log_is_called_so(smoke_run, capsys):
     workdir = smoke_run("cgan")
     capsys.readouterr()
     assert doctor.main([f"--workdir={workdir}"]) == 0
-    assert capsys.readouterr().out == "nothing found: 3 lines, to step 6\n"
+    assert capsys.readouterr().out == "no faults: 3 log lines, up to step 6\n"
 
 
 @pytest.mark.parametrize(
@@ -294,10 +294,10 @@ def test_a_healthy_log_is_called_so(smoke_run, capsys):
         (None, "no log yet"),
         ("", "no line yet"),
         ('{"step": 1}\n{"step"', None),  # being written
-        ('{"step": 1}\nhello\n', "line 2 is not one of a run's log"),
-        ('{"stop": 1}\n', "line 1 is not one of a run's log"),
-        ("[1]\n", "line 1 is not one of a run's log"),
-        (b"\xff\xfe\n", "line 1 is not one of a run's log"),
+        ('{"step": 1}\nhello\n', "line 2: expected a JSON object"),
+        ('{"stop": 1}\n', "line 1: expected a JSON object"),
+        ("[1]\n", "line 1: expected a JSON object"),
+        (b"\xff\xfe\n", "line 1: expected a JSON object"),
     ],
 )
 def test_logs_that_cannot_be_read(text, message, smoke_run, tmp_path, capsys):
@@ -314,7 +314,7 @@ def test_logs_that_cannot_be_read(text, message, smoke_run, tmp_path, capsys):
 
 def test_doctor_says_what_it_needs(tmp_path, capsys):
     assert doctor.main([]) == 2
-    assert "say which run" in capsys.readouterr().err
+    assert "no run; pass its folder" in capsys.readouterr().err
     assert doctor.main([f"--workdir={tmp_path}"]) == 2
     assert "not a run's folder" in capsys.readouterr().err
 

@@ -502,8 +502,8 @@ def test_run_goes_on_on_another_device_and_says_so(tmp_path, capsys):
             (tmp_path / "hardware.json").write_text(json.dumps(hardware))
         assert train.main(args) == 0
         out = capsys.readouterr().out
-        assert "going on from step" in out
-        told = "computed on 1 GPU (NVIDIA H200), TensorFlow, compiled by XLA; from here"
+        assert "resuming from step" in out
+        told = "computed on 1 GPU (NVIDIA H200), TensorFlow, compiled by XLA; later"
         assert (told in out) == differs
         assert ("not bit-identical" in out) == differs
         found = variables_of_file(newest)

@@ -101,7 +101,7 @@ def test_run_is_taken_to_tensorflow_and_back(tmp_path):
     here, there = (f"--workdir={w}" for w in workdirs)
     assert train.main([*args, here, three]) == 0
     said = run("tensorflow", "-m", "keras_gans.train", *args, here, "--resume")
-    assert "going on from step 3" in said
+    assert "resuming from step 3" in said
     run("tensorflow", "-m", "keras_gans.train", *args, there, three)
     assert train.main([*args, there, "--resume"]) == 0
     assert [checkpoint.steps(f"{w}/checkpoints")[-1] for w in workdirs] == [6, 6]
@@ -142,7 +142,7 @@ def test_training_needs_no_tensorflow(tmp_path):
         "assert sample.main([f'--source={run}', f'--out={run}/a.png']) == 0\n"
     )
     said = run("jax", "-c", program, tmp_path / "run")
-    assert "not exported, without TensorFlow here" in said and "MS-SSIM" in said
+    assert "not exported: needs TensorFlow" in said and "MS-SSIM" in said
     lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     logged = [json.loads(line) for line in lines]
     assert any("kid" in row for row in logged)

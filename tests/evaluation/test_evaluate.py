@@ -487,8 +487,8 @@ def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "args, message",
     [
-        (["--model=sngan_ring"], "'ring' holds points"),
-        (["--model=gan", "--set=data.held_out=40"], "at least 50 real pictures"),
+        (["--model=sngan_ring"], "got the points of 'ring'"),
+        (["--model=gan", "--set=data.held_out=40"], "at least 50 real images"),
         (["--model=gan", "--set=train.evaluate_every=-1"], "expected at least 0"),
     ],
 )

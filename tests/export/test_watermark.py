@@ -188,15 +188,15 @@ def test_command_reads_files_folders_and_sheets(tmp_path, capsys):
     assert said(folder, "--key=a key") == said("--key", "a key", folder)
     out = said(folder, "--key=a key")
     assert out.count(", marked") == 7 and "all 6 together: p = " in out
-    assert said(folder, "--key=a kez").count("no mark of this key") == 7
+    assert said(folder, "--key=a kez").count("no watermark of this key") == 7
     out = said(tmp_path / "sheet.png", "--key=a key", "--size=28")
-    assert out.count("marked") == 1 and "6 pictures together" in out
+    assert out.count("marked") == 1 and "6 images together" in out
     row = sampler_lib.grid(pictures[:2], columns=2)  # no higher than one picture
     (tmp_path / "row.png").write_bytes(sampler_lib.encode(row))
     out = said(tmp_path / "row.png", "--key=a key", "--size=28")
-    assert "marked" in out and "2 pictures together" in out
+    assert "marked" in out and "2 images together" in out
     assert "marked" in said(tmp_path / "large.png", "--key=a key", "--size=28")
-    assert "no mark" in said(tmp_path / "large.png", "--key=a key")
+    assert "no watermark" in said(tmp_path / "large.png", "--key=a key")
 
 
 def test_mistakes_are_one_line(smoke_run, tmp_path, capsys):
@@ -206,9 +206,9 @@ def test_mistakes_are_one_line(smoke_run, tmp_path, capsys):
     Image.new("L", (12, 12)).save(tmp_path / "small.png")
     wide, key = tmp_path / "wide.png", "--key=word"
     for main, args, message in (
-        (command.main, [], "say which picture"),
-        (command.main, [str(wide)], "say which key"),
-        (command.main, [str(wide), key], "expected a square picture"),
+        (command.main, [], "no image; pass its path"),
+        (command.main, [str(wide)], "no key; pass the one"),
+        (command.main, [str(wide), key], "expected a square image"),
         (command.main, [str(wide), key, "--size=3"], "--size=3: expected 16"),
         (command.main, [str(tmp_path / "none.png"), key], "No such file"),
         (command.main, [str(tmp_path / "text.png"), key], "text.png: "),

@@ -236,7 +236,7 @@ def test_mistakes_in_data_are_one_line(two_folders, options, line):
         (["--model=cyclegan", "--set=discriminator.conditional=true"], "conditional:"),
         (["--model=spade", "--set=generator.palette=[3]"], "two or more colours"),
         (["--model=cut", "--set=hparams.temperature=0"], "temperature: expected more"),
-        (["--model=cut", "--set=train.evaluate_every=5"], "evaluate_every: of models"),
+        (["--model=cut", "--set=train.evaluate_every=5"], "got one that translates"),
         (["--model=pix2pix", "--set=data.unpaired=true"], "which pictures belong"),
         (["--model=cut", "--set=discriminator.conditional=true"], "conditional: expec"),
         (["--model=esrgan", "--set=discriminator.conditional=true"], "of another size"),

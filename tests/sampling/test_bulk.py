@@ -197,7 +197,7 @@ def test_only_a_few_pictures_wait_to_be_written(source):
         (["--label=10"], "label 10: expected 0 to 9"),
         (["--seed=-1"], "seed: expected 0"),
         (["--interpolate=1"], "expected no walk"),
-        (["--input=a.png"], "leave one away"),
+        (["--input=a.png"], "leave one of them out"),
         (["--format=zip"], "format"),
     ],
 )
@@ -242,5 +242,5 @@ def test_points_and_pictures_from_pictures_have_no_shards(tmp_path):
     with pytest.raises(UserError, match="generates points"):
         shards.run(points, plan, str(tmp_path / "many"), range(1))
     points.info["condition_shape"] = [8, 8, 3]
-    with pytest.raises(sampler_lib.SamplerError, match="from pictures"):
+    with pytest.raises(sampler_lib.SamplerError, match="translates images"):
         shards.run(points, plan, str(tmp_path / "many"), range(1))

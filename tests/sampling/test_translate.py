@@ -142,17 +142,17 @@ def test_mistakes_in_translating_are_named():
     latents = Function(np.tanh)
     del latents.info["condition_shape"]
     for call, message in (
-        (lambda: sampler.translate(noise(20, 20, 1)), "picture: expected uint8"),
+        (lambda: sampler.translate(noise(20, 20, 1)), "image: expected uint8"),
         (lambda: sampler.translate(noise(20, 20) / 255), "got float64 [20, 20, 3]"),
-        (lambda: sampler.translate(noise(20, 20)[0]), "picture: expected uint8"),
-        (lambda: sampler.translate(noise(0, 20)), "picture: expected uint8"),
+        (lambda: sampler.translate(noise(20, 20)[0]), "image: expected uint8"),
+        (lambda: sampler.translate(noise(0, 20)), "image: expected uint8"),
         (lambda: sampler.translate(noise(20, 20), 15), "tile: expected at least 16"),
         (lambda: sampler.translate(noise(20, 20), 16, 9), "overlap: expected 0 to 8"),
         (lambda: sampler.translate(noise(20, 20), 16, -1), "overlap: expected 0 to 8"),
-        (lambda: fixed.translate(noise(20, 20), 32), "takes 16x16 pixels alone"),
-        (lambda: sampler.sample(2), "makes pictures from pictures"),
-        (lambda: sampler.latents([0]), "makes pictures from pictures"),
-        (lambda: latents.translate(noise(20, 20)), "makes pictures from noise"),
+        (lambda: fixed.translate(noise(20, 20), 32), "takes only 16x16 pixels"),
+        (lambda: sampler.sample(2), "translates images"),
+        (lambda: sampler.latents([0]), "translates images"),
+        (lambda: latents.translate(noise(20, 20)), "generates images from noise"),
     ):
         with pytest.raises(SamplerError) as caught:
             call()
@@ -170,8 +170,8 @@ def test_files_become_files_and_folders_folders(tmp_path, capsys):
     sampler = Function(lambda x: -x, channels=1, backward=True)
     sampler_lib.translate_files(sampler, str(given), str(out))
     shown = capsys.readouterr()
-    assert shown.err.count("\n") == 1 and f"left out {given / 'bad.png'}: " in shown.err
-    assert shown.out == f"wrote 4 of 5 pictures to {out} (1 could not be read)\n"
+    assert shown.err.count("\n") == 1 and f"skipped {given / 'bad.png'}: " in shown.err
+    assert shown.out == f"wrote 4 of 5 images to {out} (1 could not be read)\n"
     assert sorted(os.listdir(out)) == ["a.png", "b.png", "c.png", "d.png"]
     for name in kinds:
         picture = sampler_lib.read(str(given / name), 1)
@@ -198,26 +198,26 @@ def test_nothing_of_the_users_is_written_over(tmp_path, capsys):
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     sampler = Function(np.tanh)
     for source, target, message in (
-        ("given/a.png", "given/a.png", "that is --input"),
-        ("given/a.png", "link.png", "that is --input"),
-        ("given", "given", "that is --input"),
+        ("given/a.png", "given/a.png", "the same file as --input"),
+        ("given/a.png", "link.png", "the same file as --input"),
+        ("given", "given", "the same folder as --input"),
         ("given", "new", "would both become"),
-        ("given", "x.png", "expected a folder, as --input is one"),
-        ("given", "out/b.png", "expected a folder, as --input is one"),
-        ("given", "no/such", "that can be written"),
+        ("given", "x.png", "expected a folder, since --input is"),
+        ("given", "out/b.png", "expected a folder, since --input is"),
+        ("given", "no/such", "is not a writable folder"),
         ("given/a.png", "x.gif", "expected a name that ends in .png"),
-        ("given/a.png", "no/x.png", "that can be written"),
+        ("given/a.png", "no/x.png", "is not a writable folder"),
         ("given/none.png", "x.png", "no such file or folder"),
         ("bad/c.png", "x.png", "UnidentifiedImageError"),
-        ("empty", "new", "no pictures; expected files that end in .png"),
-        ("bad", "new", "none of its pictures can be read"),
+        ("empty", "new", "no images; expected files that end in .png"),
+        ("bad", "new", "none of the images can be read"),
     ):
         with pytest.raises(SamplerError) as caught:
             source, target = str(tmp_path / source), str(tmp_path / target)
             sampler_lib.translate_files(sampler, source, target)
         assert message in str(caught.value) and "\n" not in str(caught.value)
     (given / "a.jpg").unlink()
-    with pytest.raises(SamplerError, match="b.png is there, and not one of ours"):
+    with pytest.raises(SamplerError, match="b.png exists, not written by keras_gans"):
         sampler_lib.translate_files(sampler, str(given), str(out))
     after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     assert after == {k: v for k, v in before.items() if k.name != "a.jpg"}
@@ -276,7 +276,7 @@ def test_fixed_tflite_makes_any_size_by_tiles(smoke_run, tmp_path):
     for picture in (noise(16, 16, 1), noise(5, 40, 1), noise(33, 20, 1)):
         expected = ours.translate(picture, 16, 8).astype(int)
         assert np.abs(fixed.translate(picture) - expected).max() <= 1
-    with pytest.raises(SamplerError, match="takes 16x16 pixels alone, got 20x20"):
+    with pytest.raises(SamplerError, match="takes only 16x16 pixels, got 20x20"):
         fixed.run({"condition": np.zeros((1, 20, 20, 1), np.float32)})
 
 
@@ -355,8 +355,8 @@ assert run("--benchmark") == 0
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0 and done.stderr.count("sampler: ") == 3, done.stderr
-    assert "--label is for pictures from noise" in done.stderr
-    assert "expected --input=PICTURE" in done.stderr
+    assert "--label is for images generated from noise" in done.stderr
+    assert "pass --input=FILE" in done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["milliseconds"] > 0 and found["pictures_per_second"] > 0
     assert sorted(os.listdir(tmp_path / "made")) == ["a.png", "b.png"]
@@ -371,12 +371,12 @@ assert run("--benchmark") == 0
 @pytest.mark.parametrize(
     "name, args, message",
     [
-        ("pix2pix", [], "pix2pix makes pictures from pictures; expected --input"),
-        ("pix2pix", ["--interpolate=1"], "pix2pix makes pictures from pictures"),
-        ("pix2pix", ["--tile=32"], "--tile is for pictures from pictures; expected"),
-        ("pix2pix", ["--backward"], "--backward is for pictures from pictures"),
-        ("pix2pix", ["--input=IN", "--num=4"], "--num is for pictures from noise"),
-        ("pix2pix", ["--input=IN", "--shift=1"], "--shift is for pictures from noise"),
+        ("pix2pix", [], "pix2pix translates images; pass --input"),
+        ("pix2pix", ["--interpolate=1"], "pix2pix translates images"),
+        ("pix2pix", ["--tile=32"], "--tile is for images to translate; pass"),
+        ("pix2pix", ["--backward"], "--backward is for images to translate"),
+        ("pix2pix", ["--input=IN", "--num=4"], "--num is for images generated"),
+        ("pix2pix", ["--input=IN", "--shift=1"], "--shift is for images generated"),
         ("pix2pix", ["--input=IN", "--tile=8"], "tile: expected at least 16"),
         ("pix2pix", ["--input=IN", "--backward"], "in a single direction"),
         ("pix2pix", ["--input=NONE"], "no such file or folder"),
@@ -401,7 +401,7 @@ def test_generators_from_noise_take_no_pictures(smoke_run, tmp_path, capsys):
     args = f"--source={run}", f"--input={picture}", f"--out={tmp_path / 'x.png'}"
     capsys.readouterr()
     assert sample.main([*args]) == 2
-    assert "cgan makes pictures from noise and takes none" in capsys.readouterr().err
+    assert "cgan generates images from noise and takes no" in capsys.readouterr().err
     assert sample.main([*args, "--backward"]) == 2
     assert "in a single direction" in capsys.readouterr().err
     assert export_main([f"--workdir={run}", "--size=64"]) == 2

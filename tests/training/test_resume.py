@@ -92,9 +92,9 @@ def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
         before, steps = steps, checkpoint.steps(str(workdir / "checkpoints"))
         assert steps[-1] < STEPS
         if number == signal.SIGINT:
-            assert f"going on from step {before[-1]}" in out
+            assert f"resuming from step {before[-1]}" in out
             assert process.returncode == 130
-            assert "The same command goes on from there" in out and not err
+            assert "The same command resumes from there" in out and not err
             assert steps[-1] >= seen
         else:
             assert process.returncode == -signal.SIGKILL
@@ -106,7 +106,7 @@ def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
     again = start(name, workdir)
     out, _ = again.communicate(timeout=300)
     assert again.returncode == 0
-    assert f"going on from step {steps[-1]}" in out
+    assert f"resuming from step {steps[-1]}" in out
     assert_same_run(tmp_path / "whole", workdir)
 
 
@@ -157,10 +157,10 @@ def test_rules_of_a_workdir(tmp_path, capsys):
     whole = "--set=train.steps=8", f"--set=g_optimizer.learning_rate={schedule}"
     assert "cannot be extended" in refused(*whole)
     assert "already holds a run" in refused("--noresume")
-    assert "expected one of them" in refused("--resume", "--overwrite")
+    assert "expected at most one of them" in refused("--resume", "--overwrite")
     assert "train.steps: 6 -> 3" in refused("--resume", "--set=train.steps=3")
     assert train.main(args) == 0  # done already: nothing happens
-    assert "trained already, to step 6" in capsys.readouterr().out
+    assert "already trained to step 6" in capsys.readouterr().out
     # a recipe written before a key was known has its default
     text = (workdir / "config.toml").read_text()
     assert "r1_every = 1\n" in text

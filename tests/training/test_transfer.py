@@ -32,7 +32,7 @@ def test_every_weight_of_the_networks_is_taken_and_nothing_else(smoke_run, capsy
             expected = (there if network == "discriminator" else before)[name]
         np.testing.assert_array_equal(values, expected, err_msg=name)
     assert after["state/000"] == 0 < there["state/000"]  # the step
-    assert "begins anew" not in capsys.readouterr().out
+    assert "not initialized" not in capsys.readouterr().out
 
 
 def test_run_with_frozen_layers_resumes_without_its_source(
@@ -55,7 +55,7 @@ def test_run_with_frozen_layers_resumes_without_its_source(
     assert train.main([*args, f"--workdir={run}"]) == 0
     out = capsys.readouterr().out
     # 2 classes here, 10 there
-    assert "begins anew: generator embedding" in out
+    assert "not initialized: generator embedding" in out
     assert "(10, 50) there, (2, 50) here" in out
     here = newest(run)
     moved = {
@@ -115,7 +115,7 @@ def test_run_cannot_begin_from_itself(smoke_run, tmp_path, capsys):
     shutil.copytree(smoke_run("cgan"), run)
     args = ["--model=cgan", "--smoke", f"--workdir={run}", "--overwrite"]
     assert train.main([*args, f"--init_from={tmp_path}/./run"]) == 2
-    assert "expected another run" in capsys.readouterr().err
+    assert "expected the workdir of another run" in capsys.readouterr().err
     assert newest(run)["state/000"] > 0  # still there
 
 
