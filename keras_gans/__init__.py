@@ -1,7 +1,7 @@
-"""keras_gans: GANs for TensorFlow and Keras 3, from pictures to a phone.
+"""keras_gans: a GAN model zoo for TensorFlow and Keras 3.
 
-The public names below are imported when they are first used, so that importing the
-package loads neither TensorFlow nor Keras.
+Public names are imported at their first use, so that `import keras_gans` imports
+neither TensorFlow nor Keras.
 """
 
 import importlib
@@ -34,12 +34,12 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 
 
 def __getattr__(name: str) -> object:
-    """Imports a public name on first use."""
+    """Import a public name at its first use."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'keras_gans' has no attribute '{name}'")
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """Return the public names."""
     return __all__

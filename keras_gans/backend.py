@@ -1,4 +1,4 @@
-"""Keras's backend: choosing it, importing it, TensorFlow beside it."""
+"""Keras's backend: choice and import, with TensorFlow as backend or beside it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ BACKENDS = ("tensorflow", "jax")
 
 
 def import_backend() -> None:
-    """Imports Keras on its backend: KERAS_BACKEND, or TensorFlow if it is installed.
+    """Import Keras on a backend: `KERAS_BACKEND`, or else TensorFlow, or else JAX.
 
-    Without the lines that they write to stderr on the way, whatever
-    TF_CPP_MIN_LOG_LEVEL says; they would bury a command's own words. Set
-    TF_CPP_MIN_LOG_LEVEL=0 to see them.
+    Lines that the libraries write to stderr during the import are dropped, so that the
+    command's own lines stay visible. Set `TF_CPP_MIN_LOG_LEVEL=0` to see all lines.
 
     Raises:
-        UserError: if Keras is told to use a backend that is not known here, or none is
+        UserError: If the backend is unknown or not installed, or if no backend is
             installed.
     """
     if "keras" in sys.modules:
@@ -32,18 +31,22 @@ def import_backend() -> None:
         return
     installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
     if not installed:
-        raise UserError("no backend of Keras is installed here: pip install tensorflow")
-    # Wins over ~/.keras/keras.json.
+        raise UserError("no Keras backend is installed; run pip install tensorflow")
+    # Takes precedence over ~/.keras/keras.json.
     chosen = os.environ.setdefault("KERAS_BACKEND", installed[0])
     _check_known(chosen)
     if chosen not in installed:
-        raise UserError(f"KERAS_BACKEND is '{chosen}', which is not installed here")
+        raise UserError(
+            f"KERAS_BACKEND is '{chosen}', which is not installed; install it, or "
+            "unset KERAS_BACKEND"
+        )
     if chosen == "tensorflow":
         choose_kernels()
     with _quietly():
         import keras  # noqa: F401
 
-        # The last of them come with the devices, before which workers have to meet.
+        # TensorFlow writes its last lines when it lists the devices. With several
+        # workers, the devices must not be listed before the workers are connected.
         if chosen == "tensorflow" and not os.environ.get("TF_CONFIG"):
             import tensorflow as tf
 
@@ -51,10 +54,11 @@ def import_backend() -> None:
 
 
 def choose_kernels() -> None:
-    """Lets TensorFlow, once it is imported, use oneDNN's kernels on every x86 CPU.
+    """Make TensorFlow use oneDNN's kernels on every x86 CPU.
 
-    Its own default only where a CPU has instructions for networks (VNNI, AMX); training
-    steps are 1.2 to 1.7 times as quick elsewhere, too. TF_ENABLE_ONEDNN_OPTS wins.
+    By default, TensorFlow uses these kernels only on CPUs with VNNI or AMX, but they
+    speed up training on other CPUs, too. A given `TF_ENABLE_ONEDNN_OPTS` takes
+    precedence. Call the function before TensorFlow is imported.
     """
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -63,18 +67,19 @@ def choose_kernels() -> None:
 def _check_known(backend: str) -> None:
     if backend not in BACKENDS:
         raise UserError(
-            f"KERAS_BACKEND is '{backend}': expected one of {', '.join(BACKENDS)}"
+            f"KERAS_BACKEND is '{backend}'; use one of {', '.join(BACKENDS)}"
         )
 
 
 def import_tensorflow(what: str) -> None:
-    """Imports Keras with TensorFlow, for what no other backend does.
+    """Import Keras on TensorFlow, for a feature that needs this backend.
 
     Args:
-        what: That, for messages.
+        what: Name of the feature, for the error message.
 
     Raises:
-        UserError: if Keras runs on another backend already, or there is no TensorFlow.
+        UserError: If Keras runs on another backend already, or if TensorFlow is not
+            installed.
     """
     if "keras" in sys.modules:
         import keras
@@ -82,8 +87,8 @@ def import_tensorflow(what: str) -> None:
         if keras.backend.backend() == "tensorflow":
             return
         raise UserError(
-            f"{what} needs TensorFlow, and Keras runs on {keras.backend.backend()} "
-            "here: call the command by itself, with KERAS_BACKEND=tensorflow"
+            f"{what} needs TensorFlow, but Keras runs on {keras.backend.backend()}; "
+            "run the command in a new process with KERAS_BACKEND=tensorflow"
         )
     _check_installed(what)
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -91,22 +96,24 @@ def import_tensorflow(what: str) -> None:
 
 
 def find_tensorflow(what: str, *others: str) -> None:
-    """Imports TensorFlow beside whatever backend Keras has, without its lines.
+    """Import TensorFlow beside any backend of Keras, without its lines on stderr.
+
+    If Keras runs on another backend, TensorFlow does not use the GPU.
 
     Args:
-        what: What needs it, for messages.
-        *others: Packages that are needed as well.
+        what: Name of the feature that needs TensorFlow, for the error message.
+        *others: Names of other modules that the feature needs.
 
     Raises:
-        UserError: if one is not installed.
+        UserError: If TensorFlow or another module is not installed.
     """
     _check_installed(what, *others)
     with _quietly():
         import keras
         import tensorflow as tf
 
-        if keras.backend.backend() != "tensorflow":  # the device is the backend's
-            with contextlib.suppress(RuntimeError):  # it has begun: leave it as it is
+        if keras.backend.backend() != "tensorflow":  # leave the GPU to it
+            with contextlib.suppress(RuntimeError):  # initialised already
                 tf.config.set_visible_devices([], "GPU")
 
 
@@ -115,8 +122,8 @@ def _check_installed(what: str, *others: str) -> None:
         if not importlib.util.find_spec(name):
             package = name.replace("_", "-")
             raise UserError(
-                f"{what} needs {package}, which is not installed here: pip install "
-                f"{package}, or go where it is"
+                f"{what} needs {package}, which is not installed; run pip install "
+                f"{package}"
             )
 
 
@@ -128,8 +135,8 @@ def _quietly() -> contextlib.AbstractContextManager:
 
 @contextlib.contextmanager
 def no_stderr() -> Iterator[None]:
-    """Drops what is written to stderr, also by C++."""
-    # The lines come from C++: the file descriptor is where to stop them.
+    """Drop all output to stderr, including that of C++ libraries."""
+    # C++ writes to the file descriptor, not to sys.stderr.
     sys.stderr.flush()
     kept = os.dup(2)
     try:

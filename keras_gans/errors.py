@@ -1,39 +1,42 @@
-"""Mistakes that a user can make."""
+"""Exceptions with one-line messages, and helpers to write such messages."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-# First words of lines in TensorFlow's messages that trace the user's code.
+# Beginnings of lines of TensorFlow's messages that trace the user's code.
 TRACE = "Graph execution error", "Detected at node", 'File "'
-# First words of the line in which Keras names the layer; what is wrong comes after it.
+# Beginning of the line in which Keras names the layer; the reason follows the line.
 WHERE = "Exception encountered when calling"
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave: one line says what, and what to do."""
+    """Invalid input of the user; the message is one line with the reason and a fix."""
 
 
 class WorkerLost(RuntimeError):
-    """Another worker of a run has died or cannot be reached; one line says so."""
+    """Loss of another worker, which has died or cannot be reached."""
 
 
 def message_lines(error: BaseException) -> list[str]:
-    """Return the lines of an error's message that say what is wrong.
+    """Return the lines of an error's message that give the reason.
 
-    TensorFlow adds a trace of the user's code, whose paths may hold any word, and Keras
-    a line with the layer's name. These lines and empty lines are left out.
+    TensorFlow adds a trace of the user's code, whose paths may contain any word. Keras
+    adds a line with the layer's name. These lines and empty lines are left out.
 
     Args:
         error: Error of any library.
+
+    Returns:
+        The lines, without surrounding spaces.
     """
     lines = (line.strip() for line in str(error).splitlines())
     return [line for line in lines if line and not line.startswith((*TRACE, WHERE))]
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message that says what is wrong.
+    """Return the first line of an error's message that gives the reason.
 
     Args:
         error: Error of any library.
@@ -45,7 +48,16 @@ def first_line(error: BaseException) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Returns "; did you mean 'x'? Known: a, b" (without the guess if none is near)."""
+    """Return a hint for an error message about an unknown word.
+
+    Args:
+        word: The unknown word.
+        known: All known words.
+
+    Returns:
+        Text such as "; did you mean 'x'? Known: a, b". The guess is left out if no
+        known word is similar.
+    """
     known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1)
     guess = f"; did you mean '{near[0]}'?" if near else "."
@@ -53,15 +65,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def check_range(low: float, high: float = float("inf"), **values: float) -> None:
-    """Checks keywords of a network against a range.
+    """Check the values of arguments of a network.
 
     Args:
-        low: Least value allowed.
-        high: Values must be below it.
-        **values: The keywords, by name.
+        low: Smallest valid value.
+        high: Upper limit, which is not a valid value.
+        **values: Values by the names of the arguments.
 
     Raises:
-        UserError: for a value out of range.
+        UserError: If a value is out of range.
     """
     for name, value in values.items():
         if not low <= value < high:

@@ -1,1 +1,1 @@
-"""Command line: flags, help, exit status, and commands in child processes."""
+"""Command line: flags, help, exit status, commands in child processes."""

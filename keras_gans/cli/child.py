@@ -18,11 +18,12 @@ def run_child(words: list[str]) -> tuple[int, float, str]:
         words: Name of the command, and its arguments.
 
     Returns:
-        (exit status: 0, or 1 for values that were not finite; the most memory that it
-        held, in MiB; the last line that it wrote to stderr).
+        (status, peak, line): exit status, 0 or 1 (values that are not finite); peak
+        memory in MiB; last line of stderr.
 
     Raises:
-        UserError: if it fails in another way, with its own last line.
+        UserError: If the command returns another status. The message contains the last
+            line of stderr.
     """
     command = [sys.executable, "-m", f"keras_gans.{words[0]}", *words[1:]]
     peak = 0.0
@@ -36,7 +37,7 @@ def run_child(words: list[str]) -> tuple[int, float, str]:
             child.kill()
             raise
         err.seek(0)
-        said = (err.read().strip().splitlines() or ["no word"])[-1]
+        said = (err.read().strip().splitlines() or ["no message"])[-1]
     if child.returncode not in (0, 1):
         raise UserError(f"{' '.join(words[:2])}: {said}")
     return child.returncode, peak, said

@@ -11,22 +11,24 @@ CHECKPOINTS = ("newest", "best")
 
 
 def define_checkpoint(values: flags.FlagValues) -> None:
-    """Defines the flag that says which checkpoint of a workdir is meant."""
-    text = "Of a workdir: newest, or best (by KID, with train.evaluate_every)."
+    """Define the flag that selects a checkpoint of a workdir."""
+    text = "Checkpoint of a run: newest, or best (by KID; needs train.evaluate_every)."
     flags.DEFINE_enum("checkpoint", "newest", CHECKPOINTS, text, flag_values=values)
 
 
 def define_workdir(values: flags.FlagValues) -> None:
-    """Define the flag that names a run."""
-    flags.DEFINE_string("workdir", None, "The folder of a run.", flag_values=values)
+    """Define the flag for the workdir of a run."""
+    flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
 
 
 def workdir_of(values: flags.FlagValues) -> Workdir:
-    """Return the run that `define_workdir`'s flag names.
+    """Return the workdir that the flag of `define_workdir` names.
 
     Raises:
         UserError: If the flag is not given.
     """
     if values.workdir is None:
-        raise UserError("say which run: --workdir=runs/cgan")
+        raise UserError(
+            "--workdir: expected the folder of a run, such as --workdir=runs/cgan"
+        )
     return Workdir(values.workdir)

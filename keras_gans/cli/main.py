@@ -1,4 +1,4 @@
-"""The `keras-gans` program: one command of the package, by its name."""
+"""The `keras-gans` program, which runs a command of the package by its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import keras_gans
 from keras_gans.cli.modules import parse_module
 from keras_gans.errors import did_you_mean
 
-# Commands that are packages, run by their `__main__`.
+# Commands that are packages; their `__main__` runs.
 PACKAGES = ("export",)
 
 
@@ -21,8 +21,8 @@ def commands() -> dict[str, str]:
     """Find the commands without importing them.
 
     Returns:
-        {name: first line of the command's docstring}, sorted. A command is a module in
-        the package's root that defines `main`, or one of `PACKAGES`.
+        {name: first line of the command's docstring}, sorted by name. A command is a
+        module in the package's root that defines `main`, or one of `PACKAGES`.
     """
     found = {}
     modules = pkgutil.iter_modules(keras_gans.__path__)
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The command's exit status; 2 if there is no such command.
     """
-    if argv is None:  # as `python -m` does: a user's modules are in the current folder
+    if argv is None:  # as `python -m` does, for modules in the current folder
         sys.path.insert(0, os.getcwd())
         argv = sys.argv[1:]
     name, *rest = argv or ["--help"]
@@ -71,7 +71,7 @@ def _help() -> str:
     width = max(map(len, known)) + 2
     return "\n".join(
         [
-            "GANs for TensorFlow and Keras 3, from images to a phone.",
+            "GANs for TensorFlow and Keras 3: train, evaluate, export and sample.",
             "",
             "    keras-gans train --model cgan",
             "",

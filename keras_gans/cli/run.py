@@ -1,4 +1,4 @@
-"""Flags, help, errors and exit status of every command."""
+"""Flags, help, errors and exit status of all commands."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ def run_command(
     Args:
         name: Name of the command, for messages.
         doc: Help text, shown above the flags.
-        define_flags: Defines the command's flags in the given `FlagValues`.
-        body: Function of the parsed flags, and of the list of words that are no flags
-            if the command takes such words.
+        define_flags: Function that defines the command's flags in a `FlagValues`.
+        body: Function that runs the command and returns its exit status, None for 0.
+            Its arguments are the parsed flags and, if `takes_words`, the list of words
+            that are not flags.
         argv: Words after the command; `sys.argv[1:]` if not given.
-        takes_words: Whether the command takes words that are no flags.
+        takes_words: Whether to accept words that are not flags.
 
     Returns:
-        0 (or what `body` returned), 1 if the reader of stdout has left, 2 for a user's
-        mistake, which is printed in one line on stderr, 130 after Ctrl-C.
+        The exit status: that of `body`; 1 if the reader of stdout has closed the pipe;
+        2 for a mistake of the user; 75 if another worker was lost; 130 after Ctrl-C.
+        For 2, 75 and 130, a line on stderr names the reason.
     """
     argv = sys.argv[1:] if argv is None else argv
     values = flags.FlagValues()
@@ -65,17 +67,17 @@ def run_command(
         return 2
     except WorkerLost as error:
         print(f"{name}: {error}", file=sys.stderr)
-        return 75  # EX_TEMPFAIL of sysexits.h: the same command may work again
+        return 75  # EX_TEMPFAIL of sysexits.h: a retry may succeed
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of stdout has left, as in `zoo | head -3`
+    except BrokenPipeError:  # the reader has left, as in `zoo | head -3`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def _with_underscores(argv: list[str], values: flags.FlagValues) -> list[str]:
-    """Write names of flags as they are defined; values stay as they are."""
+    """Replace "-" by "_" in the names of flags, but not in their values."""
     written, words = [], iter(argv)
     for word in words:
         if word == "--":
@@ -96,7 +98,7 @@ def _with_underscores(argv: list[str], values: flags.FlagValues) -> list[str]:
 
 def _help(doc: str, values: flags.FlagValues) -> str:
     lines = [doc.strip(), "", "Flags:"]
-    for key in values:  # in the order of their definition: common ones first
+    for key in values:  # in the order of their definition
         flag = values[key]
         default = "" if flag.default in (None, [], "") else f" (default: {flag.value})"
         lines += [f"  --{key}", f"      {flag.help}{default}"]

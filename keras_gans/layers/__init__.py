@@ -1,1 +1,1 @@
-"""Layers that Keras lacks."""
+"""Layers that Keras does not have."""

@@ -1,4 +1,4 @@
-"""Self-attention over the places of a feature map."""
+"""Self-attention over the positions of a feature map."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ Tensor = Any
 
 
 class SelfAttention(layers.Layer):
-    """Each place of a map looks at all others: y = x + gamma o, gamma from 0.
+    """Self-attention over all positions of a map: y = x + gamma o.
+
+    o is the output of the attention; gamma is learned and starts at 0.
 
     Source: Zhang et al. 2019, "Self-Attention Generative Adversarial Networks" (arXiv
     1805.08318): 1x1 convolutions with spectral normalisation, an eighth of the channels
-    for queries and keys. The authors' code has half of them for values, not an eighth,
-    and max-pools keys and values: so does this.
+    for queries and keys.
+
+    Differences from the paper, as in the authors' code: values have half of the
+    channels, not an eighth; keys and values are max-pooled.
     """
 
     def build(self, shape: tuple) -> None:
-        """Makes the four convolutions and the gate."""
+        """Create the four convolutions and gamma."""
         channels = shape[-1]
         eighth, half = max(1, channels // 8), max(1, channels // 2)
         self._pool = layers.MaxPooling2D(2)
@@ -34,10 +38,10 @@ class SelfAttention(layers.Layer):
         self.gamma = self.add_weight((), "zeros", name="gamma")
 
     def call(self, maps: Tensor) -> Tensor:
-        """Attends.
+        """Apply self-attention.
 
         Args:
-            maps: float [batch, height, width, channels].
+            maps: Feature maps, float [batch, height, width, channels].
 
         Returns:
             float [batch, height, width, channels].

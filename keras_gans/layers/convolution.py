@@ -1,4 +1,4 @@
-"""Pieces that two or more networks use."""
+"""Convolutions that are fast on CPUs."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ Tensor = Any
 
 
 class GroupedConv2D(layers.Conv2D):
-    """A convolution of the same size whose `groups` are quick on a CPU as well."""
+    """Grouped convolution that keeps the size and is fast on a CPU, too."""
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Convolves each group of channels by itself."""
+        """Convolve each group of channels separately."""
         kernel = ops.cast(self.kernel, self.compute_dtype)
         x = engine.grouped_conv(inputs, kernel)
         return self.activation(x + self.bias if self.use_bias else x)
 
 
 class FoldedConv2D(layers.Conv2D):
-    """A convolution of stride 2 over images, fast to train on a CPU.
+    """Convolution of stride 2 over images that trains fast on a CPU.
 
     CPUs are slow at the gradient of a strided convolution for inputs of 1 or 3
-    channels. Here two by two pixels become one of four times the channels, and the
-    kernel, folded likewise, runs over them with a stride of 1: the same sums. Sizes
-    that are odd, or not known beforehand, take the usual way. Kernels have 2 pixels a
-    side or more.
+    channels. This layer folds 2x2 pixels into one pixel with four times the channels,
+    and folds the kernel likewise. The folded convolution has stride 1 and computes the
+    same sums. For odd or unknown sizes, or if `fold_strides` is off (see
+    `keras_gans.engine.kernels`), the layer is an ordinary convolution. The kernel must
+    have a side of at least 2 pixels.
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Convolves; padding is "same"."""
+        """Apply the convolution; padding is "same"."""
         _, height, width, _ = inputs.shape
         odd = not (height and width) or height % 2 or width % 2
         if odd or not engine.current_kernels().fold_strides:
@@ -48,14 +49,14 @@ class FoldedConv2D(layers.Conv2D):
 
 
 class FoldedConv2DTranspose(layers.Conv2DTranspose):
-    """A transposed convolution of stride 2 to images, fast to train on a CPU.
+    """Transposed convolution of stride 2 to images that trains fast on a CPU.
 
-    As `FoldedConv2D`, the other way round; at inference it is the usual one, so that
-    exports hold one operation.
+    It folds pixels and kernel as `FoldedConv2D` does. At inference it is an ordinary
+    transposed convolution, so that an export contains a single operation.
     """
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Convolves; padding is "same"."""
+        """Apply the convolution; padding is "same"."""
         _, height, width, _ = inputs.shape
         folds = training and height and width and engine.current_kernels().fold_strides
         if not folds:
@@ -67,18 +68,19 @@ class FoldedConv2DTranspose(layers.Conv2DTranspose):
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         x = ops.reshape(x, (-1, 2 * rows, 2 * columns, channels // 4))
         size = (ops.shape(x)[0], 2 * height, 2 * width, channels // 4)
-        x = ops.slice(x, (0, before, before, 0), size)  # its gradient beats x[...]'s
+        # The gradient of ops.slice is faster than that of x[...].
+        x = ops.slice(x, (0, before, before, 0), size)
         return self.activation(x + self.bias if self.use_bias else x)
 
 
 def _margins(kernel_size: int) -> tuple[int, int]:
-    """What "same" adds before and after, for a folded kernel and a stride of 2."""
+    """Return the "same" padding before and after, for a folded kernel and stride 2."""
     before = (kernel_size - 2) // 2
     return before, kernel_size + kernel_size % 2 - 2 - before
 
 
 def _folded(kernel: Tensor, dtype: str) -> Tensor:
-    """Kernel [k, k, n, m] for pixels folded two by two: [(k+1)//2, (k+1)//2, 4n, m]."""
+    """Fold a kernel [k, k, n, m] to [(k + 1) // 2, (k + 1) // 2, 4 n, m]."""
     odd = (0, kernel.shape[0] % 2)
     kernel = ops.pad(ops.cast(kernel, dtype), (odd, odd, (0, 0), (0, 0)))
     half, channels, filters = kernel.shape[0] // 2, *kernel.shape[2:]

@@ -1,4 +1,4 @@
-"""Noise as a layer."""
+"""Layer that adds noise to feature maps."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ Tensor = Any
 
 
 class AddNoise(layers.Layer):
-    """Adds one plane of noise to all channels, with a learned strength from 0.
+    """Addition of one plane of noise to all channels, times a learned strength.
 
-    In training the noise is fresh; else it is the layer's own, always the same.
+    The strength starts at 0. In training, each call draws new noise. Otherwise, the
+    noise is a fixed weight of the layer.
     """
 
     def build(self, x_shape: tuple, strength_shape: tuple | None = None) -> None:
-        """Makes the strength and the layer's own noise."""
+        """Create the strength and the fixed noise."""
         self.gain = self.add_weight((), "zeros", name="gain")
         own, normal = (*x_shape[1:3], 1), initializers.RandomNormal(stddev=1.0)
         self.own = self.add_weight(own, normal, trainable=False, name="noise")
@@ -27,16 +28,16 @@ class AddNoise(layers.Layer):
     def call(
         self, x: Tensor, strength: Tensor | None = None, training: bool = False
     ) -> Tensor:
-        """Adds noise.
+        """Add noise.
 
         Args:
-            x: float [batch, height, width, channels].
-            strength: float [batch], of each picture's noise: 1, or 0 to leave it out;
-                1 if not given.
-            training: Whether it is fresh.
+            x: Feature maps, float [batch, height, width, channels].
+            strength: Additional factor of each image's noise, float [batch]: 0 for no
+                noise; 1 by default.
+            training: Whether to draw new noise.
 
         Returns:
-            Of x's shape.
+            float, of the shape of `x`.
         """
         noise = self.own
         if training:

@@ -1,4 +1,4 @@
-"""Normalization layers."""
+"""Normalisation layers."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from keras import layers, ops
 Tensor = Any
 
 
-# Keeps a norm from 0. The papers' 1e-8 is 0 in the 16 bits of a float16 export.
+# Keeps norms from 0. The papers' 1e-8 is 0 in a float16 export.
 EPSILON = 1e-6
 
 
 class ConditionalBatchNormalization(layers.Layer):
-    """Batch normalisation whose gain and bias are read off a condition.
+    """Batch normalisation whose gain and bias are computed from a condition.
 
-    y = (x - mean) / std * (1 + gain(c)) + bias(c): Dumoulin et al. 2017 (arXiv
-    1610.07629), for labels as Miyato and Koyama 2018 (arXiv 1802.05637), for vectors
-    as Brock et al. 2019 (arXiv 1809.11096).
+    y = (x - mean) / std * (1 + gain(c)) + bias(c), for the condition c.
+
+    Source: Dumoulin et al. 2017 (arXiv 1610.07629); for labels, Miyato and Koyama 2018
+    (arXiv 1802.05637); for vectors, Brock et al. 2019 (arXiv 1809.11096).
 
     Args:
-        make_linear: From a number of channels to a layer that maps the condition to
-            them: an embedding for labels, a dense layer for vectors.
+        make_linear: Function of a number of channels that returns a layer from the
+            condition to this number of channels: an embedding for labels, a dense layer
+            for vectors.
     """
 
     def __init__(self, make_linear: Callable[[int], layers.Layer]):
-        """Makes nothing yet."""
         super().__init__()
         self._make_linear = make_linear
 
     def build(self, maps_shape: tuple, condition_shape: tuple) -> None:
-        """Makes the normalisation and the two linear maps."""
+        """Create the normalisation and the two linear layers."""
         self.norm = layers.BatchNormalization(
             momentum=0.9, epsilon=1e-5, center=False, scale=False
         )
@@ -42,12 +43,13 @@ class ConditionalBatchNormalization(layers.Layer):
         self.bias.build(condition_shape)
 
     def call(self, maps: Tensor, condition: Tensor, training: bool = False) -> Tensor:
-        """Normalises.
+        """Normalise the maps.
 
         Args:
-            maps: float [batch, height, width, channels].
-            condition: Labels int32 [batch], or float [batch, n].
-            training: Whether to use the batch's statistics.
+            maps: Feature maps, float [batch, height, width, channels].
+            condition: Labels, int32 [batch], or vectors, float [batch, n].
+            training: Whether to use the batch's statistics instead of the moving
+                averages.
 
         Returns:
             float [batch, height, width, channels].
@@ -58,33 +60,34 @@ class ConditionalBatchNormalization(layers.Layer):
 
 
 class PixelNorm(layers.Layer):
-    """Scales each place's vector of channels to a mean square of 1.
+    """Scaling of each vector along the last axis to a mean square of 1.
 
     Source: Karras et al. 2018 (arXiv 1710.10196).
     """
 
     def call(self, x: Tensor) -> Tensor:
-        """Returns x / sqrt(mean(x^2) + 1e-6), over the last axis, of x's shape."""
+        """Return x / sqrt(mean(x^2) + 1e-6), with the mean over the last axis."""
         square = ops.mean(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
         return x * ops.cast(ops.rsqrt(square + EPSILON), x.dtype)
 
 
 class InstanceNormalization(layers.Layer):
-    """Gives each channel of each picture mean 0 and variance 1; nothing is learned.
+    """Normalisation of each channel of each image to mean 0 and variance 1.
+
+    The layer has no weights.
 
     Source: Ulyanov et al. 2016, "Instance Normalization" (arXiv 1607.08022).
 
     Args:
-        epsilon: Added to the variance.
+        epsilon: Constant that is added to the variance.
     """
 
     def __init__(self, epsilon: float = 1e-5):
-        """Keeps epsilon."""
         super().__init__()
         self._epsilon = epsilon
 
     def call(self, x: Tensor) -> Tensor:
-        """Normalises float [batch, height, width, channels] over height and width."""
+        """Normalise float [batch, height, width, channels] over height and width."""
         maps = ops.cast(x, "float32")
         apart = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
         variance = ops.mean(ops.square(apart), axis=(1, 2), keepdims=True)
@@ -92,14 +95,14 @@ class InstanceNormalization(layers.Layer):
 
 
 def normalize(x: Tensor, kind: str) -> Tensor:
-    """Normalises maps.
+    """Apply a normalisation.
 
     Args:
-        x: float [batch, height, width, channels].
-        kind: "batch", "instance" or "none".
+        x: Feature maps, float [batch, height, width, channels].
+        kind: Kind of normalisation: "batch", "instance" or "none".
 
     Returns:
-        Of x's shape.
+        float, of the shape of `x`.
     """
     if kind == "batch":
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)

@@ -14,11 +14,13 @@ Tensor = Any
 
 
 def quarter(x: Tensor, corner: Tensor) -> Tensor:
-    """Cuts one of the four quarters out of each map or picture.
+    """Crop one of the four quarters of each map or image.
 
     Args:
-        x: float [batch, height, width, channels]; height and width are even.
-        corner: float [batch, 2], 0 or 1: whether the lower, and whether the right half.
+        x: Maps or images, float [batch, height, width, channels]; height and width are
+            even.
+        corner: Quarter to crop, float [batch, 2]: 0 for the upper and 1 for the lower
+            half, then 0 for the left and 1 for the right half.
 
     Returns:
         float [batch, height / 2, width / 2, channels].
@@ -30,13 +32,14 @@ def quarter(x: Tensor, corner: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, padding: int = 1, strides: int = 1, gain: float = 1.0) -> Tensor:
-    """Filters every channel with [1, 3, 3, 1] / 8 on both axes; with stride 2, halves.
+    """Filter each channel with [1, 3, 3, 1] / 8 along height and width.
 
     Args:
-        x: float [batch, height, width, channels].
-        padding: Zeros on each side: 1 makes height and width less by 1, 2 more by 1.
-        strides: Of the filter.
-        gain: The result's factor: 4 after zeros have come between the pixels.
+        x: Feature maps, float [batch, height, width, channels].
+        padding: Number of zeros on each side. With stride 1, 1 decreases height and
+            width by 1, and 2 increases them by 1.
+        strides: Stride of the filter; 2 to halve height and width.
+        gain: Factor of the result; 4 after zeros were inserted between the pixels.
 
     Returns:
         float [batch, (height + 2 padding - 3) / strides, ..., channels], rounded up.

@@ -1,4 +1,4 @@
-"""Spectral normalization."""
+"""Spectral normalisation."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Tensor = Any
 
 
 class SpectralNormalization:
-    """Mixin of a layer whose kernel is used as W / sigma(W), its spectral norm.
+    """Mixin for layers whose kernel W is divided by its spectral norm sigma(W).
 
-    sigma = u' W v is part of the gradient; u and v are not. One step of the power
-    iteration comes with each of the network's updates (`power_iteration`), none with a
-    call, so that all calls of a step see the same layer.
+    The gradient flows through sigma = u' W v, but not through u and v. Each update of
+    the network runs one step of the power iteration (`power_iteration`). Calls run
+    none, so that all calls of a training step use the same kernel.
 
     Source: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial
-    Networks" (arXiv 1802.05957); a convolution's kernel is read as a matrix of
+    Networks" (arXiv 1802.05957). A convolution's kernel is treated as a matrix of shape
     (height * width * in, out).
     """
 
     def build(self, input_shape: tuple) -> None:
-        """Makes the kernel, and the singular vectors that the iteration improves."""
+        """Create the kernel, and the singular vectors u and v."""
         super().build(input_shape)
         rows, columns = self._matrix().shape
         self._u = self._add_vector("u", columns)
@@ -41,14 +41,14 @@ class SpectralNormalization:
         )
 
     def iterate(self) -> None:
-        """One step of the power iteration: v = W u, u = W' v, both of length 1."""
+        """Run one step of the power iteration: v = W u, u = W' v, of length 1."""
         matrix = self._matrix()
         v = ops.normalize(ops.matmul(matrix, self._unit(self._u)), axis=-1)
         self._v.assign(v)
         self._u.assign(ops.normalize(ops.matmul(v, matrix), axis=-1))
 
     def normalized_kernel(self) -> Tensor:
-        """W / sigma(W), of the kernel's shape."""
+        """Return W / sigma(W), of the kernel's shape."""
         matrix = self._matrix()
         u, v = self._unit(self._u), self._unit(self._v)
         sigma = ops.sum(ops.matmul(v, matrix) * u)
@@ -64,34 +64,34 @@ class SpectralNormalization:
 
     @staticmethod
     def _unit(vector):
-        # An average over steps is shorter than 1.
+        # The moving average of a unit vector is shorter than 1.
         return ops.normalize(ops.cast(vector.value, "float32"), axis=-1)
 
 
 class SNDense(SpectralNormalization, layers.Dense):
-    """A dense layer with a spectrally normalised kernel."""
+    """Dense layer with a spectrally normalised kernel."""
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Returns x W / sigma + b."""
+        """Return x W / sigma + b."""
         x = ops.matmul(inputs, self.normalized_kernel())
         return self.activation(x + self.bias if self.use_bias else x)
 
 
 class SNConv2D(SpectralNormalization, layers.Conv2D):
-    """A convolution with a spectrally normalised kernel."""
+    """Convolution with a spectrally normalised kernel."""
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Returns x * W / sigma + b."""
+        """Return x * W / sigma + b."""
         kernel = self.normalized_kernel()
         x = ops.conv(inputs, kernel, list(self.strides), self.padding)
         return self.activation(x + self.bias if self.use_bias else x)
 
 
 class SNEmbedding(SpectralNormalization, layers.Embedding):
-    """An embedding whose table is spectrally normalised."""
+    """Embedding with a spectrally normalised table."""
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Rows of W / sigma."""
+        """Return rows of W / sigma."""
         return ops.take(self.normalized_kernel(), inputs, axis=0)
 
     def _weight(self):
@@ -99,7 +99,7 @@ class SNEmbedding(SpectralNormalization, layers.Embedding):
 
 
 def power_iteration(network: Model) -> None:
-    """Takes one step of the power iteration in each layer that has one and learns."""
+    """Run one step of the power iteration in each trainable layer that has one."""
     for layer in flatten_layers(network):
         if isinstance(layer, SpectralNormalization) and layer.trainable:
             layer.iterate()

@@ -1,1 +1,1 @@
-"""Architecture families: each module has `generator` and `discriminator`."""
+"""Architectures: each module defines `generator` and `discriminator`."""

@@ -1,8 +1,8 @@
-"""BigGAN: residual networks whose every block sees the class and a part of the latent.
+"""BigGAN: residual networks whose blocks take the class and a part of the latent.
 
 Source: Brock et al. 2019 (arXiv 1809.11096): a class embedding that all blocks share,
-joined with a part of the latent of their own; spectral normalisation in both networks;
-orthogonal initial weights; attention.
+concatenated with each block's part of the latent; spectral normalisation in both
+networks; orthogonal initial weights; self-attention.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keras_gans.layers.spectral import SNConv2D, SNDense
 from keras_gans.networks.interface import generator_inputs
 from keras_gans.networks.resnet import check_attention, discriminator, up_block
 
-__all__ = ["discriminator", "generator"]  # the former is resnet's
+__all__ = ["discriminator", "generator"]  # the discriminator is that of `resnet`
 
 
 def generator(
@@ -29,24 +29,26 @@ def generator(
     width: int = 64,
     attention: int = 0,
 ) -> keras.Model:
-    """Parts of the latent and a shared class embedding, into blocks that double.
+    """Build the generator: blocks conditioned on the class and parts of the latent.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
         num_classes: Number of classes; 0 for an unconditional generator.
-        latent_dim: Length of one latent: a multiple of the number of blocks plus one.
+        latent_dim: Length of one latent; a multiple of the number of blocks plus one.
         embedding_dim: Length of the class embedding that all blocks share.
-        width: Channels of the last block; they double with each halving of size.
-        attention: Side in pixels of the map after which a self-attention layer stands;
-            0 for none.
+        width: Number of channels of the last block; it doubles with each halving of
+            the size.
+        attention: Side in pixels of the map to which self-attention is applied; 0 for
+            none.
 
     Returns:
         A model from {"latents"[, "labels"]} to images float [batch, height, width,
         channels] in [-1, 1].
 
     Raises:
-        UserError: for a latent that cannot be split, or an image or attention size that
-            the layers do not have.
+        UserError: If `latent_dim` cannot be split into equal parts, or if the layers
+            cannot produce the image size or a map of the side `attention`.
     """
     check_range(1, latent_dim=latent_dim, embedding_dim=embedding_dim, width=width)
     size, doublings = map_sizes(image_shape)
@@ -54,8 +56,8 @@ def generator(
     parts = doublings + 1
     if latent_dim % parts:
         raise UserError(
-            f"[generator] latent_dim: expected a multiple of {parts}, a part for the "
-            f"first layer and each of {doublings} blocks, got {latent_dim}"
+            f"[generator] latent_dim: expected a multiple of {parts} (a part for the "
+            f"first layer and for each of the {doublings} blocks), got {latent_dim}"
         )
     inputs = generator_inputs(latent_dim, num_classes)
     chunks = ops.split(inputs["latents"], parts, axis=1)

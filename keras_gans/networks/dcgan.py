@@ -1,9 +1,10 @@
-"""Strided convolutions from 4x4 or 7x7 up to the image, and back down.
+"""DCGAN: strided convolutions between maps of 4x4 to 7x7 pixels and the image.
 
-Source: Radford et al. 2015 (arXiv 1511.06434). With `width=128` at 64x64 the widths are
-the paper's: 1024, 512, 256, 128 in the generator, the same backwards in the
-discriminator. With classes, the generator's latents are joined with a class embedding
-and the discriminator's logit gets a projection (Miyato and Koyama 2018).
+Source: Radford et al. 2015 (arXiv 1511.06434). With `width=128` and 64x64 images, the
+numbers of channels are those of the paper: 1024, 512, 256 and 128 in the generator, and
+the reverse in the discriminator. With classes, the generator concatenates the latents
+with a class embedding. The discriminator then projects the class onto its features
+(Miyato and Koyama 2018).
 """
 
 from __future__ import annotations
@@ -35,24 +36,27 @@ def generator(
     normalization: Norm = "batch",
     init_stddev: float = 0.02,
 ) -> keras.Model:
-    """Latents to a small map, doubled by transposed convolutions.
+    """Build the generator: a small map, doubled by transposed convolutions.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
         num_classes: Number of classes; 0 for an unconditional generator.
         latent_dim: Length of one latent.
-        width: Channels before the last layer; they double with each halving of size.
-        kernel_size: Of the transposed convolutions, in pixels; 2 or more.
-        normalization: "batch" after each layer but the last, or "none".
-        init_stddev: Of the normal distribution that weights start from; 0 for Keras's
-            default (Glorot uniform).
+        width: Number of channels before the last layer; it doubles with each halving
+            of the size.
+        kernel_size: Kernel size of the transposed convolutions in pixels; 2 or more.
+        normalization: "batch" for batch normalisation after each layer but the last,
+            or "none".
+        init_stddev: Standard deviation of the normal distribution of initial weights;
+            0 for Keras's default (Glorot uniform).
 
     Returns:
         A model from {"latents"[, "labels"]} to images float [batch, height, width,
         channels] in [-1, 1].
 
     Raises:
-        UserError: for an image size that the layers cannot reach.
+        UserError: If the layers cannot produce the image size.
     """
     check_range(1, latent_dim=latent_dim, width=width)
     check_range(2, kernel_size=kernel_size)
@@ -97,30 +101,35 @@ def discriminator(
     head: Literal["projection", "auxiliary"] = "projection",
     codes: int = 0,
 ) -> keras.Model:
-    """An image halved by strided convolutions, then one logit.
+    """Build the discriminator: strided convolutions, then one logit.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
         num_classes: Number of classes; 0 for an unconditional discriminator.
-        width: Channels after the first layer; they double with each halving of size.
-        kernel_size: Of the convolutions, in pixels; 2 or more.
-        depth: Number of convolutions; 0 for as many as the generator has.
-        normalization: "batch" after each convolution but the first, or "none".
-        dropout: Share of the features that are dropped before the logit.
-        init_stddev: Of the normal distribution that weights start from; 0 for Keras's
-            default (Glorot uniform).
-        head: What a discriminator does with classes: "projection" reads the label;
-            "auxiliary" does not, and says which class it sees.
-        codes: Number of continuous codes that an "auxiliary" head also reads off.
+        width: Number of channels after the first layer; it doubles with each halving
+            of the size.
+        kernel_size: Kernel size of the convolutions in pixels; 2 or more.
+        depth: Number of convolutions; 0 for as many as the generator has transposed
+            convolutions.
+        normalization: "batch" for batch normalisation after each convolution but the
+            first, or "none".
+        dropout: Fraction of the features that is dropped before the logit.
+        init_stddev: Standard deviation of the normal distribution of initial weights;
+            0 for Keras's default (Glorot uniform).
+        head: Use of the classes: "projection" takes the label as an input;
+            "auxiliary" takes no label and predicts the class.
+        codes: Number of continuous codes that an "auxiliary" head also predicts.
 
     Returns:
-        A model from {"images"[, "labels"]} to logits float [batch, 1]; with an
-        "auxiliary" head from {"images"} to {"logits", "classes"[, "codes"]}, see
-        `keras_gans.networks.interface.auxiliary_outputs`.
+        A model from {"images"[, "labels"]} to logits float [batch, 1]. With an
+        "auxiliary" head, a model from {"images"} to the outputs of
+        `keras_gans.networks.interface.auxiliary_outputs`:
+        {"logits", "classes"[, "codes"]}.
 
     Raises:
-        UserError: for an image size that the layers cannot reach, or codes that no
-            head reads.
+        UserError: If the layers cannot produce the image size, or if codes are asked
+            for without an "auxiliary" head.
     """
     check_range(1, width=width)
     check_range(2, kernel_size=kernel_size)
@@ -129,7 +138,8 @@ def discriminator(
     auxiliary = head == "auxiliary"
     if codes and not auxiliary:
         raise UserError(
-            '[discriminator] codes: only head = "auxiliary" reads codes off'
+            '[discriminator] codes: only head = "auxiliary" predicts codes; '
+            "set head so, or leave codes out"
         )
     _, halvings = map_sizes(image_shape)
     init = _initializer(init_stddev)

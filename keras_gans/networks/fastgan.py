@@ -1,11 +1,11 @@
-"""FastGAN: few layers, gates from small maps to large ones, a critic that redraws.
+"""FastGAN: few layers, skip-layer excitation, a discriminator with decoders.
 
 Source: Liu et al. 2021, "Towards Faster and Stabilized GAN Training for High-fidelity
 Few-shot Image Synthesis" (arXiv 2101.04775): one or two convolutions for each size,
-skip-layer excitation (its equation 1), pictures of two sizes for the discriminator, and
-decoders that redraw real pictures from the discriminator's maps. All convolutions are
-spectrally normalised; batch normalisation in both networks. Widths are those of the
-authors, by size.
+skip-layer excitation (equation 1), images of two sizes for the discriminator. Decoders
+reconstruct real images from the discriminator's maps. All convolutions are spectrally
+normalised. Both networks use batch normalisation. The numbers of channels at each size
+are those of the authors' code.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from keras_gans.networks.interface import generator_inputs
 
 Tensor = Any
 
-# Channels over the width, for the smallest map and after each doubling: 4, 8, ... 1024
-# pixels, if the smallest has 4.
+# Channels divided by `width`, for the smallest map and after each doubling: maps of 4,
+# 8, ... 1024 pixels, if the smallest has 4.
 G_WIDTHS = (16, 8, 4, 2, 2, 1, 0.5, 0.25, 0.125)
-D_WIDTHS = (16, 16, 8, 4, 2, 1, 0.5)  # up to 256 pixels: larger ones are halved first
-SMALL = 5  # doublings of the small picture (128 pixels), if it is not the whole's half
+D_WIDTHS = (16, 16, 8, 4, 2, 1, 0.5)  # up to 256 pixels; larger images are halved first
+SMALL = 5  # most doublings up to the small image: 128 pixels from 4
 
 
 def generator(
@@ -38,30 +38,34 @@ def generator(
     latent_dim: int = 256,
     width: int = 64,
 ) -> keras.Model:
-    """Latents to a small map, doubled; each from 64 pixels on gated by one of a 16th.
+    """Build the generator: a small map, doubled; small maps gate large ones.
 
-    Its layer "stages" is a model from {"latents"} to {"images", "small"}: the second
-    is the picture of half the size (128 pixels at the most), for the discriminator.
+    The maps after 4 to 7 doublings are gated by the maps of a 16th of their size.
+
+    The layer "stages" is a model from {"latents"} to {"images", "small"}. "small" is
+    the image at half the size, but at most 5 doublings of the smallest map. The
+    discriminator takes it as an input.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two, at
-            least 4 times.
-        num_classes: Number of classes; none can be asked for, so 0.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two that is 4 or more.
+        num_classes: Number of classes; must be 0.
         latent_dim: Length of one latent.
-        width: Channels at 128 pixels; 16 times as many at 4 pixels.
+        width: Number of channels at 128 pixels; 16 times as many at 4 pixels.
 
     Returns:
         A model from {"latents"} to images float [batch, height, width, channels] in
         [-1, 1].
 
     Raises:
-        UserError: for an image size that the layers cannot reach, or classes.
+        UserError: If the layers cannot produce the image size, or if there are
+            classes.
     """
     check_range(1, latent_dim=latent_dim, width=width)
     size, doublings = sizes(image_shape, num_classes)
     filters = widths(size, width, G_WIDTHS)
     inputs = generator_inputs(latent_dim, 0)
-    # A transposed convolution of one pixel is a dense layer.
+    # A transposed convolution of a single pixel is a dense layer.
     x = SNDense(2 * size * size * filters[0], use_bias=False, **start())(
         inputs["latents"]
     )
@@ -85,26 +89,26 @@ def generator(
 def discriminator(
     image_shape: tuple[int, int, int], num_classes: int = 0, width: int = 64
 ) -> keras.Model:
-    """Residual halvings to 5x5 logits, beside those of a smaller picture; decoders.
+    """Build the discriminator: residual halvings to 5x5 logits, and decoders.
 
-    Its layer "critic" is a model from {"images", "small"} to {"logits" float [batch,
-    50] (of pictures of 4 times a power of two), and the maps "large", "whole" and
-    "small"} that the decoders read.
+    The layer "critic" is a model from {"images", "small"} to {"logits", "large",
+    "whole", "small"}. "logits" are float [batch, 50] for images with a side of 4 times
+    a power of two: 5x5 for "images" and 5x5 for "small". The other outputs are the
+    feature maps that the decoders take.
 
     Args:
-        image_shape: As of `generator`.
-        num_classes: As of `generator`.
-        width: Channels at 128 pixels; 16 times as many at 8 pixels.
+        image_shape: Shape (height, width, channels) of the images, as in `generator`.
+        num_classes: Number of classes; must be 0.
+        width: Number of channels at 128 pixels; 16 times as many at 8 pixels.
 
     Returns:
         A model from {"images", "small", "corner" float [batch, 2]} to {"logits",
-        "whole", "small", "quarter"}: the last three are pictures of the size of
-        "small", redrawn from the maps of the whole picture, of the small one, and of
-        the quarter of the picture that "corner" says: 0 or 1, for the lower and for
-        the right half.
+        "whole", "small", "quarter"}. The last three are reconstructions of the size of
+        "small": of the whole image, of the small image, and of a quarter of the image.
+        "corner" selects the quarter, as in `keras_gans.layers.resampling.quarter`.
 
     Raises:
-        UserError: as `generator`.
+        UserError: As `generator`.
     """
     check_range(1, width=width)
     size, doublings = sizes(image_shape, num_classes)
@@ -160,65 +164,72 @@ def discriminator(
 
 
 def sizes(image_shape: tuple, num_classes: int) -> tuple[int, int]:
-    """Side of the smallest map and its doublings, checked; see `map_sizes`."""
+    """Return the side of the smallest map and the number of its doublings.
+
+    Raises:
+        UserError: If the layers cannot produce the image size, or if there are
+            classes.
+    """
     size, doublings = map_sizes(image_shape)
     if not 2 <= doublings < len(widths(size, 1, G_WIDTHS)):
         raise UserError(
-            "[data] image_size: FastGAN's maps double 2 to 8 times; expected 4, 5, 6 "
-            f"or 7 doubled so often (28, 64, 96, 128, 256 or 512), got {image_shape[0]}"
+            "[data] image_size: FastGAN expects 4 or 5 doubled 2 to 8 times, or 6 or 7 "
+            "doubled 2 to 7 times (such as 28, 64, 96, 128, 256 or 512), got "
+            f"{image_shape[0]}"
         )
     if num_classes:
-        raise UserError(f"FastGAN takes no classes, got {num_classes}")
+        raise UserError(f"num_classes: FastGAN takes no classes, got {num_classes}")
     return size, doublings
 
 
 def widths(size: int, width: int, shares: tuple[float, ...]) -> list[int]:
-    """Channels of the smallest map, of side `size`, and after each doubling."""
+    """Return the channels of the smallest map, of side `size`, and of larger maps."""
     first = 0 if size < 6 else 1  # 6 and 7 pixels are nearer to 8 than to 4
     return [max(1, int(width * share)) for share in shares[first:]]
 
 
 def small_level(doublings: int) -> int:
-    """How often the small picture doubles the smallest map."""
+    """Return the number of doublings from the smallest map to the small image."""
     return min(doublings - 1, SMALL)
 
 
 def conv(
     x: Tensor, filters: int, kernel_size: int = 3, use_bias: bool = False, **options
 ) -> Tensor:
-    """A spectrally normalised convolution of the same size, unless options say else."""
+    """Apply a spectrally normalised convolution; padding is "same" by default."""
     options = {"padding": "same", **start(), **options}
     return SNConv2D(filters, kernel_size, use_bias=use_bias, **options)(x)
 
 
 def start() -> dict[str, Any]:
-    """What kernels start from: N(0, 0.02)."""
+    """Return the kernel initializer, of standard deviation 0.02, as a keyword."""
     return {"kernel_initializer": initializers.RandomNormal(stddev=0.02)}
 
 
 def normalize(x: Tensor) -> Tensor:
-    """Batch normalisation."""
+    """Apply batch normalisation."""
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
 
 
 def lrelu(x: Tensor) -> Tensor:
-    """A leaky ReLU of slope 0.2."""
+    """Apply a leaky ReLU of slope 0.2."""
     return layers.LeakyReLU(0.2)(x)
 
 
 def glu(x: Tensor) -> Tensor:
-    """A gated linear unit: half of the channels, times the sigmoid of the others."""
+    """Apply a gated linear unit: half of the channels times the others' sigmoid."""
     half = x.shape[-1] // 2
     return x[..., :half] * layers.Activation("sigmoid")(x[..., half:])
 
 
 def up(x: Tensor, filters: int, twice: bool = False) -> Tensor:
-    """Doubles, convolves, normalises and gates; or twice, with noise.
+    """Double height and width, then apply a convolution, normalisation and `glu`.
 
     Args:
-        x: float [batch, height, width, channels].
-        filters: Channels of the result.
-        twice: Whether to convolve twice, each time with noise.
+        x: Feature maps, float [batch, height, width, channels].
+        filters: Number of channels of the result.
+        twice: Whether to apply the convolution, normalisation and `glu` twice, with
+            noise after each convolution.
 
     Returns:
         float [batch, 2 * height, 2 * width, filters].
@@ -233,11 +244,11 @@ def up(x: Tensor, filters: int, twice: bool = False) -> Tensor:
 
 
 def down(x: Tensor, filters: int) -> Tensor:
-    """Halves in two ways, and takes their mean.
+    """Halve height and width by convolution and by averages; return the mean of both.
 
     Args:
-        x: float [batch, height, width, channels].
-        filters: Channels of the result.
+        x: Feature maps, float [batch, height, width, channels].
+        filters: Number of channels of the result.
 
     Returns:
         float [batch, height / 2, width / 2, filters].
@@ -250,14 +261,15 @@ def down(x: Tensor, filters: int) -> Tensor:
 
 
 def excite(source: Tensor, x: Tensor, size: int) -> Tensor:
-    """Skip-layer excitation: y = F(source) x, a factor for each channel of x.
+    """Apply skip-layer excitation: y = F(source) x, one factor for each channel of x.
 
-    Equation 1 of the paper: F averages to the smallest map, reads the whole of it by a
-    convolution, and has a swish, a 1x1 convolution and a sigmoid.
+    Equation 1 of the paper. F averages `source` to the size of the smallest map and
+    reduces it to one pixel by a convolution. Then F applies a swish, a 1x1 convolution
+    and a sigmoid.
 
     Args:
-        source: float [batch, size * n, size * n, other channels].
-        x: float [batch, height, width, channels].
+        source: Feature maps, float [batch, size * n, size * n, other channels].
+        x: Feature maps to scale, float [batch, height, width, channels].
         size: Side of the smallest map in pixels.
 
     Returns:
@@ -271,7 +283,7 @@ def excite(source: Tensor, x: Tensor, size: int) -> Tensor:
 
 
 def to_image(x: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
-    """A convolution to the picture's channels, and tanh."""
+    """Apply a convolution to the channels of the image, then tanh."""
     return layers.Activation("tanh", dtype="float32")(
         conv(x, image_shape[-1], use_bias=True)
     )

@@ -1,4 +1,4 @@
-"""FreezeD: a discriminator whose first layers stay as they are."""
+"""FreezeD: transfer learning with frozen first layers of the discriminator."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from keras_gans.errors import UserError
 
 
 def freeze(discriminator: keras.Model, number: int) -> None:
-    """Keeps the first layers of a discriminator as they are (FreezeD).
+    """Freeze the first layers of a discriminator (FreezeD).
 
     Source: Mo et al. 2020, "Freeze the Discriminator" (arXiv 2002.10964).
 
     Args:
-        discriminator: Its layers with weights are counted from the picture on:
-            convolutions, batch normalisations (whose statistics stay, too), blocks'
-            shortcuts, embeddings.
-        number: How many.
+        discriminator: Discriminator to freeze in place. Its layers with weights are
+            counted from the image on: convolutions, batch normalisations, the
+            blocks' shortcuts, embeddings. The statistics of a frozen batch
+            normalisation stay fixed, too.
+        number: Number of layers to freeze.
 
     Raises:
-        UserError: if it has no more layers than that.
+        UserError: If the discriminator has no more than `number` layers with weights.
     """
     layers = [layer for layer in _flat(discriminator) if layer.trainable_variables]
     if number >= max(1, len(layers)):
         raise UserError(
-            f"[train] freeze_discriminator: expected less than the {len(layers)} "
+            f"[train] freeze_discriminator: expected fewer than the {len(layers)} "
             f"layers with weights, got {number}"
         )
     for layer in layers[:number]:
@@ -34,6 +35,6 @@ def freeze(discriminator: keras.Model, number: int) -> None:
 
 
 def _flat(network: keras.Model) -> Iterator[keras.layers.Layer]:
-    """A network's layers; those of a network inside it in its place."""
+    """Yield the layers of a network; a nested network yields its own layers."""
     for layer in network.layers:
         yield from _flat(layer) if isinstance(layer, keras.Model) else (layer,)

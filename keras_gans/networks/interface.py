@@ -1,4 +1,4 @@
-"""Interface of networks: named inputs, heads, and calls by name."""
+"""Interface of the networks: named inputs, output heads, calls by input name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Tensor = Any
 
 
 def generator_inputs(latent_dim: int, num_classes: int) -> dict[str, Tensor]:
-    """The inputs of a generator: {"latents"}, and "labels" if there are classes."""
+    """Create the inputs of a generator: "latents", and "labels" with classes."""
     inputs = {"latents": Input((latent_dim,), name="latents")}
     if num_classes:
         inputs["labels"] = Input((), dtype="int32", name="labels")
@@ -23,7 +23,7 @@ def generator_inputs(latent_dim: int, num_classes: int) -> dict[str, Tensor]:
 def latent_inputs(
     latent_dim: int, num_classes: int, embedding_dim: int
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The inputs of a generator, and one vector to start from.
+    """Create the inputs of a generator, and the vector for its first layer.
 
     Args:
         latent_dim: Length of one latent.
@@ -31,8 +31,8 @@ def latent_inputs(
         embedding_dim: Length of a class's learned embedding.
 
     Returns:
-        (inputs, vector): `generator_inputs`, and the latents, joined with the class's
-        embedding if there are classes.
+        (inputs, vector): the inputs of `generator_inputs`; the latents, concatenated
+        with the class's embedding if there are classes.
     """
     inputs = generator_inputs(latent_dim, num_classes)
     if not num_classes:
@@ -44,15 +44,15 @@ def latent_inputs(
 def run(
     network: Model, inputs: dict[str, Tensor], batch: dict[str, Tensor]
 ) -> Tensor | dict[str, Tensor]:
-    """Call a network in training.
+    """Call a network in training mode.
 
     Args:
         network: A generator or a discriminator.
-        inputs: Inputs by name, as {"latents": ...} or {"images": ...}.
-        batch: Where the network's other inputs come from, as "labels".
+        inputs: Inputs by name, such as {"latents": ...} or {"images": ...}.
+        batch: Batch that holds the network's other inputs, such as "labels".
 
     Returns:
-        What the network returns.
+        The outputs of the network.
     """
     conditions = {
         name: value
@@ -65,15 +65,16 @@ def run(
 def complete(
     network: Model, inputs: dict[str, Tensor], defaults: dict[str, float]
 ) -> dict[str, Tensor]:
-    """Gives those inputs of a network that are missing their default.
+    """Fill in default values for missing inputs of a network.
 
     Args:
-        network: What the inputs are for.
+        network: Network that takes the inputs.
         inputs: {name: tensor [batch, ...]}, at least one.
-        defaults: {name: what all values are if it is missing}.
+        defaults: {name: constant that fills a missing input}. Names that the network
+            does not take are ignored.
 
     Returns:
-        The inputs, and those that were missing.
+        The given inputs and the filled ones.
     """
     batch = ops.shape(next(iter(inputs.values())))[0]
     missing = {
@@ -90,19 +91,19 @@ def projection_logits(
     num_classes: int,
     spectral_norm: bool = False,
 ) -> Tensor:
-    """The last layer of a discriminator, with the class projected onto its features.
+    """Build the logit layer of a discriminator, with a projection of the class.
 
-    logit = w . f + b + v_y . f (Miyato and Koyama 2018, arXiv 1802.05637); the last
-    term is left out if there are no classes.
+    logit = w . f + b + v_y . f (Miyato and Koyama 2018, arXiv 1802.05637). Without
+    classes, the last term is left out.
 
     Args:
-        features: float [batch, n], what the discriminator saw.
-        labels: int32 [batch], or None.
-        num_classes: Number of classes; 0 leaves the projection out.
-        spectral_norm: Whether both layers are spectrally normalised.
+        features: Features of the images, float [batch, n].
+        labels: Labels, int32 [batch]; None without classes.
+        num_classes: Number of classes; 0 for no projection.
+        spectral_norm: Whether to spectrally normalise both layers.
 
     Returns:
-        Raw logits, float [batch, 1].
+        Logits, float [batch, 1].
     """
     dense = SNDense if spectral_norm else layers.Dense
     embedding = SNEmbedding if spectral_norm else layers.Embedding
@@ -119,7 +120,15 @@ def projection_logits(
 def image_inputs(
     image_shape: tuple[int, int, int], num_classes: int
 ) -> tuple[dict[str, Tensor], Tensor | None]:
-    """The inputs of a discriminator: {"images"} or {"images", "labels"}, and labels."""
+    """Create the inputs of a discriminator: "images", and "labels" with classes.
+
+    Args:
+        image_shape: Shape (height, width, channels) of the images.
+        num_classes: Number of classes; 0 for an unconditional discriminator.
+
+    Returns:
+        (inputs, labels): the inputs by name; the input of labels, None without classes.
+    """
     inputs = {"images": Input(image_shape, name="images")}
     if num_classes:
         inputs["labels"] = Input((), dtype="int32", name="labels")
@@ -127,25 +136,25 @@ def image_inputs(
 
 
 def auxiliary_outputs(features: Tensor, num_classes: int, codes: int = 0) -> dict:
-    """The last layer of a discriminator that also says which class or code it sees.
+    """Build the heads of a discriminator that predicts the class, and maybe codes.
 
     Args:
-        features: float [batch, n], what the discriminator saw.
-        num_classes: Number of classes (or values of a categorical code).
-        codes: Number of continuous codes; with any, the heads beside the logit have a
-            hidden layer of 128 units (Chen et al. 2016, arXiv 1606.03657).
+        features: Features of the images, float [batch, n].
+        num_classes: Number of classes, or of values of a categorical code.
+        codes: Number of continuous codes. If it is not 0, the heads beside the logit
+            share a hidden layer of 128 units (Chen et al. 2016, arXiv 1606.03657).
 
     Returns:
-        {"logits": float [batch, 1], "classes": float [batch, num_classes] (raw
-        logits), and "codes": float [batch, codes] if there are any}.
+        {"logits": float [batch, 1], "classes": logits float [batch, num_classes]}, and
+        "codes": float [batch, codes] if there are codes.
 
     Raises:
-        UserError: without classes.
+        UserError: If there are no classes.
     """
     if not num_classes:
         raise UserError(
-            '[discriminator] head: "auxiliary" needs classes, and the data have none; '
-            "train on a set with classes (a folder with one sub-folder for each class)"
+            '[discriminator] head: "auxiliary" needs classes, but the data set has '
+            "none; use one with classes (a folder with one sub-folder for each class)"
         )
     outputs = {"logits": layers.Dense(1, dtype="float32", name="logits")(features)}
     if codes:
@@ -156,6 +165,6 @@ def auxiliary_outputs(features: Tensor, num_classes: int, codes: int = 0) -> dic
 
 
 def heads(discriminator: Model) -> set[str]:
-    """What a discriminator says of an image: "logits", and the names beside it."""
+    """Return the names of a discriminator's outputs, one of which is "logits"."""
     outputs = discriminator.output
     return set(outputs) if isinstance(outputs, dict) else {"logits"}

@@ -1,7 +1,8 @@
-"""Fully connected networks, as in the 2014 paper, for small pictures.
+"""Fully connected networks for small images, as in the first GAN paper.
 
-Source: Goodfellow et al. 2014 (arXiv 1406.2661) and its published settings for MNIST:
-a generator of two ReLU layers of 1200 units; a discriminator of two hidden layers.
+Source: Goodfellow et al. 2014 (arXiv 1406.2661) and the authors' published settings for
+MNIST: a generator of two ReLU layers of 1200 units; a discriminator of two hidden
+layers.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ def generator(
     units: int = 1200,
     depth: int = 2,
 ) -> keras.Model:
-    """Latents through ReLU layers to an image.
+    """Build the generator: ReLU layers from the latents to an image.
 
     Args:
-        image_shape: (height, width, channels).
+        image_shape: Shape (height, width, channels) of the images.
         num_classes: Number of classes; 0 for an unconditional generator.
         latent_dim: Length of one latent.
-        units: Width of each hidden layer.
+        units: Number of units of each hidden layer.
         depth: Number of hidden layers.
 
     Returns:
@@ -53,15 +54,15 @@ def discriminator(
     dropout: float = 0.0,
     spectral_norm: bool = False,
 ) -> keras.Model:
-    """An image through leaky ReLU layers to one logit.
+    """Build the discriminator: leaky ReLU layers from an image to one logit.
 
     Args:
-        image_shape: (height, width, channels).
+        image_shape: Shape (height, width, channels) of the images.
         num_classes: Number of classes; 0 for an unconditional discriminator.
-        units: Width of each hidden layer.
+        units: Number of units of each hidden layer.
         depth: Number of hidden layers.
-        dropout: Share of the units that are dropped after each hidden layer.
-        spectral_norm: Whether every layer's weights are divided by their spectral norm.
+        dropout: Fraction of the units that is dropped after each hidden layer.
+        spectral_norm: Whether to divide each layer's weights by their spectral norm.
 
     Returns:
         A model from {"images"[, "labels"]} to logits float [batch, 1].

@@ -1,7 +1,8 @@
-"""PatchGAN: a discriminator that judges every patch of a picture, not the whole.
+"""PatchGAN: a discriminator with one logit for each patch of an image.
 
-Source: Isola et al. 2017 (arXiv 1611.07004): C64-C128-C256-C512 of 4x4 convolutions,
-all but the last with stride 2, then one channel: each logit sees 70x70 pixels.
+Source: Isola et al. 2017 (arXiv 1611.07004), C64-C128-C256-C512: 4x4 convolutions, all
+but the last with stride 2, then a convolution to one channel. The receptive field of
+each logit is 70x70 pixels.
 """
 
 from __future__ import annotations
@@ -28,19 +29,25 @@ def discriminator(
     conditional: bool = True,
     spectral_norm: bool = False,
 ) -> Model:
-    """A PatchGAN.
+    """Build a PatchGAN.
 
     Args:
-        image_shape: (height, width, channels) of the pictures.
-        condition_shape: Of what they are made from.
-        width: Channels of the first convolution; they double up to 8 times as many.
-        depth: Convolutions of stride 2: 3 for 70x70 pixels, 2 for 34x34, 1 for 16x16.
-        norm: Of all but the first and the last convolution.
-        conditional: Whether it sees the condition beside the picture.
-        spectral_norm: Whether convolutions are spectrally normalised.
+        image_shape: Shape (height, width, channels) of the images.
+        condition_shape: Shape (height, width, channels) of the condition images.
+        width: Number of channels of the first convolution. It doubles with each
+            further convolution, up to 8 times `width`.
+        depth: Number of convolutions of stride 2: 3 for a receptive field of 70x70
+            pixels, 2 for 34x34, 1 for 16x16.
+        norm: Normalisation after each convolution but the first and the last.
+        conditional: Whether to feed in the condition image beside the image.
+        spectral_norm: Whether to spectrally normalise the convolutions.
 
     Returns:
-        From {"images"} or {"images", "condition"} to logits [batch, rows, columns, 1].
+        A model from {"images"} or {"images", "condition"} to logits float [batch, rows,
+        columns, 1].
+
+    Raises:
+        UserError: As `patch_inputs`.
     """
     inputs, x = patch_inputs(image_shape, condition_shape, conditional)
     return Model(inputs, patch_features(x, width, depth, norm, spectral_norm)[-1])
@@ -49,14 +56,28 @@ def discriminator(
 def patch_inputs(
     image_shape: tuple, condition_shape: tuple, conditional: bool
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The inputs of a discriminator, and the maps to begin with."""
+    """Create the inputs of a PatchGAN, and the tensor for its first convolution.
+
+    Args:
+        image_shape: Shape (height, width, channels) of the images.
+        condition_shape: Shape (height, width, channels) of the condition images.
+        conditional: Whether to feed in the condition image beside the image.
+
+    Returns:
+        (inputs, tensor): the inputs by name; the images, concatenated with the
+        condition images if `conditional`.
+
+    Raises:
+        UserError: If `conditional`, and condition images differ from the images in
+            height or width.
+    """
     inputs = {"images": Input(image_shape, name="images")}
     if not conditional:
         return inputs, inputs["images"]
     if image_shape[:2] != condition_shape[:2]:
         raise UserError(
-            "[discriminator] conditional: expected false where condition images "
-            "are of another size than the images"
+            "[discriminator] conditional: expected false, because the condition images "
+            "and the images differ in size"
         )
     inputs["condition"] = Input(condition_shape, name="condition")
     return inputs, layers.Concatenate()([*inputs.values()])
@@ -70,7 +91,7 @@ def patch_features(
     spectral_norm: bool,
     name: str = "logits",
 ) -> list[Tensor]:
-    """Maps after each convolution of a PatchGAN; the last ones are the logits."""
+    """Return the feature maps after each convolution; the last are the logits."""
     check_range(1, width=width, depth=depth)
     found = []
     for level in range(depth + 2):
@@ -81,7 +102,7 @@ def patch_features(
             4,
             strides=2 if level < depth else 1,
             spectral_norm=spectral_norm,
-            use_bias=norm == "none" or last or not level,  # a norm takes it away
+            use_bias=norm == "none" or last or not level,  # a norm cancels biases
             dtype="float32" if last else None,
             name=name if last else None,
         )(x)
@@ -101,7 +122,7 @@ def convolution(
     spectral_norm: bool = False,
     **options: Any,
 ) -> layers.Layer:
-    """A convolution whose weights begin with N(0, 0.02)."""
+    """Build a convolution with initial weights of standard deviation 0.02."""
     cls = SNConv2D if spectral_norm else layers.Conv2D
     small = initializers.RandomNormal(stddev=0.02)
     return cls(
@@ -117,14 +138,15 @@ def convolution(
 def enlarged(
     x: Tensor, channels: int, kernel_size: int, upsampling: str, use_bias: bool
 ) -> Tensor:
-    """Maps of twice the size: by a transposed convolution, or "resize" and one of 3x3.
+    """Double height and width: by a transposed convolution, or a resize-convolution.
 
     Args:
-        x: float [batch, height, width, any].
-        channels: Of what comes out.
-        kernel_size: Of the transposed convolution.
-        upsampling: "transposed" or "resize".
-        use_bias: Whether there is a bias.
+        x: Feature maps, float [batch, height, width, any].
+        channels: Number of channels of the result.
+        kernel_size: Kernel size of the transposed convolution in pixels.
+        upsampling: "transposed" for a transposed convolution; "resize" for
+            nearest-neighbour interpolation and a 3x3 convolution.
+        use_bias: Whether to add a bias.
 
     Returns:
         float [batch, 2 * height, 2 * width, channels].

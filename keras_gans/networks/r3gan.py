@@ -1,9 +1,10 @@
-"""Residual networks without normalisation, whose 3x3 convolutions are grouped.
+"""R3GAN: residual networks with grouped convolutions and without normalisation.
 
 Source: Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern Baseline GAN"
-(arXiv 2501.05441), its configuration E: inverted bottlenecks in both networks, a
-fix-up-like start (each block begins as the identity), leaky ReLUs, bilinear resampling.
-Doubling repeats the border where the authors' filter sees zeros.
+(arXiv 2501.05441), configuration E. Both networks have inverted bottlenecks, leaky
+ReLUs and bilinear resampling. The initialisation is similar to Fixup: each block begins
+as the identity. Difference from the authors' code: upsampling repeats the border pixels
+where the authors' filter sees zeros.
 """
 
 from __future__ import annotations
@@ -33,25 +34,30 @@ def generator(
     group_size: int = 16,
     blocks: int = 2,
 ) -> keras.Model:
-    """A learned small map, weighted by the latent, then blocks and doublings in turn.
+    """Build the generator: a learned small map, then residual blocks and doublings.
+
+    A linear layer turns the latent into a factor for each channel of the small map.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
         num_classes: Number of classes; 0 for an unconditional generator.
         latent_dim: Length of one latent.
-        embedding_dim: Length of a class's embedding, which is joined with the latent.
-        width: Channels at full size; they double with each halving of size.
-        max_width: As far as this.
-        group_size: Channels in one group of a 3x3 convolution.
-        blocks: Residual blocks at each size.
+        embedding_dim: Length of a class's embedding, which is concatenated with the
+            latent.
+        width: Number of channels at full size; it doubles with each halving of the
+            size.
+        max_width: Upper limit of the number of channels.
+        group_size: Number of channels in a group of the 3x3 convolutions.
+        blocks: Number of residual blocks at each size.
 
     Returns:
         A model from {"latents"[, "labels"]} to images float [batch, height, width,
-        channels], about [-1, 1] and not cut off there.
+        channels], approximately in [-1, 1] and not clipped.
 
     Raises:
-        UserError: for an image size that the layers cannot reach, or channels that
-            the groups do not divide.
+        UserError: If the layers cannot produce the image size, or if `group_size`
+            does not divide twice the number of channels of a map.
     """
     check_range(1, latent_dim=latent_dim, embedding_dim=embedding_dim)
     size, widths = _widths(image_shape, width, max_width, group_size, blocks)
@@ -81,23 +87,25 @@ def discriminator(
     group_size: int = 16,
     blocks: int = 2,
 ) -> keras.Model:
-    """The generator's mirror: blocks and halvings in turn, then one logit.
+    """Build the discriminator: residual blocks and halvings, then one logit.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
         num_classes: Number of classes; 0 for an unconditional discriminator.
-        width: Channels at full size; they double with each halving of size.
-        max_width: As far as this.
-        group_size: Channels in one group of a 3x3 convolution.
-        blocks: Residual blocks at each size.
+        width: Number of channels at full size; it doubles with each halving of the
+            size.
+        max_width: Upper limit of the number of channels.
+        group_size: Number of channels in a group of the 3x3 convolutions.
+        blocks: Number of residual blocks at each size.
 
     Returns:
-        A model from {"images"[, "labels"]} to logits float [batch, 1]: with classes,
-        the features' product with the class's embedding.
+        A model from {"images"[, "labels"]} to logits float [batch, 1]. With classes, a
+        logit is the dot product of the features and the class's embedding.
 
     Raises:
-        UserError: for an image size that the layers cannot reach, or channels that
-            the groups do not divide.
+        UserError: If the layers cannot produce the image size, or if `group_size`
+            does not divide twice the number of channels of a map.
     """
     size, widths = _widths(image_shape, width, max_width, group_size, blocks)
     inputs, labels = image_inputs(image_shape, num_classes)
@@ -125,19 +133,24 @@ def discriminator(
 
 
 def block(x: Tensor, group_size: int, num_blocks: int) -> Tensor:
-    """X + W3 a(W2 a(W1 x)), a(h) = lrelu(h + b); 1x1, grouped 3x3 and 1x1 kernels.
+    """Apply a residual block: x + W3 a(W2 a(W1 x)), with a(h) = lrelu(h + b).
+
+    W1, W2 and W3 are 1x1, grouped 3x3 and 1x1 convolutions. W3 is initialised with
+    zeros, so that the block begins as the identity.
 
     Args:
-        x: float [batch, height, width, channels].
-        group_size: Channels in one group of the 3x3 convolution, of twice as many.
-        num_blocks: Blocks of the whole network, which the start depends on.
+        x: Feature maps, float [batch, height, width, channels].
+        group_size: Number of channels in a group of the 3x3 convolution, which has
+            twice the channels of `x`.
+        num_blocks: Number of blocks of the whole network, which sets the scale of the
+            initial weights.
 
     Returns:
-        Of x's shape; W3 begins as 0, so that it begins as x.
+        float, of the shape of `x`.
     """
     channels = x.shape[-1]
-    # sqrt(2 / (1 + 0.2^2)) keeps the size of the maps through a leaky ReLU; the rest is
-    # fix-up's L^(-1 / (2 m - 2)) for m = 3 layers.
+    # sqrt(2 / (1 + 0.2^2)) keeps the variance of the maps through a leaky ReLU. The
+    # other factor is Fixup's L^(-1 / (2 m - 2)) for m = 3 layers.
     gain = (2 / 1.04) ** 0.5 * num_blocks**-0.25
     groups = 2 * channels // group_size
     y = _conv(2 * channels, 1, gain, use_bias=True)(x)
@@ -148,19 +161,18 @@ def block(x: Tensor, group_size: int, num_blocks: int) -> Tensor:
 
 
 class Basis(layers.Layer):
-    """A learned small map, each of whose channels a vector has weighted.
+    """Learned small map whose channels are scaled by the input vector.
 
     Args:
-        size: The map's side in pixels.
+        size: Side of the map in pixels.
     """
 
     def __init__(self, size: int):
-        """Makes nothing yet."""
         super().__init__()
         self._size = size
 
     def build(self, shape: tuple) -> None:
-        """Makes the map."""
+        """Create the map."""
         self.basis = self.add_weight(
             (self._size, self._size, shape[-1]),
             initializers.RandomNormal(stddev=1.0),
@@ -168,12 +180,12 @@ class Basis(layers.Layer):
         )
 
     def call(self, weights: Tensor) -> Tensor:
-        """Weights the map: [batch, channels] to [batch, size, size, channels]."""
+        """Scale the map: [batch, channels] to [batch, size, size, channels]."""
         return weights[:, None, None] * self.basis
 
 
 def _widths(image_shape, width, max_width, group_size, blocks):
-    """Side of the smallest map, and the channels at each size, the smallest first."""
+    """Return the side of the smallest map, and the channels from this size upwards."""
     check_range(1, group_size=group_size, blocks=blocks)
     size, widths = map_widths(image_shape, width, max_width)
     for channels in widths:
@@ -195,7 +207,7 @@ def _linear(units: int, **options: Any) -> layers.Dense:
 
 
 def _conv(filters, size, gain=1.0, kind=layers.Conv2D, **options):
-    # A grouped kernel is (height, width, in / groups, out): its fan-in is the group's.
+    # A grouped kernel is (height, width, in / groups, out): fan-in is that of a group.
     scaled = initializers.VarianceScaling(gain**2, "fan_in", "untruncated_normal")
     options = {"use_bias": False, "padding": "same", **options}
     return kind(filters, size, kernel_initializer=scaled, **options)

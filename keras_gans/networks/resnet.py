@@ -1,9 +1,10 @@
-"""Residual networks with spectral normalisation, and attention if it is wanted.
+"""Residual networks with spectral normalisation and optional self-attention.
 
 Source: Miyato et al. 2018 (arXiv 1802.05957) and Miyato and Koyama 2018 (arXiv
-1802.05637); attention and the normalisation of the generator, Zhang et al. 2019 (arXiv
-1805.08318). The channels double with each halving of size, where the first paper's
-networks for 32 pixels have 128 or 256 throughout.
+1802.05637). Self-attention and the generator's spectral normalisation: Zhang et al.
+2019 (arXiv 1805.08318). Difference from the first paper: the number of channels doubles
+with each halving of the size, where the paper's networks for 32x32 images have 128 or
+256 channels throughout.
 """
 
 from __future__ import annotations
@@ -38,24 +39,27 @@ def generator(
     spectral_norm: bool = False,
     attention: int = 0,
 ) -> keras.Model:
-    """Latents to a small map, doubled by residual blocks.
+    """Build the generator: a small map, doubled by residual blocks.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
-        num_classes: Number of classes, which the batch normalisation reads; 0 for an
-            unconditional generator.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
+        num_classes: Number of classes, which condition the batch normalisation; 0 for
+            an unconditional generator.
         latent_dim: Length of one latent.
-        width: Channels of the last block; they double with each halving of size.
-        spectral_norm: Whether every convolution is spectrally normalised.
-        attention: Side in pixels of the map after which a self-attention layer stands;
-            0 for none.
+        width: Number of channels of the last block; it doubles with each halving of
+            the size.
+        spectral_norm: Whether to spectrally normalise convolutions and dense layers.
+        attention: Side in pixels of the map to which self-attention is applied; 0 for
+            none.
 
     Returns:
         A model from {"latents"[, "labels"]} to images float [batch, height, width,
         channels] in [-1, 1].
 
     Raises:
-        UserError: for an image or attention size that the layers do not have.
+        UserError: If the layers cannot produce the image size or a map of the side
+            `attention`.
     """
     check_range(1, latent_dim=latent_dim, width=width)
     size, doublings = map_sizes(image_shape)
@@ -92,22 +96,25 @@ def discriminator(
     attention: int = 0,
     init: Literal["glorot", "orthogonal"] = "glorot",
 ) -> keras.Model:
-    """An image halved by residual blocks, then one logit; all spectrally normalised.
+    """Build the discriminator: spectrally normalised residual blocks, then one logit.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
         num_classes: Number of classes; 0 for an unconditional discriminator.
-        width: Channels of the first block; they double with each halving of size.
-        attention: Side in pixels of the map after which a self-attention layer stands;
-            0 for none.
-        init: What the 3x3 kernels start from: Glorot's uniform law with a gain of
-            sqrt(2), or orthogonal columns.
+        width: Number of channels of the first block; it doubles with each halving of
+            the size.
+        attention: Side in pixels of the map to which self-attention is applied; 0 for
+            none.
+        init: Initial 3x3 kernels: "glorot" for Glorot's uniform distribution with a
+            gain of sqrt(2), "orthogonal" for orthogonal columns.
 
     Returns:
         A model from {"images"[, "labels"]} to logits float [batch, 1].
 
     Raises:
-        UserError: for an image or attention size that the layers do not have.
+        UserError: If the layers cannot produce the image size or a map of the side
+            `attention`.
     """
     check_range(1, width=width)
     _, halvings = map_sizes(image_shape)
@@ -119,7 +126,7 @@ def discriminator(
         x = down_block(x, width * 2**level, level == 0, level < halvings, kernel)
         if x.shape[1] == attention:
             x = SelfAttention()(x)
-            attention = 0  # the last block has the same size: one is enough
+            attention = 0  # not again in the last block, of the same size
     x = layers.ReLU()(x)
     x = ops.sum(x, axis=(1, 2))
     logits = projection_logits(x, labels, num_classes, spectral_norm=True)
@@ -129,41 +136,48 @@ def discriminator(
 def up_block(
     x: Tensor, filters: int, normalize: Layers, conv: Layers, initializer: Any
 ) -> Tensor:
-    """Normalise, ReLU, double, convolve, normalise, ReLU, convolve; and a shortcut.
+    """Apply a residual block that doubles height and width.
+
+    The main path is: normalise, ReLU, double, convolve, normalise, ReLU, convolve. The
+    shortcut is a 1x1 convolution and a doubling.
 
     Args:
-        x: float [batch, height, width, channels].
-        filters: Channels of the result.
-        normalize: From a tensor to the like.
-        conv: The class of the convolutions.
-        initializer: Of the 3x3 kernels.
+        x: Feature maps, float [batch, height, width, channels].
+        filters: Number of channels of the result.
+        normalize: Function that normalises feature maps.
+        conv: Class of the convolutions.
+        initializer: Initializer of the 3x3 kernels.
 
     Returns:
         float [batch, 2 * height, 2 * width, filters].
     """
-    # No biases: a normalisation follows, and would take them away.
+    # No biases: the next normalisation would cancel them.
     wide = {"padding": "same", "use_bias": False, "kernel_initializer": initializer}
     y = Double()(layers.ReLU()(normalize(x)))
     y = conv(filters, 3, **wide)(y)
     y = conv(filters, 3, **wide)(layers.ReLU()(normalize(y)))
-    # A 1x1 convolution and doubling commute: the cheaper order.
+    # A 1x1 convolution and doubling commute; this order is cheaper.
     return y + Double()(conv(filters, 1, use_bias=False)(x))
 
 
 def down_block(
     x: Tensor, filters: int, first: bool, pool: bool, initializer: Any
 ) -> Tensor:
-    """ReLU, convolve, ReLU, convolve, halve; and a shortcut.
+    """Apply a residual block that may halve height and width.
+
+    The main path is: ReLU, convolve, ReLU, convolve, halve. The shortcut is a halving
+    and a 1x1 convolution.
 
     Args:
-        x: float [batch, height, width, channels].
-        filters: Channels of the result.
-        first: Whether it sees the picture: no ReLU before it.
-        pool: Whether to halve the size, by averages.
-        initializer: Of the 3x3 kernels.
+        x: Feature maps, float [batch, height, width, channels].
+        filters: Number of channels of the result.
+        first: Whether to leave out the first ReLU, because `x` is the image.
+        pool: Whether to halve height and width, by average pooling.
+        initializer: Initializer of the 3x3 kernels.
 
     Returns:
-        float [batch, height / 2, width / 2, filters], or of the same size.
+        float [batch, height / 2, width / 2, filters]; without `pool`, of the height and
+        width of `x`.
     """
     halve = layers.AveragePooling2D(2) if pool else lambda y: y
     y = x if first else layers.ReLU()(x)
@@ -172,7 +186,7 @@ def down_block(
         layers.ReLU()(y)
     )
     y = halve(y)
-    # A 1x1 convolution and averages commute: the cheaper order.
+    # A 1x1 convolution and averaging commute; this order is cheaper.
     shortcut = halve(x)
     if pool or shortcut.shape[-1] != filters:
         shortcut = SNConv2D(filters, 1)(shortcut)
@@ -180,30 +194,30 @@ def down_block(
 
 
 def kinds(spectral_norm: bool) -> tuple[Layers, Layers]:
-    """The classes of dense layers and of convolutions."""
+    """Return the classes of the dense layers and of the convolutions."""
     return (SNDense, SNConv2D) if spectral_norm else (layers.Dense, layers.Conv2D)
 
 
 def wide() -> keras.initializers.Initializer:
-    """Glorot's uniform initializer with a gain of sqrt(2), for 3x3 kernels."""
+    """Return Glorot's uniform initializer with a gain of sqrt(2), for 3x3 kernels."""
     return initializers.VarianceScaling(2.0, "fan_avg", "uniform")
 
 
 def check_attention(side: int, image_shape: tuple, doublings: int) -> None:
-    """Checks that some map has this side, and that it can be pooled.
+    """Check that a map has the side of the attention layer, and can be pooled.
 
     Args:
-        side: In pixels; 0 for no attention.
-        image_shape: (height, width, channels) of the images.
-        doublings: How often the smallest map doubles.
+        side: Side of the map in pixels; 0 for no attention.
+        image_shape: Shape (height, width, channels) of the images.
+        doublings: Number of doublings from the smallest map to the image.
 
     Raises:
-        UserError: if not.
+        UserError: If no map has this side, or if the side is odd.
     """
     sides = [image_shape[0] >> level for level in range(doublings)]
     sides = [s for s in sides if s % 2 == 0]
     if side and side not in sides:
         raise UserError(
-            "[generator] and [discriminator] attention: expected the side of a map "
-            f"({', '.join(map(str, sides))}) or 0, got {side}"
+            "[generator] and [discriminator] attention: expected 0 or the side of a "
+            f"feature map ({', '.join(map(str, sides))}), got {side}"
         )

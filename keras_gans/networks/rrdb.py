@@ -1,10 +1,12 @@
-"""Residual-in-residual dense blocks, which make a picture larger, and a PatchGAN.
+"""RRDB: residual-in-residual dense blocks for super-resolution, and a PatchGAN.
 
-Source: Wang et al. 2018, "ESRGAN" (arXiv 1809.00219), section 3.1: dense blocks of five
-3x3 convolutions without normalisation, x + 0.2 out, three of them in a block whose sum
-is x + 0.2 out again; then nearest neighbours and a convolution for each doubling. The
-result is added to the condition, enlarged bilinearly: with that a short training beats
-interpolation.
+Source: Wang et al. 2018, "ESRGAN" (arXiv 1809.00219), section 3.1. A dense block has
+five 3x3 convolutions f without normalisation and returns x + 0.2 f(x). A
+residual-in-residual block applies three dense blocks g and returns x + 0.2 g(x). Each
+doubling is nearest-neighbour interpolation and a convolution.
+
+Difference from the paper: the network's output is added to the bilinearly enlarged
+condition image, so that a short training suffices to improve on interpolation.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from keras_gans.networks.patchgan import discriminator
 __all__ = ["discriminator", "generator"]
 
 Tensor = Any
-SCALING = 0.2  # beta, of what a block adds
+SCALING = 0.2  # beta, the factor of f and g
 
 
 def generator(
@@ -30,30 +32,32 @@ def generator(
     growth: int = 32,
     blocks: int = 23,
 ) -> Model:
-    """A super-resolution network.
+    """Build the generator of a super-resolution model.
 
     Args:
-        image_shape: (height, width, channels) of the pictures to make.
-        condition_shape: Of the small ones; their sides go into those of the pictures a
-            power of two of times. Sides may be others, in this ratio.
-        width: Channels of the maps.
-        growth: Channels that each convolution of a dense block adds.
-        blocks: Residual-in-residual dense blocks.
+        image_shape: Shape (height, width, channels) of the images; height and width are
+            those of the condition images times a power of two.
+        condition_shape: Shape (height, width, channels) of the condition images. The
+            model also takes other heights and widths, and enlarges by the same factor.
+        width: Number of channels of the feature maps.
+        growth: Number of channels that each convolution of a dense block adds.
+        blocks: Number of residual-in-residual dense blocks.
 
     Returns:
-        From {"condition"} to pictures, near [-1, 1].
+        A model from {"condition"} to images, approximately in [-1, 1] and not clipped.
 
     Raises:
-        UserError: for another ratio.
+        UserError: If the ratio of the sizes is not a power of two.
     """
     check_range(1, width=width, growth=growth, blocks=blocks)
     scale = image_shape[0] // condition_shape[0]
     sides = tuple(scale * side for side in condition_shape[:2])
     if sides != image_shape[:2] or scale & (scale - 1):
         raise UserError(
-            "networks.rrdb: expected condition images whose sides are a half, a "
-            f"quarter, ... of the images' {image_shape[0]}x{image_shape[1]}, got "
-            f"{condition_shape[0]}x{condition_shape[1]}; data.dataset=small4:..."
+            "networks.rrdb: expected condition images of a half, a quarter, ... of the "
+            f"images' height and width, {image_shape[0]}x{image_shape[1]}, got "
+            f"{condition_shape[0]}x{condition_shape[1]}; use a data set such as "
+            "data.dataset=small4:..."
         )
     condition = Input((None, None, condition_shape[-1]), name="condition")
     first = x = layers.Conv2D(width, 3, padding="same")(condition)
@@ -75,8 +79,8 @@ def generator(
 
 
 def _dense_block(x: Tensor, growth: int) -> Tensor:
-    """Five convolutions, each of which sees the maps of all before it."""
-    # A tenth of He's standard deviation (the paper's smaller initialisation).
+    """Apply five convolutions, each of which takes the maps of all previous ones."""
+    # A tenth of He's standard deviation: the paper's smaller initialisation.
     small = initializers.VarianceScaling(2.0 * 0.1**2)
     maps = [x]
     for _ in range(4):
@@ -89,5 +93,5 @@ def _dense_block(x: Tensor, growth: int) -> Tensor:
 
 
 def _add_scaled(x: Tensor, h: Tensor) -> Tensor:
-    """Returns x + 0.2 h."""
+    """Return x + 0.2 h."""
     return layers.Add()([x, layers.Rescaling(SCALING)(h)])

@@ -1,9 +1,10 @@
-"""SPADE: a label map steers each normalisation of the generator, and a PatchGAN.
+"""SPADE: a generator whose normalisations depend on a label map, and a PatchGAN.
 
-Source: Park et al. 2019 (arXiv 1903.07291), its equation 1 and the appendix: residual
-blocks with spatially adaptive normalisation and nearest neighbours between them, from
-the label map at the smallest size; a PatchGAN at full and at half size, with spectral
-and instance normalisation, whose maps are compared, too.
+Source: Park et al. 2019 (arXiv 1903.07291), equation 1 and the appendix. The generator
+starts from the label map at the smallest size. Residual blocks with spatially adaptive
+normalisation alternate with nearest-neighbour upsampling. The discriminator is a
+PatchGAN at full and at half size, with spectral and instance normalisation. It also
+returns its feature maps, for the feature matching loss.
 """
 
 from __future__ import annotations
@@ -30,24 +31,28 @@ def generator(
     depth: int = 5,
     hidden: int = 128,
 ) -> Model:
-    """A SPADE generator.
+    """Build a SPADE generator.
 
     Args:
-        image_shape: (height, width, channels) of the pictures to make; sides may be
-            others.
-        condition_shape: Of the label maps, which are pictures, too.
-        palette: Colours of the labels in 0..255, a list of lists, or numbers if the
-            maps are grey; each pixel counts as the label of the nearest colour.
-        width: Channels at full size; they double with each halving.
-        max_width: As far as this.
-        depth: Doublings from the smallest map to the picture.
-        hidden: Channels of the maps that gain and bias are read off.
+        image_shape: Shape (height, width, channels) of the images. The model also
+            takes other heights and widths.
+        condition_shape: Shape (height, width, channels) of the label maps, which are
+            given as images.
+        palette: Colours of the labels in 0..255: a list of lists, or a list of numbers
+            if the label maps are grayscale. Each pixel gets the label of the nearest
+            colour.
+        width: Number of channels at full size; it doubles with each halving of the
+            size.
+        max_width: Upper limit of the number of channels.
+        depth: Number of doublings from the smallest map to the image.
+        hidden: Number of channels of the maps from which gamma and beta are computed.
 
     Returns:
-        From {"condition"} to pictures in [-1, 1], of the condition's sides.
+        A model from {"condition"} to images in [-1, 1], with the height and width of
+        the condition image.
 
     Raises:
-        UserError: for a palette that does not fit.
+        UserError: If the palette does not fit the label maps.
     """
     check_range(1, width=width, max_width=max_width, depth=depth, hidden=hidden)
     condition = Input((None, None, condition_shape[-1]), name="condition")
@@ -71,18 +76,23 @@ def discriminator(
     width: int = 64,
     depth: int = 3,
 ) -> Model:
-    """A PatchGAN of two sizes that sees the label map beside the picture.
+    """Build a PatchGAN of two sizes that takes the image and the label map.
 
     Args:
-        image_shape: (height, width, channels) of the pictures.
-        condition_shape: Of the label maps.
-        palette: As of `generator`.
-        width: Channels of the first convolution.
-        depth: Convolutions of stride 2.
+        image_shape: Shape (height, width, channels) of the images.
+        condition_shape: Shape (height, width, channels) of the label maps, which are
+            given as images.
+        palette: Colours of the labels, as in `generator`.
+        width: Number of channels of the first convolution.
+        depth: Number of convolutions of stride 2.
 
     Returns:
-        From {"images", "condition"} to {"logits", "logits_half": [batch, rows, columns,
-        1], "features_...": the maps before them}.
+        A model from {"images", "condition"} to {"logits", "logits_half",
+        "features_..."}. Logits are float [batch, rows, columns, 1]; the others are the
+        feature maps before the logits.
+
+    Raises:
+        UserError: If the palette does not fit the label maps.
     """
     inputs = {
         "images": Input(image_shape, name="images"),
@@ -95,25 +105,25 @@ def discriminator(
         *features, logits = patch_features(x, width, depth, "instance", True, name)
         outputs[name] = logits
         for maps in features:
-            maps = layers.Identity(dtype="float32")(maps)  # a loss is made of them
+            maps = layers.Identity(dtype="float32")(maps)  # for a float32 loss
             outputs[f"features_{len(outputs)}"] = maps
         x = layers.AveragePooling2D(3, 2, "same")(x)
     return Model(inputs, outputs)
 
 
 class Labels(layers.Layer):
-    """Turns a picture of a label map into one channel for each label, 0 or 1.
+    """Conversion of label maps from images to one-hot vectors.
 
     Args:
-        palette: The labels' colours.
-        channels: Of the pictures.
+        palette: Colours of the labels in 0..255, as in `generator`.
+        channels: Number of channels of the images.
 
     Raises:
-        UserError: for colours of another number of channels, or less than two.
+        UserError: If there are fewer than two colours, or if a colour does not have
+            `channels` numbers.
     """
 
     def __init__(self, palette: Sequence, channels: int):
-        """Checks the palette."""
         super().__init__()
         try:
             colours = np.array(palette, np.float32).reshape(len(palette), -1)
@@ -121,38 +131,39 @@ class Labels(layers.Layer):
             colours = np.zeros((0, 0), np.float32)
         if len(colours) < 2 or colours.shape[1] != channels:
             raise UserError(
-                f"palette: expected two or more colours of {channels} number(s) in "
-                f"0..255 each, as the label maps have, got {palette}"
+                f"palette: expected two or more colours, each of {channels} number(s) "
+                f"in 0..255 (one for each channel of the label maps), got {palette}"
             )
         self._colours = colours / 127.5 - 1.0
 
     def call(self, pictures: Tensor) -> Tensor:
-        """From float [batch, h, w, channels] in [-1, 1] to [batch, h, w, labels]."""
-        # |x - p|^2 less |x|^2, which is the same for all
+        """Map float [batch, h, w, channels] in [-1, 1] to [batch, h, w, labels]."""
+        # |x - p|^2 without |x|^2, which is the same for all colours p.
         distances = np.sum(self._colours**2, axis=1) - 2.0 * ops.matmul(
             pictures, ops.convert_to_tensor(self._colours.T, pictures.dtype)
         )
-        nearest = ops.top_k(-distances, 1)[1][..., 0]  # TFLite has no Keras's argmin
+        nearest = ops.top_k(-distances, 1)[1][..., 0]  # TFLite lacks Keras's argmin
         return ops.one_hot(nearest, len(self._colours), dtype=self.compute_dtype)
 
     def compute_output_shape(self, shape: tuple) -> tuple:
-        """One channel for each label."""
+        """Return the shape with one channel for each label."""
         return (*shape[:-1], len(self._colours))
 
 
 def spade(x: Tensor, labels: Tensor, hidden: int) -> Tensor:
-    """Normalises maps and scales them by what the label map says at each place.
+    """Normalise maps, then scale and shift each pixel depending on the label map m.
 
-    (x - mean) / std * (1 + gamma(m)) + beta(m), over batch, height and width (Park et
-    al. 2019, equation 1, with the 1 of the authors' code).
+    The result is (x - mean) / std * (1 + gamma(m)) + beta(m), with the mean and std
+    over batch, height and width. It is equation 1 of Park et al. 2019, with the 1 of
+    the authors' code.
 
     Args:
-        x: float [batch, height, width, channels].
-        labels: float [batch, height, width, labels].
-        hidden: Channels between the labels and gamma and beta.
+        x: Feature maps, float [batch, height, width, channels].
+        labels: Label map m, one-hot float [batch, height, width, labels].
+        hidden: Number of channels of the maps from which gamma and beta are computed.
 
     Returns:
-        Of x's shape.
+        float, of the shape of `x`.
     """
     normed = layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, center=False, scale=False
@@ -165,9 +176,10 @@ def spade(x: Tensor, labels: Tensor, hidden: int) -> Tensor:
 
 
 def _block(x: Tensor, labels: Tensor, channels: int, hidden: int) -> Tensor:
-    """A residual block; its shortcut learns if the number of channels changes.
+    """Apply a residual block; its shortcut has weights if the channels change.
 
-    Without biases: the normalisation of the next block would take them away.
+    The convolutions have no biases: the normalisation of the next block would cancel
+    them.
     """
     middle = min(x.shape[-1], channels)
     h = x
@@ -181,5 +193,5 @@ def _block(x: Tensor, labels: Tensor, channels: int, hidden: int) -> Tensor:
 
 
 def _thinned(labels: Tensor, level: int) -> Tensor:
-    """Every 2^level-th row and column: the nearest neighbours of a smaller map."""
+    """Keep every 2^level-th row and column: nearest-neighbour downsampling."""
     return layers.MaxPooling2D(1, 2**level)(labels) if level else labels

@@ -1,12 +1,14 @@
-"""StyleGAN2: a mapping network sets the scale of every convolution's inputs.
+"""StyleGAN2: a mapping network whose styles scale every convolution's inputs.
 
 Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN"
-(arXiv 1912.04958): weight demodulation, skip connections to the picture in the
-generator, a residual discriminator, equalised learning rates, filters [1, 3, 3, 1].
-Classes as in Karras et al. 2020 (arXiv 2006.06676): an embedding joined with the
-latent, and the discriminator's features projected onto another. The picture is doubled
-with its border repeated where the authors' filter sees zeros; norms are kept from 0 by
-1e-6, not 1e-8, which is 0 in a float16 export.
+(arXiv 1912.04958): weight demodulation, skip connections to the image in the generator,
+a residual discriminator, equalised learning rates, filters [1, 3, 3, 1]. Classes are
+used as in Karras et al. 2020 (arXiv 2006.06676): a class embedding is concatenated with
+the latent, and the discriminator's features are projected onto another embedding.
+
+Differences from the authors' code: upsampling of the image repeats the border pixels
+where the authors' filter sees zeros. The constant that keeps norms from 0 is 1e-6,
+because 1e-8 is 0 in a float16 export.
 """
 
 from __future__ import annotations
@@ -40,37 +42,40 @@ def generator(
     max_width: int = 512,
     noise: bool = True,
 ) -> keras.Model:
-    """A mapping network, and a synthesis network that its styles modulate.
+    """Build the generator: a mapping network and a synthesis network.
 
-    Both are layers of the model: "styles" turns all inputs but the noise into float
-    [batch, layers, style_dim], and "synthesis" {"styles", "noise"} into images.
+    Both are layers of the model. "styles" maps all inputs but the noise to float
+    [batch, layers, style_dim]. "synthesis" maps {"styles"[, "noise"]} to images.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
         num_classes: Number of classes; 0 for an unconditional generator.
         latent_dim: Length of one latent.
-        style_dim: Length of one style, and of a class's embedding.
-        mapping_depth: Dense layers of the mapping network.
-        width: Channels at full size; they double with each halving of size.
-        max_width: As far as this.
-        noise: Whether noise is added to the maps: fresh in training, always the same
-            in the averaged generator.
+        style_dim: Length of one style and of a class's embedding.
+        mapping_depth: Number of dense layers of the mapping network.
+        width: Number of channels at full size; it doubles with each halving of the
+            size.
+        max_width: Upper limit of the number of channels.
+        noise: Whether to add noise to the feature maps: new noise at each call in
+            training, fixed noise otherwise.
 
     Returns:
-        A model to images float [batch, height, width, channels], about [-1, 1] and not
-        cut off there, from {"latents"[, "labels"]} and "mixed_latents" float [batch,
-        latent_dim]; "mix" float [batch, layers], 1 where a layer's style is the latter
-        latents'; "truncation" float [batch, layers], psi in mean + psi (w - mean); and
-        "noise" float [batch], its strength, if there is noise.
+        A model to images float [batch, height, width, channels], approximately in
+        [-1, 1] and not clipped. Its inputs are "latents" (and "labels" with classes);
+        "mixed_latents" float [batch, latent_dim]; "mix" float [batch, layers], 1 for
+        each layer whose style comes from "mixed_latents"; "truncation" float [batch,
+        layers], psi in mean + psi (w - mean); with noise, "noise" float [batch], the
+        strength of the noise.
 
     Raises:
-        UserError: for an image size that the layers cannot reach.
+        UserError: If the layers cannot produce the image size.
     """
     check_range(1, latent_dim=latent_dim, style_dim=style_dim)
     check_range(1, mapping_depth=mapping_depth)
     size, widths = map_widths(image_shape, width, max_width)
     inputs = generator_inputs(latent_dim, num_classes)
-    with policy("float32"):  # small, and what it makes is in every picture
+    with policy("float32"):  # small, and its precision matters
         x = PixelNorm()(inputs["latents"])
         if num_classes:
             embedding = layers.Embedding(num_classes, style_dim, _unit())
@@ -104,7 +109,7 @@ def generator(
     style = None
     for level, filters in enumerate(widths):
         for up in (True, False) if level else (False,):
-            # The first convolution of a size shares its style with the picture before.
+            # The upsampling convolution shares its style with the RGB layer before it.
             style = style if up else next(each)
             x = ModulatedConv2D(filters, 3, doubles=up)(x, style)
             if noise:
@@ -133,20 +138,22 @@ def discriminator(
     max_width: int = 512,
     group_size: int = 4,
 ) -> keras.Model:
-    """Residual blocks that halve the picture, the batch's variety, then one logit.
+    """Build the discriminator: residual halvings, `MinibatchStdDev`, then one logit.
 
     Args:
-        image_shape: (height, width, channels); square, 4 to 7 times a power of two.
+        image_shape: Shape (height, width, channels) of the images; square, with a side
+            of 4, 5, 6 or 7 pixels times a power of two.
         num_classes: Number of classes; 0 for an unconditional discriminator.
-        width: Channels at full size; they double with each halving of size.
-        max_width: As far as this.
-        group_size: Pictures whose standard deviation the last layers see.
+        width: Number of channels at full size; it doubles with each halving of the
+            size.
+        max_width: Upper limit of the number of channels.
+        group_size: Number of images in a group of `MinibatchStdDev`.
 
     Returns:
         A model from {"images"[, "labels"]} to logits float [batch, 1].
 
     Raises:
-        UserError: for an image size that the layers cannot reach.
+        UserError: If the layers cannot produce the image size.
     """
     check_range(1, group_size=group_size)
     _, widths = map_widths(image_shape, width, max_width)
@@ -171,28 +178,28 @@ def discriminator(
 
 
 def lrelu(x: Tensor) -> Tensor:
-    """A leaky ReLU times sqrt(2), which keeps the size of unit-variance maps."""
+    """Apply a leaky ReLU times sqrt(2), which keeps the scale of unit-variance maps."""
     return layers.Rescaling(math.sqrt(2.0))(layers.LeakyReLU(0.2)(x))
 
 
 class EqualizedDense(layers.Dense):
-    """A dense layer that learns at the same pace whatever its size.
+    """Dense layer with an equalised learning rate.
 
-    Source: Karras et al. 2018 (arXiv 1710.10196): weights N(0, 1) are divided by
-    sqrt(fan_in) when they are used.
+    Source: Karras et al. 2018 (arXiv 1710.10196): weights are initialised from N(0, 1)
+    and divided by sqrt(fan_in) at each call.
 
     Args:
         units: Length of the result.
-        rate: The layer's factor of the learning rate: weights are N(0, 1) / rate, and
-            weights and biases are multiplied by it when they are used.
-        bias: What the biases start from.
-        **options: As of `keras.layers.Layer`.
+        rate: Factor of the layer's learning rate: weights are initialised from
+            N(0, 1) / rate, and weights and biases are multiplied by `rate` at each
+            call.
+        bias: Initial value of the biases, after their multiplication by `rate`.
+        **options: Other keyword arguments of `keras.layers.Dense`.
     """
 
     def __init__(
         self, units: int, rate: float = 1.0, bias: float = 0.0, **options: Any
     ):
-        """Makes nothing yet."""
         starts = {
             "kernel_initializer": initializers.RandomNormal(stddev=1.0 / rate),
             "bias_initializer": initializers.Constant(bias / rate),
@@ -201,40 +208,48 @@ class EqualizedDense(layers.Dense):
         self._rate = rate
 
     def call(self, x: Tensor) -> Tensor:
-        """Returns rate (x W / sqrt(fan_in) + b)."""
+        """Return rate (x W / sqrt(fan_in) + b)."""
         scale = self._rate / math.sqrt(x.shape[-1])
         return ops.matmul(x, self.kernel * scale) + self.bias * self._rate
 
 
 class EqualizedConv2D(layers.Conv2D):
-    """A convolution with weights N(0, 1), divided by sqrt(fan_in) in use."""
+    """Convolution with an equalised learning rate.
+
+    Weights are initialised from N(0, 1) and divided by sqrt(fan_in) at each call.
+
+    Args:
+        filters: Number of channels of the result.
+        kernel_size: Side of the kernel in pixels.
+        **options: Other keyword arguments of `keras.layers.Conv2D`; `padding` is
+            "same" by default.
+    """
 
     def __init__(self, filters: int, kernel_size: int, **options: Any):
-        """Makes nothing yet; options as of `keras.layers.Conv2D`."""
         options = {"padding": "same", **options}
         super().__init__(filters, kernel_size, kernel_initializer=_unit(), **options)
 
     def call(self, x: Tensor) -> Tensor:
-        """Returns x * W / sqrt(fan_in) + b."""
+        """Return x * W / sqrt(fan_in) + b."""
         kernel = self.kernel / math.sqrt(math.prod(self.kernel.shape[:-1]))
         x = ops.conv(x, kernel, list(self.strides), self.padding)
         return x + self.bias if self.use_bias else x
 
 
 class ModulatedConv2D(layers.Layer):
-    """A convolution whose input channels a style scales, without or with demodulation.
+    """Convolution whose input channels are scaled by a style.
 
-    Equations 1 to 3 of Karras et al. 2020 (arXiv 1912.04958), on the activations: the
-    maps are multiplied by s_i, convolved with w_ijk, and divided by
-    sqrt(sum_ik (s_i w_ijk)^2 + 1e-6), which is the same and needs no kernels of each
-    picture's own.
+    Equations 1 to 3 of Karras et al. 2020 (arXiv 1912.04958), applied to the maps
+    instead of the kernel. The maps are multiplied by s_i, convolved with w_ijk, and
+    divided by sqrt(sum_ik (s_i w_ijk)^2 + 1e-6). The result is the same, and needs no
+    separate kernel for each image.
 
     Args:
-        filters: Channels of the result.
-        kernel_size: In pixels.
-        demodulate: Whether to divide.
-        doubles: Whether to double the size, by a transposed convolution and the filter
-            [1, 3, 3, 1].
+        filters: Number of channels of the result.
+        kernel_size: Side of the kernel in pixels.
+        demodulate: Whether to divide by the square root.
+        doubles: Whether to double height and width, by a transposed convolution and the
+            filter [1, 3, 3, 1].
     """
 
     def __init__(
@@ -244,27 +259,27 @@ class ModulatedConv2D(layers.Layer):
         demodulate: bool = True,
         doubles: bool = False,
     ):
-        """Makes nothing yet."""
         super().__init__()
         self._filters, self._size = filters, kernel_size
         self._demodulate, self._doubles = demodulate, doubles
 
     def build(self, maps_shape: tuple, style_shape: tuple) -> None:
-        """Makes the kernel, and the affine map from a style to the scales."""
+        """Create the kernel, and the affine layer from a style to the scales."""
         self._affine = EqualizedDense(maps_shape[-1], bias=1.0)
         self._affine.build(style_shape)
         shape = (self._size, self._size, maps_shape[-1], self._filters)
         self.kernel = self.add_weight(shape, _unit(), name="kernel")
 
     def call(self, maps: Tensor, style: Tensor) -> Tensor:
-        """Convolves.
+        """Apply the convolution.
 
         Args:
-            maps: float [batch, height, width, channels].
-            style: float [batch, style_dim].
+            maps: Feature maps, float [batch, height, width, channels].
+            style: Styles, float [batch, style_dim].
 
         Returns:
-            float [batch, height, width, filters], or twice as high and wide.
+            float [batch, height, width, filters]; with `doubles`, of twice the height
+            and width.
         """
         kernel = self.kernel / math.sqrt(math.prod(self.kernel.shape[:-1]))
         scales = self._affine(style)
@@ -282,53 +297,57 @@ class ModulatedConv2D(layers.Layer):
 
 
 class Truncation(layers.Layer):
-    """Moves styles towards their mean: w' = mean + psi (w - mean).
+    """Truncation of styles towards their mean: w' = mean + psi (w - mean).
 
     Source: Karras et al. 2019 (arXiv 1812.04948), the truncation trick in W. The mean
-    is an average over the steps of training.
+    is a moving average over the training steps.
     """
 
     def build(self, styles_shape: tuple, psi_shape: tuple) -> None:
-        """Makes the mean."""
+        """Create the mean."""
         self.mean = self.add_weight(
             styles_shape[-1:], "zeros", trainable=False, aggregation="mean", name="mean"
         )
 
     def call(self, styles: Tensor, psi: Tensor, training: bool = False) -> Tensor:
-        """Moves styles [batch, layers, style_dim] by psi [batch, layers]."""
+        """Truncate styles [batch, layers, style_dim] by psi [batch, layers]."""
         mean = self.mean.value
         if training:
-            rate = 0.005 / engine.part()[1]  # of a step, however many parts it has
+            rate = 0.005 / engine.part()[1]  # 0.005 per step, not per part of a step
             self.mean.assign(mean + rate * (ops.mean(styles, axis=(0, 1)) - mean))
         return mean + psi[..., None] * (styles - mean)
 
 
 class Constant(layers.Layer):
-    """A learned small map that every picture starts from."""
+    """Learned small map that every image starts from.
+
+    Args:
+        size: Side of the map in pixels.
+        channels: Number of channels of the map.
+    """
 
     def __init__(self, size: int, channels: int):
-        """Makes nothing yet."""
         super().__init__()
         self._shape = (size, size, channels)
 
     def build(self, shape: tuple) -> None:
-        """Makes the map."""
+        """Create the map."""
         self.map = self.add_weight(self._shape, _unit(), name="map")
 
     def call(self, styles: Tensor) -> Tensor:
-        """Returns the map, once for each row of styles."""
+        """Return the map, repeated for each row of styles."""
         return self.map + ops.zeros_like(styles[:, :1, :1, None])
 
 
 class Bias(layers.Layer):
-    """Adds a number of its own to each channel."""
+    """Learned bias of each channel."""
 
     def build(self, shape: tuple) -> None:
-        """Makes the numbers."""
+        """Create the biases."""
         self.bias = self.add_weight((shape[-1],), "zeros", name="bias")
 
     def call(self, x: Tensor) -> Tensor:
-        """Adds them."""
+        """Add the biases to `x`."""
         return x + self.bias
 
 
@@ -337,29 +356,30 @@ def _unit() -> initializers.Initializer:
 
 
 class MinibatchStdDev(layers.Layer):
-    """Adds a map with how much the pictures of a group differ, on average.
+    """Additional channel with the average standard deviation within a group of images.
 
-    Source: Karras et al. 2018, "Progressive Growing of GANs" (arXiv 1710.10196): the
-    standard deviation over the group of each feature at each place, averaged.
+    Source: Karras et al. 2018, "Progressive Growing of GANs" (arXiv 1710.10196). The
+    standard deviation over the group is computed for each channel of each pixel, then
+    averaged over channels and pixels.
 
     Args:
-        group_size: Pictures in a group; the batch is one group if it does not divide.
+        group_size: Number of images in a group. If it does not divide the batch size,
+            the whole batch is one group.
     """
 
     def __init__(self, group_size: int = 4):
-        """Makes nothing yet."""
         super().__init__()
         self._group_size = group_size
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """One channel more, whatever the groups will be."""
+        """Return the shape with one more channel."""
         return (*input_shape[:-1], input_shape[-1] + 1)
 
     def call(self, maps: Tensor) -> Tensor:
-        """Adds the map.
+        """Append the channel.
 
         Args:
-            maps: float [batch, height, width, channels].
+            maps: Feature maps, float [batch, height, width, channels].
 
         Returns:
             float [batch, height, width, channels + 1].
@@ -367,9 +387,9 @@ class MinibatchStdDev(layers.Layer):
         batch, (height, width, channels) = ops.shape(maps)[0], maps.shape[1:]
         if isinstance(batch, int):
             group = batch if batch % self._group_size else self._group_size
-        else:  # not known while TensorFlow traces
+        else:  # unknown while TensorFlow traces
             group = ops.where(batch % self._group_size == 0, self._group_size, batch)
-        # Neighbours of one group: rows i, i + n, i + 2 n, ... of n groups.
+        # With n groups, rows i, i + n, i + 2 n, ... form a group.
         x = ops.cast(maps, "float32")
         x = ops.reshape(x, (group, batch // group, height, width, channels))
         stddev = ops.sqrt(ops.var(x, axis=0) + 1e-8)

@@ -1,9 +1,9 @@
-"""A residual network that makes a picture from a picture, and its PatchGAN.
+"""Residual generator of images from condition images, and a PatchGAN.
 
 Source: Zhu et al. 2017 (arXiv 1703.10593), section 4 and the appendix, after Johnson et
 al. 2016: c7s1-64, d128, d256, residual blocks, u128, u64, c7s1-3, with reflection
-padding and instance normalisation. What contrastive learning looks at (Park et al.
-2020, arXiv 2007.15651) has the names of `TAPS`.
+padding and instance normalisation. Contrastive learning (Park et al. 2020, arXiv
+2007.15651) compares the feature maps of the layers named in `TAPS`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from keras_gans.networks.patchgan import convolution, discriminator, enlarged
 __all__ = ["discriminator", "encoder", "generator", "projector"]
 
 Tensor = Any
-# The picture itself, both convolutions down, and the first and the middle block.
+# The condition image, both convolutions down, the first and the middle block.
 TAPS = tuple(f"tap_{i}" for i in range(5))
 
 
@@ -38,23 +38,27 @@ def generator(
     norm: Literal["batch", "instance", "none"] = "instance",
     upsampling: Literal["transposed", "resize"] = "transposed",
 ) -> Model:
-    """A residual generator.
+    """Build a residual generator.
 
     Args:
-        image_shape: (height, width, channels) of the pictures to make; sides may be
-            others.
-        condition_shape: Of what they are made from; of the same sides.
-        width: Channels of the first convolution; 4 times as many in the blocks.
-        blocks: Residual blocks, at a quarter of the size.
-        norm: Of all convolutions but the last.
-        upsampling: "transposed" convolutions, as in the paper, or nearest neighbours
-            and a convolution ("resize"), which leave no checkerboard.
+        image_shape: Shape (height, width, channels) of the images. The model also
+            takes other heights and widths.
+        condition_shape: Shape (height, width, channels) of the condition images; height
+            and width are those of the images.
+        width: Number of channels of the first convolution; the residual blocks have 4
+            times as many.
+        blocks: Number of residual blocks, at a quarter of the size.
+        norm: Normalisation after each convolution but the last.
+        upsampling: "transposed" for transposed convolutions, as in the paper; "resize"
+            for nearest-neighbour interpolation and a 3x3 convolution, which avoid
+            checkerboard artifacts.
 
     Returns:
-        From {"condition"} to pictures in [-1, 1], of the condition's sides.
+        A model from {"condition"} to images in [-1, 1], with the height and width of
+        the condition image.
 
     Raises:
-        UserError: for sides that differ.
+        UserError: If condition images differ from the images in height or width.
     """
     check_range(1, width=width, blocks=blocks)
     check_same_size(image_shape, condition_shape)
@@ -65,7 +69,7 @@ def generator(
 
     condition = Input((None, None, condition_shape[-1]), name="condition")
     x = tap(reflected(PadToMultiple(4)(condition), 3))
-    bias = norm == "none"  # a norm takes it away
+    bias = norm == "none"  # a norm cancels biases
     x = layers.ReLU()(normalize(convolution(width, 7, use_bias=bias)(x), norm))
     for times in (2, 4):
         x = tap(convolution(times * width, 3, 2, "same", use_bias=bias)(x))
@@ -82,7 +86,7 @@ def generator(
 
 
 def _residual(x: Tensor, norm: str) -> Tensor:
-    """What a block adds: two 3x3 convolutions, the second without activation."""
+    """Return the residual of a block: two 3x3 convolutions with a ReLU in between."""
     channels = x.shape[-1]
     for last in (False, True):
         x = convolution(channels, 3, use_bias=norm == "none")(reflected(x, 1))
@@ -92,27 +96,29 @@ def _residual(x: Tensor, norm: str) -> Tensor:
 
 
 def encoder(generator: Model) -> Model:
-    """What a generator sees on its way: from {"condition"} to the maps of `TAPS`."""
+    """Build a model from {"condition"} to the generator's feature maps of `TAPS`."""
     taps = [layer.output for layer in generator.layers if layer.name in TAPS]
     return Model(generator.input, taps)
 
 
 def projector(generator: Model, embedding_dim: int) -> Model:
-    """For each map of `encoder`, a layer of units and a linear one for every place.
+    """Build a network that projects positions of `encoder`'s maps to unit vectors.
+
+    Each map has a ReLU layer and a linear layer of its own, shared by all positions.
 
     Source: Park et al. 2020 (arXiv 2007.15651), section 3.
 
     Args:
-        generator: As `generator` makes it.
-        embedding_dim: Length of what comes out.
+        generator: Generator, as built by `generator`.
+        embedding_dim: Length of the unit vectors.
 
     Returns:
-        From a list of float [batch, places, channels] to one of float [batch, places,
-        embedding_dim], vectors of length 1.
+        A model from a list of float [batch, positions, channels] to a list of float
+        [batch, positions, embedding_dim].
     """
     inputs = [Input((None, tap.shape[-1])) for tap in encoder(generator).outputs]
     outputs = []
-    with policy("float32"):  # small, and lengths of 16 bits are too coarse
+    with policy("float32"):  # small; 16 bits are too coarse for unit vectors
         for x in inputs:
             x = layers.Dense(embedding_dim, "relu")(x)
             outputs.append(layers.UnitNormalization()(layers.Dense(embedding_dim)(x)))

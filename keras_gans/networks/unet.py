@@ -1,7 +1,8 @@
-"""A U-Net that makes a picture from a picture, and the PatchGAN that judges it.
+"""U-Net that generates images from condition images, and a PatchGAN.
 
 Source: Isola et al. 2017 (arXiv 1611.07004), the appendix: 4x4 convolutions of stride 2
-down to a bottleneck and up again, each map joined with its mirror image on the way.
+down to a bottleneck and up again. On the way up, each map is concatenated with the map
+of the same size on the way down.
 """
 
 from __future__ import annotations
@@ -28,25 +29,30 @@ def generator(
     dropout: float = 0.5,
     upsampling: Literal["transposed", "resize"] = "transposed",
 ) -> Model:
-    """A U-Net.
+    """Build a U-Net.
 
     Args:
-        image_shape: (height, width, channels) of the pictures to make; sides may be
-            others.
-        condition_shape: Of what they are made from; of the same sides.
-        width: Channels at half the size; they double with each halving.
-        max_width: As far as this.
-        depth: Halvings; 0 for as many as leave one pixel of the pictures.
-        norm: Of all but the first and the innermost convolutions and the last one.
-        dropout: Share that is dropped of the three innermost maps on the way up.
-        upsampling: "transposed" convolutions, as in the paper, or nearest neighbours
-            and a 3x3 convolution ("resize"), which leave no checkerboard.
+        image_shape: Shape (height, width, channels) of the images. The model also
+            takes other heights and widths.
+        condition_shape: Shape (height, width, channels) of the condition images; height
+            and width are those of the images.
+        width: Number of channels at half the size; it doubles with each halving.
+        max_width: Upper limit of the number of channels.
+        depth: Number of halvings; 0 for as many as the shorter side allows.
+        norm: Normalisation after each convolution but the first, the innermost and the
+            last.
+        dropout: Fraction that is dropped of the three innermost maps on the way up.
+        upsampling: "transposed" for transposed convolutions, as in the paper; "resize"
+            for nearest-neighbour interpolation and a 3x3 convolution, which avoid
+            checkerboard artifacts.
 
     Returns:
-        From {"condition"} to pictures in [-1, 1], of the condition's sides.
+        A model from {"condition"} to images in [-1, 1], with the height and width of
+        the condition image.
 
     Raises:
-        UserError: for sizes that differ, or more halvings than the sides allow.
+        UserError: If condition images differ from the images in height or width, or
+            if `depth` is more than the shorter side allows.
     """
     check_range(1, width=width, max_width=max_width)
     check_range(0, 1, dropout=dropout)

@@ -1,1 +1,1 @@
-"""What a person reads while a command works: progress bars, durations in words."""
+"""Terminal output of commands: progress bars, durations in words."""

@@ -1,4 +1,4 @@
-"""Progress of a counted task: a bar in a terminal, plain lines elsewhere."""
+"""Progress of a task: a bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from rich.table import Column
 
 
 class ProgressBar:
-    """Count, rate and time left of a task.
+    """Progress bar with the count, the rate and the remaining time of a task.
 
-    Use it in a `with` statement, or call `close`: a bar hides the terminal's cursor.
+    The bar appears when the object is created. Use the object in a `with` statement, or
+    call `close`, because the bar hides the terminal's cursor.
 
     Args:
         total: Count at the end of the task.
-        unit: What is counted, in the plural.
+        unit: Name of the counted items, in the plural.
         title: Name of the task; may be empty.
         done: Count at the start.
-        waiting: Text shown until the first update, which then starts the clock; the
-            first update comes late where something is compiled. If empty, the clock
+        waiting: Text to show until the first update, such as a note about compilation.
+            The first update then starts the clock. If the text is empty, the clock
             starts at once.
     """
 
     EVERY = 1.0  # seconds between two updates of a bar
-    EVERY_LINE = 20.0  # and between two plain lines
+    EVERY_LINE = 20.0  # seconds between two plain lines
 
     def __init__(
         self, total: int, unit: str, title: str = "", done: int = 0, waiting: str = ""
     ):
-        """Show the text to wait with, or the start of the bar."""
         self._total, self._unit, self._title = total, unit, title
         self._first = self._done = done
         self._waiting, self._ended = bool(waiting), False
         console = Console(highlight=False)
         drawn = sys.stdout.isatty() and console.is_interactive
         self._every = self.EVERY if drawn else self.EVERY_LINE
-        self._shown: Any = None  # what of `rich` is in the terminal
+        self._shown: Any = None  # the `rich` widget in the terminal
         self._bar = _make_bar(console) if drawn else None
         if waiting and drawn:
-            # A thread turns the spinner; nothing else here has one.
+            # The spinner needs a thread; the bar has none.
             status = console.status(waiting, spinner="line", refresh_per_second=4)
             self._show(status)
         elif waiting:
@@ -75,7 +75,7 @@ class ProgressBar:
         self._done = done
         if now < self._due and done < self._total and not self._waiting:
             return
-        text = note() if note else ""  # which may wait for the device
+        text = note() if note else ""  # may wait for the device
         if self._waiting:
             self._waiting = False
             self._start(done)
@@ -86,7 +86,7 @@ class ProgressBar:
         self._draw(text)
 
     def close(self) -> None:
-        """Leave the terminal as it was before, below the last state of the bar."""
+        """Restore the terminal; the last state of the bar stays visible."""
         self._show(None)
 
     def _start(self, done: int) -> None:
@@ -132,19 +132,19 @@ class ProgressBar:
 
 
 def in_words(seconds: float) -> str:
-    """Name a duration roughly, as people do.
+    """Format a duration as rounded words.
 
     Args:
-        seconds: The duration.
+        seconds: Duration in seconds.
 
     Returns:
-        Such as "about 50 minutes".
+        Text such as "about 50 minutes".
     """
     if seconds < 5:
         return "a few seconds"
     minute, hour, day = 60, 3600, 86_400
     scales = (
-        # (durations below this, are rounded to, in units of, with the name)
+        # (upper limit, rounding step, unit, name of the unit)
         (55, 5, 1, "second"),
         (9.5 * minute, minute, minute, "minute"),
         (87.5 * minute, 5 * minute, minute, "minute"),
@@ -158,7 +158,7 @@ def in_words(seconds: float) -> str:
 
 
 def _make_bar(console: Console) -> Progress:
-    """Make a bar of one line, which a narrow terminal cuts at its end."""
+    """Make a bar of one line; a narrow terminal truncates the line."""
 
     def column(field: str, **options: Any) -> TextColumn:
         return TextColumn(
@@ -171,10 +171,10 @@ def _make_bar(console: Console) -> Progress:
     bar = Progress(
         column("description"),
         BarColumn(width, complete_style="green", finished_style="green"),
-        column("fields[text]", ratio=1),  # what the others leave
+        column("fields[text]", ratio=1),  # the remaining width
         console=console,
         expand=True,
-        auto_refresh=False,  # no thread: an update costs what it draws, and no more
+        auto_refresh=False,  # no thread: only updates draw
     )
     bar.add_task("", text="")
     return bar

@@ -65,7 +65,8 @@ def test_commands_run_by_name(capsys):
     assert main(["train", "--model", "cgan", "--steps", "7", "--dry-run"]) == 0
     assert capsys.readouterr().out == expected
     assert main(["export"]) == 2
-    assert capsys.readouterr().err == "export: say which run: --workdir=runs/cgan\n"
+    message = "expected the folder of a run, such as --workdir=runs/cgan"
+    assert capsys.readouterr().err == f"export: --workdir: {message}\n"
     assert main(["train", "--help"]) == 0
     assert capsys.readouterr().out.startswith(train.__doc__[:40])
 

@@ -181,7 +181,7 @@ def test_without_classes_says_what_is_needed(
     [
         ("acgan", "discriminator.head=projection", "acgan needs classes"),
         ("acgan", "discriminator.codes=1", "codes: acgan has none"),
-        ("cgan", "discriminator.codes=1", 'only head = "auxiliary" reads codes off'),
+        ("cgan", "discriminator.codes=1", 'only head = "auxiliary" predicts codes'),
         ("infogan", "discriminator.head=projection", 'only head = "auxiliary"'),
         ("infogan", "discriminator.codes=0", "got one without"),
         ("infogan", "generator.latent_dim=1", "latent_dim: fewer than"),
@@ -336,7 +336,7 @@ def test_exports_can_be_made_later(smoke_run, tmp_path, capsys):
     # Not the bytes: the names of layers depend on what was built before.
     np.testing.assert_array_equal(load.load(exported).sample(4, seed=0), old)
     for main in (tflite.main, saved_model.main):
-        assert "say which run" in fails(main, capsys)
+        assert "expected the folder of a run" in fails(main, capsys)
         assert "not a run's folder" in fails(main, capsys, f"--workdir={tmp_path}")
 
 

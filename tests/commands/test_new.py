@@ -156,17 +156,17 @@ def test_two_modules_of_one_name_are_not_mixed_up(mine):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "expected one name, as in new my_gan; got 0"),
-        (["a", "b"], "expected one name, as in new my_gan; got 2"),
-        (["my-gan"], "'my-gan' is no name of a Python module"),
-        (["3d_gan"], "'3d_gan' is no name of a Python module"),
-        (["class"], "'class' is no name of a Python module"),
-        (["__main__"], "'__main__' is no name of a Python module"),
-        (["json"], "'json' is a module of Python already"),
-        (["numpy"], "'numpy' is a module of Python already"),
-        (["keras_gans"], "'keras_gans' is a module of Python already"),
+        ([], "expected one name, as in new my_gan, got 0"),
+        (["a", "b"], "expected one name, as in new my_gan, got 2"),
+        (["my-gan"], "expected a valid module name such as my_gan, got 'my-gan'"),
+        (["3d_gan"], "expected a valid module name such as my_gan, got '3d_gan'"),
+        (["class"], "expected a valid module name such as my_gan, got 'class'"),
+        (["__main__"], "expected a valid module name such as my_gan, got '__main__'"),
+        (["json"], "'json' is an installed module"),
+        (["numpy"], "'numpy' is an installed module"),
+        (["keras_gans"], "'keras_gans' is an installed module"),
         (["cgan"], "'cgan' is a model of the zoo"),
-        (["my_gan", "--folder=none"], "--folder=none: no such folder"),
+        (["my_gan", "--folder=none"], "--folder=none: the folder does not exist"),
     ],
 )
 def test_mistakes_are_one_line(words, message, tmp_path, monkeypatch, capsys):
@@ -181,7 +181,7 @@ def test_nothing_is_overwritten(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "test_my_gan.py").write_text("mine")
     assert new.main(["my_gan"]) == 2
-    assert "test_my_gan.py: there already" in capsys.readouterr().err
+    assert "test_my_gan.py: exists already" in capsys.readouterr().err
     assert os.listdir() == ["test_my_gan.py"]
     assert (tmp_path / "test_my_gan.py").read_text() == "mine"
 

@@ -336,7 +336,7 @@ def test_throughput_is_measured(capsys):
 
 
 def test_what_needs_tensorflow_says_so():
-    with pytest.raises(UserError, match="export needs TensorFlow, and Keras runs on"):
+    with pytest.raises(UserError, match="export needs TensorFlow, but Keras runs on"):
         backend_lib.import_tensorflow("export")
     with pytest.raises(UserError, match="tfds:x needs no-such-thing, which is not"):
         backend_lib.find_tensorflow("tfds:x", "no_such_thing")

@@ -393,7 +393,7 @@ def test_export_command_measures_speed_and_says_mistakes(
         assert found["milliseconds"] > 0 and found["pictures_per_second"] > 0
     assert 10 < found["peak_mib"] < 300  # of a process without TensorFlow
     for args, message in (
-        ([], "say which run"),
+        ([], "expected the folder of a run"),
         ([f"--workdir={tmp_path}"], "not a run's folder"),
         ([f"--workdir={run}", "--quantize=int4"], "no 'int4'; did you mean 'int8'?"),
         ([f"--workdir={run}", "--to="], "no ''"),

@@ -352,7 +352,7 @@ def test_server_is_local_and_says_its_types(tmp_path):
 def test_mistakes_are_one_line(smoke_run, tmp_path, capsys):
     ring = smoke_run("rsgan_ring")
     for main, args, message in (
-        (web.main, [], "say which run"),
+        (web.main, [], "expected the folder of a run"),
         (web.main, [f"--workdir={tmp_path}", "--serve"], "not a run's folder"),
         (web.main, [f"--workdir={ring}"], "generates points"),
         (main_of_export, [f"--workdir={ring}", "--to=web"], "generates points"),

@@ -239,7 +239,7 @@ def test_mistakes_in_data_are_one_line(two_folders, options, line):
         (["--model=cut", "--set=train.evaluate_every=5"], "got one that translates"),
         (["--model=pix2pix", "--set=data.unpaired=true"], "which pictures belong"),
         (["--model=cut", "--set=discriminator.conditional=true"], "conditional: expec"),
-        (["--model=esrgan", "--set=discriminator.conditional=true"], "of another size"),
+        (["--model=esrgan", "--set=discriminator.conditional=true"], "differ in size"),
         (["--model=pix2pix", "--set=hparams.augment=color"], "augment: expected"),
         (["--model=spade", "--set=hparams.augment=cutout"], 'expected "" for spade'),
         (["--model=cyclegan", "--set=hparams.r1_weight=1"], "r1_weight: expected 0"),

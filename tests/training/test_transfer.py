@@ -90,7 +90,7 @@ def test_run_with_frozen_layers_resumes_without_its_source(
         (
             "cgan",
             ["--init_from=SOURCE", "--set=train.freeze_discriminator=5"],
-            "expected less than the 5 layers with weights, got 5",
+            "expected fewer than the 5 layers with weights, got 5",
         ),
         (
             "cgan",

@@ -1,8 +1,10 @@
-"""MyGAN: the discriminator says by how much a real image is realer than a fake one.
+"""MyGAN: the discriminator compares a real image with a generated image.
 
-A relativistic least-squares GAN (Jolicoeur-Martineau 2018, arXiv 1807.00734): for pairs
-of a real image x and a generated image G(z), D minimises (D(x) - D(G(z)) - m)^2 and
-G minimises (D(G(z)) - D(x) - m)^2, with the margin m = 1.
+A relativistic least-squares GAN (Jolicoeur-Martineau 2018, arXiv 1807.00734). For each
+pair of a real image x and a generated image G(z), the losses with the margin m = 1 are:
+
+    D: (D(x) - D(G(z)) - m)^2
+    G: (D(G(z)) - D(x) - m)^2
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ from keras_gans.networks import interface
 
 @dataclasses.dataclass(frozen=True)
 class MyGANHparams(keras_gans.Hparams):
-    """The `[hparams]` table of the recipe, beside the options of every GAN.
+    """Options of the recipe's `[hparams]` table, in addition to those of every GAN.
 
     Attributes:
-        margin: Difference of the logits that a loss asks for.
-        conditional: Whether the networks take the class of an image.
+        margin: Difference of the two logits at which a loss is 0.
+        conditional: Whether to feed the class of an image to the networks.
     """
 
     margin: float = 1.0
@@ -35,34 +37,34 @@ class MyGANHparams(keras_gans.Hparams):
 
 
 def pair_loss(higher, lower, margin):
-    """Return a loss that is 0 where one logit is above the other by the margin."""
+    """Return a loss that is 0 where `higher` exceeds `lower` by the margin."""
     return ops.square(higher - lower - margin)
 
 
 class MyGAN(keras_gans.BaseGAN):
-    """Least squares on pairs of a real image and a generated one."""
+    """GAN with a least-squares loss on pairs of a real and a generated image."""
 
     Hparams = MyGANHparams
-    neutral_logit = None  # a logit means something only beside another one
+    neutral_logit = None  # only differences of logits have a meaning
 
     def logits(self, batch):
-        """Score the images of a batch, and as many generated ones."""
+        """Return the logits of the batch's real images, and of as many fake images."""
         return self.score(batch["images"], batch), self.score(self.fakes(batch), batch)
 
     def d_losses(self, batch):
-        """Return what the discriminator minimises: named terms, one value an image."""
+        """Return the discriminator's losses: named terms with one value per image."""
         real_logits, fake_logits = self.logits(batch)
         self.log_scores(real_logits, fake_logits)
         return {"pairs": pair_loss(real_logits, fake_logits, self.hparams.margin)}
 
     def g_losses(self, batch):
-        """Return what the generator minimises."""
+        """Return the generator's losses: named terms with one value per image."""
         real_logits, fake_logits = self.logits(batch)
         return {"pairs": pair_loss(fake_logits, real_logits, self.hparams.margin)}
 
 
 def generator(image_shape, num_classes: int = 0, latent_dim: int = 64, width: int = 32):
-    """Build the generator: latents, and labels if there are classes, to images."""
+    """Build the generator: from latents (and labels with classes) to images."""
     height, across, channels = image_shape
     if height % 4 or across % 4:
         raise keras_gans.UserError(
@@ -79,7 +81,7 @@ def generator(image_shape, num_classes: int = 0, latent_dim: int = 64, width: in
 
 
 def discriminator(image_shape, num_classes: int = 0, width: int = 32):
-    """Build the discriminator: images, and labels if there are classes, to logits."""
+    """Build the discriminator: from images (and labels with classes) to logits."""
     inputs, labels = interface.image_inputs(image_shape, num_classes)
     x = inputs["images"]
     for filters in (width, 2 * width):

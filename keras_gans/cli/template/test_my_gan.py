@@ -1,4 +1,4 @@
-"""MyGAN trains, resumes, is exported and sampled: pytest test_my_gan.py."""
+"""Tests of MyGAN: train, resume, export and sample. Run pytest test_my_gan.py."""
 
 import json
 import math
@@ -14,14 +14,14 @@ RECIPE = pathlib.Path(__file__).with_name("my_gan.toml")
 
 
 def test_pair_loss():
-    """The loss is 0 where the logits differ by the margin."""
+    """Check that the loss is 0 where the logits differ by the margin."""
     higher, lower = np.array([3.0, 1.0, 0.0]), np.array([1.0, 1.0, 1.0])
     losses = my_gan.pair_loss(higher, lower, 2.0)
     np.testing.assert_allclose(losses, [0.0, 4.0, 9.0])
 
 
 def test_run(tmp_path):
-    """A run goes on where it ended; its export draws what the run draws."""
+    """Check that a run resumes, and that its export draws the same images."""
     run = tmp_path / "run"
     words = ["train", f"--model={RECIPE}", "--smoke", f"--workdir={run}"]
     assert program.main([*words, "--export=none"]) == 0
