@@ -2,23 +2,25 @@
 
     python -m keras_gans.zoo
 
-Print a Markdown table of the recipes: name, idea, paper and measured result. The README
-contains this table.
+Print a Markdown table of the recipes: name, idea, paper and measured result.
 """
 
 from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib.util
 import re
 import sys
 import tomllib
 
 from absl import flags
 
+from keras_gans.cli.modules import parse_module
 from keras_gans.cli.run import run_command
 from keras_gans.recipes.config import read_recipe, zoo_names
+
+# Field of a recipe's header, with lines that continue it.
+FIELD = re.compile(r"^# (Command|In short|Result|Measured): (.*(?:\n#   .*)*)", re.M)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,15 +29,23 @@ class Entry:
 
     Attributes:
         name: Name of the recipe, as in `--model=<name>`.
+        module: Module of the variant.
         idea: Idea of the variant, in one sentence.
         paper: arXiv number of the variant's paper.
-        result: Text after "# Result: " in the recipe's header; empty without one.
+        command: Command that trained the model, of one or more lines.
+        in_short: Main figure of the result; empty if the recipe states none.
+        result: Measured result.
+        measured: Date, machine, versions and seeds of the result.
     """
 
     name: str
+    module: str
     idea: str
     paper: str
+    command: str
+    in_short: str
     result: str
+    measured: str
 
 
 def entries() -> list[Entry]:
@@ -47,26 +57,47 @@ def entries() -> list[Entry]:
     return [_entry(name) for name in zoo_names()]
 
 
-def table() -> str:
-    """Return the zoo as a Markdown table."""
+def table(short: bool = False) -> str:
+    """Return the zoo as a Markdown table.
+
+    Args:
+        short: Whether to give one row to each variant, with its main figure, in place
+            of one row to each recipe.
+    """
     lines = ["| `--model=` | idea | paper | measured |", "|---|---|---|---|"]
-    for e in entries():
+    rows = entries()
+    for e in rows:
+        names, result = f"`{e.name}`", e.result
+        if short:
+            same = [other for other in rows if other.module == e.module]
+            if same[0] != e:
+                continue
+            names = ", ".join(f"`{other.name}`" for other in same)
+            result = e.in_short
         paper = f"[{e.paper}](https://arxiv.org/abs/{e.paper})"
-        lines.append(f"| `{e.name}` | {e.idea} | {paper} | {e.result} |")
+        lines.append(f"| {names} | {e.idea} | {paper} | {result} |")
     return "\n".join(lines)
 
 
 def _entry(name: str) -> Entry:
     _, text = read_recipe(name)
+    header = dict(FIELD.findall(text))
+    command = re.sub(r"\n#", "\n", header.pop("Command"))
+    fields = {key: re.sub(r"\n#\s+", " ", value) for key, value in header.items()}
     module = tomllib.loads(text)["model"].split(":")[0]
-    # find_spec imports only the packages above the module.
-    with open(importlib.util.find_spec(module).origin, encoding="utf-8") as file:
-        doc = ast.get_docstring(ast.parse(file.read()))
+    doc = ast.get_docstring(parse_module(module)) or ""
     idea = doc.split("\n\n")[0].replace("\n", " ").split(": ", 1)[1]
-    paper = re.search(r"arXiv\s+(\d+\.\d+)", doc)[1]
-    comment = re.search(r"^# Result: ((?:.*\n)(?:#   .*\n)*)", text, re.MULTILINE)
-    result = re.sub(r"\n#\s+", " ", comment[1]).strip() if comment else ""
-    return Entry(name, idea[0].upper() + idea[1:], paper, result)
+    [paper] = re.findall(r"arXiv\s+(\d+\.\d+)", doc)[:1]
+    return Entry(
+        name,
+        module,
+        idea[0].upper() + idea[1:],
+        paper,
+        command,
+        fields.get("In short", ""),
+        fields["Result"],
+        fields["Measured"],
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
