@@ -1,4 +1,8 @@
-"""Data: embedded sets, toys, TensorFlow Datasets and folders, as one stream."""
+"""Data sets of all kinds, opened as one stream of batches.
+
+The kinds are embedded data sets, points of Gaussian mixtures, data sets of TensorFlow
+Datasets, and folders of images.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from keras_gans.backend import find_tensorflow
 from keras_gans.data.options import DERIVED, DataInfo, DataOptions
 from keras_gans.errors import UserError, did_you_mean
 
-if TYPE_CHECKING:  # the pipeline loads Keras
+if TYPE_CHECKING:  # the pipeline imports Keras
     from keras_gans.data.pipeline import Batch
     from keras_gans.data.source import Source
 
@@ -21,18 +25,21 @@ __all__ = ["DataInfo", "DataOptions", "load_data", "open_source"]
 def open_source(
     options: DataOptions, data_dir: str | None = None, batches_per_step: int = 1
 ) -> Source:
-    """Finds and checks a data set.
+    """Open and check a data set.
 
     Args:
-        options: What to read.
-        data_dir: Where TensorFlow Datasets keeps its sets.
+        options: Options of the data set. A `batch_size` of 0 is replaced by
+            `choose_batch_size`.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
         batches_per_step: Number of batches of `batch_size` images in a training step.
 
     Returns:
-        The source.
+        The opened source. Its `options.batch_size` counts the images of a training
+        step.
 
     Raises:
-        UserError: if there is no such set, or it has no pictures.
+        UserError: If the data set does not exist, has no images, or does not suit the
+            options.
     """
     inner = dataclasses.replace(options, dataset=options.pictures, unpaired=False)
     source, held_out = _open(inner, data_dir), None
@@ -56,7 +63,7 @@ def open_source(
         size = choose_batch_size(source.info)
         side, number = source.info.image_shape[0], source.info.num_examples
         notes.append(
-            f"batch_size {size}: for {number or 'many'} pictures of {side} pixels "
+            f"batch_size {size}: chosen for {number or 'many'} images of {side} pixels "
             "(data.batch_size=... sets another)"
         )
         options = dataclasses.replace(options, batch_size=size)
@@ -69,7 +76,7 @@ def open_source(
 
 
 def first_examples(source: Source, num: int) -> Batch:
-    """Return the first examples of a stream of seed 0 as one batch.
+    """Return the first examples of the stream with seed 0 as one batch.
 
     Args:
         source: Source of the examples.
@@ -88,14 +95,15 @@ def first_examples(source: Source, num: int) -> Batch:
 
 
 def choose_batch_size(info: DataInfo) -> int:
-    """Chooses how many pictures an update of the discriminator sees.
+    """Choose the number of images in an update of the discriminator.
 
     Args:
-        info: The set.
+        info: Description of the data set.
 
     Returns:
-        A power of two from 8 to 64: at most a 16th of the pictures, so that batches
-        differ, and at most 2^18 pixels (64 pictures of 64 pixels), for the memory.
+        A power of two from 8 to 64. Above 8, it is at most a 16th of the number of
+        images, so that batches differ. To save memory, a batch above 8 images has at
+        most 2^18 pixels, which are 64 images of 64x64 pixels.
     """
     height, width, _ = info.image_shape
     most = min(64, 2**18 // (height * width), (info.num_examples or 1024) // 16)
@@ -103,16 +111,16 @@ def choose_batch_size(info: DataInfo) -> int:
 
 
 def _hold_out(source: Source, number: int) -> tuple[Source, Source]:
-    """Splits a source that can be looked up by number: (the rest, the held-out)."""
+    """Split a source that reads examples by index: (training, held-out) source."""
     total, dataset = source.info.num_examples, source.options.dataset
     if source.info.unpaired:
         raise UserError(
-            f"[data] held_out: '{dataset}' has no pairs; keep some files in other "
-            "folders"
+            f"[data] held_out: '{dataset}' has no pairs; move the images to hold out "
+            "to other folders"
         )
     if 0 < total <= number:
         raise UserError(
-            f"[data] held_out: expected less than the {total} pictures, got {number}"
+            f"[data] held_out: expected fewer than the {total} images, got {number}"
         )
     order = np.random.default_rng(0).permutation(total)
     return source.take(np.sort(order[number:])), source.take(np.sort(order[:number]))
@@ -148,7 +156,7 @@ def _open(options: DataOptions, data_dir: str | None) -> Source:
         kinds += [f"{kind}:..." for kind in DERIVED]
         known = (*embedded.EMBEDDED, *mixtures.MIXTURES, *kinds)
         hint = did_you_mean(options.dataset, known)
-        raise UserError(f"[data] dataset: no set '{options.dataset}'{hint}")
+        raise UserError(f"[data] dataset: no data set '{options.dataset}'{hint}")
     return embedded.open_embedded(options)
 
 
@@ -161,28 +169,34 @@ def load_data(
     data_dir: str | None = None,
     **options: object,
 ):
-    """Opens a data set as an endless, shuffled stream of batches.
+    """Open a data set as an endless, shuffled stream of batches.
 
     Args:
-        dataset: "digits", "fashion", "ring", "grid25", "tfds:NAME", "folder:PATH",
-            "pairs:A,B" or "unpaired:A,B"; or "outline:..." etc., see `DataOptions`.
-        batch_size: Pictures in a batch.
-        seed: Seeds the order. The stream is a function of (seed, step) alone.
-        start_step: Batch to begin with, to go on where another stream ended.
-        data_dir: Where TensorFlow Datasets keeps its sets.
-        **options: The other keywords of `DataOptions`, as `image_size=64`.
+        dataset: Name of the data set: "digits", "fashion", "ring", "grid25",
+            "tfds:NAME", "folder:PATH", "pairs:A,B" or "unpaired:A,B". A prefix such as
+            "outline:" derives condition images; see `DataOptions`.
+        batch_size: Number of images in a batch.
+        seed: Seed of the order and of the augmentation. The stream is a function of
+            (seed, step) alone.
+        start_step: Index of the first batch, to continue where another stream ended.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        **options: Other attributes of `DataOptions`, such as `image_size=64`.
 
     Returns:
-        (dataset, info): batches {"images": float32 [batch_size, height, width,
-        channels] in [-1, 1]}, with "labels" int32 [batch_size] if there are classes,
-        or "condition" for translation; and the set's `DataInfo`. The dataset is a
-        `tf.data.Dataset`, or under another Keras backend a `keras.utils.PyDataset`
-        (of what TensorFlow Datasets streams, always the former); `fit` takes both, and
-        both can be iterated over.
+        Tuple `(dataset, info)` of the batches and the `DataInfo` of the data set.
+
+        Each batch is a dictionary. "images" is float32 [batch_size, height, width,
+        channels] in [-1, 1]. A data set with classes adds "labels", int32
+        [batch_size]; a data set for translation adds "condition", float32 in [-1, 1].
+
+        `dataset` is a `tf.data.Dataset` under TensorFlow, and a
+        `keras.utils.PyDataset` under other Keras backends. Data that TensorFlow
+        Datasets streams from disk are always a `tf.data.Dataset`. Both types can be
+        passed to `fit` and iterated over.
 
     Raises:
-        UserError: if there is no such set, or it has no pictures; for a seed out of
-            range.
+        UserError: If the data set does not exist or has no images, or if an option or
+            the seed is invalid.
     """
     if not 0 <= seed < 2**31:
         raise UserError(f"load_data: seed: expected 0 to 2**31 - 1, got {seed}")

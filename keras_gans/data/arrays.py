@@ -15,13 +15,14 @@ from keras_gans.data.source import Source
 
 
 class ArraySource(Source):
-    """A data set in memory.
+    """Data set in memory; the arrays are not copied.
 
     Args:
-        images: uint8 [num, height, width, channels].
-        labels: int32 [num].
-        info: What the set says of itself.
-        options: How it is read.
+        images: Stored examples, uint8 [num, height, width, channels]; see
+            `conditions.stored_shape`.
+        labels: Class labels, int32 [num].
+        info: Description of the data set.
+        options: Options of the data set.
     """
 
     def __init__(
@@ -31,7 +32,6 @@ class ArraySource(Source):
         info: DataInfo,
         options: DataOptions,
     ):
-        """Keeps the arrays; nothing is copied."""
         self.images, self.labels, self.info, self.options = (
             images,
             labels,
@@ -40,19 +40,19 @@ class ArraySource(Source):
         )
 
     def take(self, numbers: np.ndarray) -> ArraySource:
-        """A source of some of the pictures: those of these numbers."""
+        """Return a source of the examples with these indices."""
         info = dataclasses.replace(self.info, num_examples=len(numbers))
         images, labels = self.images[numbers], self.labels[numbers]
         return ArraySource(images, labels, info, self.options)
 
     def identity(self) -> str:
-        """Tells these pictures from any others."""
+        """Return a hash of the images and labels."""
         whole = hashlib.sha256(np.ascontiguousarray(self.images))
         whole.update(np.ascontiguousarray(self.labels))
         return whole.hexdigest()
 
     def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch]:
-        """From a step to its batch, a function of (seed, step)."""
+        """Return a function from a step to its batch; it depends on (seed, step)."""
 
         def lookup(numbers):
             return self.images[numbers], self.labels[numbers]
@@ -62,7 +62,7 @@ class ArraySource(Source):
         )
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields each example once, in order: uint8 pictures and int32 labels."""
+        """Yield each example once, in order: uint8 images and int32 labels."""
         for start in range(0, len(self.images), size):
             part = slice(start, start + size)
             images = conditions.centre(self.images[part], self.info, self.options)

@@ -1,7 +1,7 @@
-"""Conditions: images that a translation starts from, stored with others or derived.
+"""Condition images, from which a translation starts: stored with images or derived.
 
-A batch of such sets holds "images", what is to be made, and "condition", what it is
-made from, both float32 [batch, height, width, channels] in [-1, 1].
+A batch for translation holds "images", the targets of the translation, and "condition",
+the condition images. Both are float32 [batch, height, width, channels] in [-1, 1].
 """
 
 from __future__ import annotations
@@ -12,49 +12,59 @@ from PIL import Image
 from keras_gans.data.options import DataInfo, DataOptions
 from keras_gans.errors import UserError
 
-# How strongly a picture in [-1, 1] has to change over two pixels to count as an edge.
+# Threshold of an edge: change of an image in [-1, 1] over two pixels.
 EDGE = 0.25
 LUMINANCE = np.array([0.2989, 0.5870, 0.1140], np.float32)  # ITU-R BT.601
 SHRINKS = {"small2": 2, "small4": 4}
 
 
 def derived_shape(options: DataOptions, shape: tuple[int, int, int]) -> tuple:
-    """The shape of what `derive` makes of pictures of a shape.
+    """Return the shape of the condition images that `derive` makes.
+
+    Args:
+        options: Options of the data set.
+        shape: Shape (height, width, channels) of the images.
+
+    Returns:
+        Shape (height, width, channels) of the condition images.
 
     Raises:
-        UserError: if they cannot be shrunk so, or are no pictures.
+        UserError: If the data set holds points, the images are grayscale already, or
+            their height is not a multiple of the reduction.
     """
     height, width, channels = shape
     if height == 1:
         raise UserError(
-            f"[data] dataset: '{options.derivation}:' is made of pictures, and "
-            f"'{options.pictures}' has points"
+            f"[data] dataset: '{options.derivation}:' expects images, but "
+            f"'{options.pictures}' holds points"
         )
     if options.derivation == "grey" and channels == 1:
         raise UserError(
-            f"[data] dataset: the pictures of {options.pictures} are grey already; "
-            "'grey:' expects pictures in colour"
+            f"[data] dataset: the images of {options.pictures} are grayscale already; "
+            "'grey:' expects RGB images"
         )
     times = SHRINKS.get(options.derivation, 1)
     if height % times:
         raise UserError(
-            f"[data] image_size: expected a multiple of {times}, to be made smaller by "
-            f"it, got {height}"
+            f"[data] image_size: expected a multiple of {times}, the reduction of the "
+            f"condition images, got {height}"
         )
     grey = options.derivation in ("grey", "outline")
     return height // times, width // times, 1 if grey else channels
 
 
 def derive(pictures: np.ndarray, kind: str) -> np.ndarray:
-    """Make conditions of images.
+    """Derive condition images from images.
 
     Args:
-        pictures: float32 [batch, height, width, channels] in [-1, 1].
-        kind: "grey"; "outline", black where the brightness changes, on white; "small2"
-            or "small4", of a half or a quarter of the side (bicubic, antialiased).
+        pictures: Images, float32 [batch, height, width, channels] in [-1, 1].
+        kind: Kind of derivation. "grey" converts to grayscale; "outline" draws edges
+            of the brightness in black on white. "small2" and "small4" reduce the sides
+            to a half and a quarter (bicubic, antialiased).
 
     Returns:
-        float32 in [-1, 1], as 8 bits hold it; see `derived_shape`.
+        Condition images, float32 in [-1, 1], rounded to the 256 levels of 8 bits. Their
+        shape is that of `derived_shape`.
     """
     if kind in SHRINKS:
         height, width = (side // SHRINKS[kind] for side in pictures.shape[1:3])
@@ -70,9 +80,16 @@ def derive(pictures: np.ndarray, kind: str) -> np.ndarray:
 
 
 def resize(pictures: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resizes pictures, float32 [batch, height, width, channels]; bicubic, antialiased.
+    """Resize images with an antialiased bicubic filter.
 
-    Values may go beyond those of the pictures.
+    Args:
+        pictures: Images, float32 [batch, rows, columns, channels].
+        height: Height of the result in pixels.
+        width: Width of the result in pixels.
+
+    Returns:
+        float32 [batch, height, width, channels]; values may exceed the range of the
+        images.
     """
 
     def one(plane: np.ndarray) -> np.ndarray:
@@ -84,7 +101,7 @@ def resize(pictures: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _slope(grey: np.ndarray) -> np.ndarray:
-    """How much brightness changes over two pixels: the Sobel operator / 4."""
+    """Return the change of brightness over two pixels: the Sobel operator / 4."""
     x = np.pad(grey, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
     down, right = x[:, 2:] - x[:, :-2], x[:, :, 2:] - x[:, :, :-2]
     down = down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:]
@@ -93,15 +110,16 @@ def _slope(grey: np.ndarray) -> np.ndarray:
 
 
 def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
-    """The shape of what a set keeps of each example, to make (image, condition) of it.
+    """Return the shape in which a source stores each example.
 
     Args:
-        info: What the set says of itself.
-        options: How it is read.
+        info: Description of the data set.
+        options: Options of the data set.
 
     Returns:
-        (height, width, channels), larger than `info.image_shape` by what is cut off;
-        with the channels of the condition behind, unless it is derived.
+        Shape (height, width, channels). Height and width include the margin of
+        `random_crop`. The channels of the image are followed by those of the condition
+        image, unless the condition image is derived.
     """
     height, width, channels = info.image_shape
     if info.condition_shape and not options.derivation:
@@ -110,15 +128,15 @@ def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
 
 
 def centre(stored: np.ndarray, info: DataInfo, options: DataOptions) -> np.ndarray:
-    """Cuts what is stored to the size of the pictures, at the centre.
+    """Crop stored examples at the centre to the size of the images.
 
     Args:
-        stored: [num, height, width, any], of `stored_shape`.
-        info: What the set says of itself.
-        options: How it is read.
+        stored: Stored examples, [num, height, width, any], of `stored_shape`.
+        info: Description of the data set.
+        options: Options of the data set.
 
     Returns:
-        [num, *info.image_shape[:2], any].
+        Cropped examples, [num, *info.image_shape[:2], any].
     """
     start = options.random_crop // 2
     height, width = info.image_shape[:2]
@@ -128,16 +146,16 @@ def centre(stored: np.ndarray, info: DataInfo, options: DataOptions) -> np.ndarr
 def split(
     stored: np.ndarray, info: DataInfo, derivation: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Make (images, conditions) of what a source stores.
+    """Split stored examples into images and condition images.
 
     Args:
-        stored: float32 in [-1, 1]: images, with the channels of their conditions behind
-            their own, unless these are derived.
-        info: What the set says of itself.
-        derivation: `DataOptions.derivation`.
+        stored: Stored examples, float32 in [-1, 1]. The channels of the images are
+            followed by those of the condition images, unless these are derived.
+        info: Description of the data set.
+        derivation: Kind of derivation; see `DataOptions.derivation`.
 
     Returns:
-        Both, float32.
+        Tuple `(images, conditions)`, both float32.
     """
     if derivation:
         return stored, derive(stored, derivation)

@@ -1,13 +1,17 @@
-"""The sets inside the package: `digits` and `fashion`, 5,000 pictures of 28x28 each."""
+"""Embedded data sets `digits` and `fashion`, with 5,000 images of 28x28 pixels each."""
 
 from __future__ import annotations
 
 import importlib.resources
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_gans.data import images
 from keras_gans.data.options import DataInfo, DataOptions
+
+if TYPE_CHECKING:  # the pipeline imports Keras
+    from keras_gans.data.source import Source
 
 EMBEDDED = {
     "digits": (
@@ -32,8 +36,8 @@ EMBEDDED = {
 }
 
 
-def open_embedded(options: DataOptions):
-    """Opens an embedded set; see `open_source`."""
+def open_embedded(options: DataOptions) -> Source:
+    """Open an embedded data set; see `keras_gans.data.open_source`."""
     from keras_gans.data.arrays import ArraySource
 
     class_names, credit = EMBEDDED[options.dataset]

@@ -1,4 +1,4 @@
-"""Your own pictures: a folder of PNG, JPEG and WebP files of any sizes."""
+"""Folders of PNG, JPEG and WebP images of any size."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from keras_gans.device.sampler import ENDINGS
 from keras_gans.errors import UserError
 
 _LOG = logging.getLogger(__name__)
-THREADS = 2 * (os.cpu_count() or 1)  # Pillow decodes outside of Python's lock
+THREADS = 2 * (os.cpu_count() or 1)  # Pillow decodes outside Python's global lock
 
 
-def open_folder(root: str, options: DataOptions):
-    """Opens a folder: flat (no labels), or with one sub-folder for each class.
+def open_folder(root: str, options: DataOptions) -> Source:
+    """Open a folder of images, flat (no labels) or with one sub-folder for each class.
 
-    Sets up to `options.cache_mib` are decoded now and kept; larger ones are read as
-    they are needed. Files that are no pictures are named in a warning and left out.
+    Data sets of up to `options.cache_mib` are decoded here and kept in memory; larger
+    ones are read on demand. Unreadable files are named in a warning and left out.
 
     Args:
-        root: The folder; sub-folders of sub-folders are searched too.
-        options: How it is read; image_size and channels are chosen if they are 0, see
-            `survey.choose`.
+        root: Path of the folder, which is searched at every depth.
+        options: Options of the data set. `survey.choose` chooses an image_size or
+            channels of 0.
 
     Returns:
-        The source, see `open_source`; its `notes` are for the user.
+        The opened source; its `notes` record the choices.
 
     Raises:
-        UserError: if the folder is missing, or holds no picture that can be read.
+        UserError: If the folder does not exist, has no readable image, or has images
+            beside its sub-folders.
     """
     root = os.path.expanduser(root)
     if not os.path.isdir(root):
@@ -47,7 +48,7 @@ def open_folder(root: str, options: DataOptions):
     paths, labels, class_names = _list(root)
     if not paths:
         raise UserError(
-            f"[data] dataset: no pictures in '{root}'; expected files that end in "
+            f"[data] dataset: no images in '{root}'; expected files that end in "
             f"{', '.join(ENDINGS)}, flat or in one sub-folder for each class"
         )
     choice = survey.choose(paths, options.image_size, options.channels)
@@ -72,30 +73,33 @@ def open_files(
     options: DataOptions,
     read: Callable[[str], np.ndarray],
     notes: tuple[str, ...],
-):
-    """Opens picture files.
+) -> Source:
+    """Open a list of image files.
 
     Args:
-        paths: The files, at least one.
-        labels: int32 [num], their classes.
-        info: What the set says of itself, if all can be read.
-        options: How it is read.
-        read: From a path to uint8 of `stored_shape`; OSError if it is corrupt.
-        notes: Sentences for the user.
+        paths: Paths of the image files, at least one.
+        labels: Class labels, int32 [num].
+        info: Description of the data set if all files are readable.
+        options: Options of the data set.
+        read: Function from a path to a uint8 array of `stored_shape`. It raises OSError
+            for a corrupt file.
+        notes: Notes for the user.
 
     Returns:
-        The source, see `open_source`.
+        The opened source.
 
     Raises:
-        UserError: if none can be read.
+        UserError: If no file can be read.
     """
     none = UserError(
-        f"[data] dataset: none of the {len(paths)} pictures of {options.dataset} can "
-        "be read"
+        f"[data] dataset: none of the {len(paths)} images of {options.dataset} can "
+        "be read; expected PNG, JPEG or WebP files"
     )
     shape = conditions.stored_shape(info, options)
     if len(paths) * int(np.prod(shape)) > options.cache_mib * 2**20:
-        if all(_try(read, path) is None for path in paths):  # up to the first good one
+        if all(
+            _try(read, path) is None for path in paths
+        ):  # stops at the first readable file
             raise none
         source = FolderSource(paths, labels, info, options, read)
         source.notes = notes
@@ -117,60 +121,61 @@ def open_files(
 
 
 def common_side(root: str) -> int:
-    """Returns the side in pixels of a folder's pictures, all of one size and square.
+    """Return the side in pixels of a folder's images, all square and of one size.
 
     Args:
-        root: The folder.
+        root: Path of the folder.
 
     Raises:
-        UserError: if they are not, or there are none.
+        UserError: If no image can be read, or the images are not all square and of one
+            size.
     """
     paths, _, _ = _list(os.path.expanduser(root))
     sizes = {size for size in map(survey.size_of, paths) if size}
     if not sizes:
         raise UserError(
-            f"{root}: no pictures that can be read; expected files that end in "
+            f"{root}: no images that can be read; expected files that end in "
             f"{', '.join(ENDINGS)}"
         )
     (width, height), *others = sorted(sizes)
     if others or width != height:
         found = ", ".join(f"{w}x{h}" for w, h in sorted(sizes)[:3])
         raise UserError(
-            f"{root}: expected square pictures of one size, as a generator makes them, "
-            f"got {found}{', ...' if len(sizes) > 3 else ''}; bring them to one size"
+            f"{root}: expected square images of one size, as a generator makes them, "
+            f"got {found}{', ...' if len(sizes) > 3 else ''}; resize them to one size"
         )
     return width
 
 
 class FolderSource(Source):
-    """A folder that is read as it is needed, in constant memory.
+    """Image files that are read on demand, in constant memory.
 
     Args:
-        paths: The picture files.
-        labels: int32 [num], their classes.
-        info: What the set says of itself.
-        options: How it is read.
-        read: From a path to uint8 [height, width, channels]; OSError if it is corrupt.
+        paths: Paths of the image files.
+        labels: Class labels, int32 [num].
+        info: Description of the data set.
+        options: Options of the data set.
+        read: Function from a path to uint8 [height, width, channels]. It raises OSError
+            for a corrupt file.
     """
 
     def __init__(self, paths, labels, info, options, read):
-        """Notes the files; none is read yet."""
         self.paths, self.labels, self.info = paths, labels, info
         self.options, self._read = options, read
         self.bad: set[str] = set()
 
     def take(self, numbers: np.ndarray) -> FolderSource:
-        """A source of some of the files: those of these numbers."""
+        """Return a source of the files with these indices."""
         info = dataclasses.replace(self.info, num_examples=len(numbers))
         paths, labels = [self.paths[n] for n in numbers], self.labels[numbers]
         return FolderSource(paths, labels, info, self.options, self._read)
 
     def identity(self) -> str:
-        """Tells these pictures from any others: names, sizes and times of the files."""
+        """Return a hash of the paths, sizes and modification times of the files."""
         return fingerprint_of_files(self.paths)
 
     def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch]:
-        """From a step to its batch, a function of (seed, step)."""
+        """Return a function from a step to its batch; it depends on (seed, step)."""
         pool = ThreadPoolExecutor(THREADS)
         return pipeline.random_access(
             len(self.paths),
@@ -182,7 +187,7 @@ class FolderSource(Source):
         )
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields each readable picture once, in order: uint8, and int32 labels."""
+        """Yield each readable example once, in order: uint8 images and int32 labels."""
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, len(self.paths), size):
                 paths = self.paths[start : start + size]
@@ -200,7 +205,7 @@ class FolderSource(Source):
         return np.stack([picture for _, picture in found]), self.labels[chosen]
 
     def _one(self, number: int) -> tuple[int, np.ndarray]:
-        # The next readable file stands in for a corrupt one: the order stays a
+        # The next readable file replaces a corrupt one, so that the order stays a
         # function of (seed, step).
         for _ in self.paths:
             path = self.paths[number]
@@ -210,29 +215,32 @@ class FolderSource(Source):
             if path not in self.bad:
                 self.bad.add(path)
                 _LOG.warning(
-                    "left out %s, which cannot be read; so far %d of %d files",
+                    "left out %s, which cannot be read (so far %d of %d files)",
                     path,
                     len(self.bad),
                     len(self.paths),
                 )
             number = (number + 1) % len(self.paths)
-        raise OSError(f"none of {len(self.paths)} pictures can be read, as {path}")
+        raise OSError(f"none of {len(self.paths)} images can be read, including {path}")
 
 
 def fingerprint(words: Iterable[str]) -> str:
-    """What changes if any of some words does, as the names of a folder's files."""
+    """Return a hash of words, such as the names of a folder's files."""
     text = "\n".join(words)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def fingerprint_of_files(paths: Iterable[str]) -> str:
-    """What changes if any of some files does: another name, size or time."""
+    """Return a hash of the paths, sizes and modification times of files."""
     found = ((os.path.abspath(path), os.stat(path)) for path in paths)
     return fingerprint(f"{p} {s.st_size} {s.st_mtime_ns}" for p, s in found)
 
 
 def list_files(root: str) -> list[str]:
-    """The picture files in a folder and below it, sorted by folder, then by name."""
+    """List the image files in a folder at every depth, by folder, then by name.
+
+    Hidden files and hidden folders are left out.
+    """
     files = []
     for folder, subfolders, names in os.walk(root, followlinks=True):
         subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
@@ -243,7 +251,10 @@ def list_files(root: str) -> list[str]:
 
 
 def _list(root: str) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
-    """Lists picture files; first-level sub-folders with any are the classes."""
+    """List image files: (paths, labels, class names).
+
+    The classes are the first-level sub-folders that contain images, if at least two do.
+    """
     paths = list_files(root)
     files = [
         (os.path.relpath(os.path.dirname(path), root).split(os.sep)[0], path)
@@ -251,11 +262,11 @@ def _list(root: str) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
     ]
     tops = sorted({top for top, _ in files})
     if len(tops) < 2:
-        tops = ()  # flat, or a single sub-folder: nothing to tell apart
+        tops = ()  # flat, or a single sub-folder: no classes
     elif "." in tops:
         raise UserError(
-            f"[data] dataset: '{root}' has pictures beside its sub-folders; expected "
-            "either no sub-folders or every picture in one (a class each)"
+            f"[data] dataset: '{root}' has images beside its sub-folders; expected "
+            "either no sub-folders, or every image in the sub-folder of its class"
         )
     number = {top: i for i, top in enumerate(tops)}
     labels = np.array([number.get(top, 0) for top, _ in files], np.int32)

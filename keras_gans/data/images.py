@@ -1,7 +1,7 @@
-"""Pictures as arrays, with NumPy and Pillow only: ranges, sizes, files.
+"""Images as arrays, with NumPy and Pillow only: value ranges, sizes, files.
 
-What turns a generator's floats into pictures stands in `keras_gans.device.sampler`,
-which must run alone on a device; it is the same functions here.
+The functions that convert a generator's floats to images are those of
+`keras_gans.device.sampler`, a module that must run alone on a device.
 """
 
 from __future__ import annotations
@@ -37,22 +37,25 @@ def read(
     part: tuple[float, float, float, float] = (0, 0, 1, 1),
     nearest: bool = False,
 ) -> np.ndarray:
-    """Reads a picture file, upright, at the size asked for.
+    """Read an image file, upright, and fit it to a size.
 
     Args:
-        path: A PNG, JPEG or WebP file.
-        image_size: Side in pixels, see `fit`.
-        channels: 1 for grey, 3 for colour; transparency is laid on white.
-        part: What of it: left, upper, right and lower end, as shares of the sides.
-        nearest: Whether to resize by nearest neighbours, so that colours do not mix.
+        path: Path of a PNG, JPEG or WebP file.
+        image_size: Side of the result in pixels; see `fit`.
+        channels: Number of channels: 1 for grayscale, 3 for RGB. Transparent images are
+            composited onto white.
+        part: Part of the image to read: left, upper, right and lower edge, as fractions
+            of the sides.
+        nearest: Whether to resize by nearest neighbour, so that colours do not mix.
 
     Returns:
         uint8 [image_size, image_size, channels].
 
     Raises:
-        OSError: if the file is not a picture, or truncated.
+        OSError: If the file is not an image, or is truncated.
     """
-    # Twice the size: what is cut out is still resized from more than it.
+    # JPEG files may decode at a lower resolution. At twice the size or more, a half of
+    # the image is not enlarged.
     image = open_picture(path, channels, None if nearest else 2 * image_size)
     sides = (*image.size, *image.size)
     image = image.crop([round(a * b) for a, b in zip(part, sides, strict=True)])
@@ -60,14 +63,14 @@ def read(
 
 
 def beside(pictures: np.ndarray, height: int) -> np.ndarray:
-    """Brings pictures to where they can stand beside others, without a change.
+    """Enlarge images to the height of others beside them by repeating pixels.
 
     Args:
-        pictures: uint8 [num, rows, columns, 1 or 3].
-        height: Of the others, a multiple of the rows.
+        pictures: Images, uint8 [num, rows, columns, 1 or 3].
+        height: Height of the result in pixels, a multiple of the rows.
 
     Returns:
-        uint8 [num, height, ..., 3]: each pixel a square, grey as colour.
+        RGB images, uint8 [num, height, ..., 3]; each pixel becomes a square.
     """
     times = height // pictures.shape[1]
     pictures = pictures.repeat(times, axis=1).repeat(times, axis=2)
@@ -75,16 +78,16 @@ def beside(pictures: np.ndarray, height: int) -> np.ndarray:
 
 
 def fit(image: np.ndarray, image_size: int, channels: int) -> np.ndarray:
-    """Brings a picture to a size: resized on its shorter side, cut at the centre.
+    """Resize an image on its shorter side and crop it at the centre.
 
     Args:
-        image: uint8 [height, width, 1 or 3].
-        image_size: Side of the result, in pixels.
-        channels: 1 for grey, 3 for colour.
+        image: Image, uint8 [height, width, 1 or 3].
+        image_size: Side of the result in pixels.
+        channels: Number of channels: 1 for grayscale, 3 for RGB.
 
     Returns:
-        uint8 [image_size, image_size, channels]; resized with Pillow's Lanczos filter,
-        which is antialiased.
+        uint8 [image_size, image_size, channels], resized with Pillow's antialiased
+        Lanczos filter.
     """
     mode = "L" if channels == 1 else "RGB"
     pillow = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

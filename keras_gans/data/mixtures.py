@@ -9,11 +9,11 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """Gaussians of equal weight.
+    """Mixture of 2-D Gaussians of equal weight.
 
     Attributes:
-        modes: Their centres, float32 [num, 2], in [-1, 1].
-        stddev: The standard deviation of each in both directions.
+        modes: Centres of the Gaussians, float32 [num, 2], in [-1, 1].
+        stddev: Standard deviation of each Gaussian in both directions.
     """
 
     modes: np.ndarray

@@ -1,4 +1,4 @@
-"""What to train on: the `[data]` table of a recipe, and what a set says of itself."""
+"""Options of a data set (the `[data]` table of a recipe) and its description."""
 
 from __future__ import annotations
 
@@ -7,48 +7,53 @@ from typing import Literal
 
 from keras_gans.errors import UserError
 
-# What pictures can be made from, that is made of each of them: see `conditions.derive`.
+# Kinds of condition images that `conditions.derive` makes from images.
 DERIVED = ("outline", "grey", "small2", "small4")
 
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions:
-    """Where pictures come from and how they are cut.
+    """Options of a data set: its name, the size of its images and the augmentation.
 
     Attributes:
-        dataset: "digits" or "fashion" (in the package), "ring" or "grid25" (points of a
-            mixture of Gaussians), "tfds:NAME" (any image set of TensorFlow Datasets),
-            or "folder:PATH" (PNG, JPEG or WebP files, flat or with one sub-folder a
-            class). For models that make pictures from pictures: "pairs:A,B" (two
-            folders, files of equal names), "pairs:PATH" (A and B side by side in each
-            file), "unpaired:A,B" (two folders), "tfds:cycle_gan/NAME", or any other
-            set of pictures behind what they are to be made from: "outline:digits",
-            "grey:tfds:NAME", "small2:..." or "small4:folder:PATH" (of a half or a
-            quarter of the side).
-        batch_size: Pictures in an update of the discriminator, over all devices
-            together; a step takes hparams.d_steps of them. 0 chooses by the number
-            of pictures and their size.
-        split: Which split of a TFDS set, in TFDS's own words ("train", "train[:80%]");
-            of tfds:cycle_gan "train" or "test", each of A and of B.
-        image_size: Height and width in pixels; pictures are resized (antialiased) so
-            that the shorter side fits, then cut at the centre. 0 keeps the size of a
-            set whose pictures are square and all alike; for a folder it is chosen.
-        channels: 1 for grey, 3 for colour, 0 as the set has them. Of two folders those
-            of the images; condition images have their own.
-        horizontal_flip: Whether each picture is mirrored with probability 1/2.
-        random_crop: Pictures are made this many pixels larger on both sides, and cut
-            out at a place that is drawn each time.
-        unpaired: Whether the condition images of a batch come from other pairs than
-            its images, as if no one knew which belong together.
-        label_maps: Whether the condition images of pairs are label maps, whose colours
-            must not mix when they are resized.
-        direction: Of sets with two kinds of pictures, A and B: which is made from
-            which.
-        held_out: How many pictures are kept out of training, so that the log can say
-            what the discriminator makes of them ("held_out_score", beside "real_score"
-            of those that it learns from). Drawn once, the same for every seed.
-        cache_mib: TFDS sets and folders up to this size after decoding, in MiB, are
-            decoded once and kept in memory; larger ones stream from disk.
+        dataset: Name of the data set. "digits" and "fashion" are embedded in the
+            package; "ring" and "grid25" are points of a mixture of Gaussians.
+            "tfds:NAME" is any image data set of TensorFlow Datasets. "folder:PATH" is a
+            folder of PNG, JPEG or WebP files, flat or with one sub-folder for each
+            class. For translation, "pairs:A,B" is two folders with files of equal
+            names, and "pairs:PATH" one folder of files with A and B side by side.
+            "unpaired:A,B" is two folders without pairs, and "tfds:cycle_gan/NAME" a
+            data set of TensorFlow Datasets without pairs. A prefix derives the
+            condition images from another data set: "outline:digits",
+            "grey:tfds:NAME", or "small2:..." and "small4:folder:PATH" for a half and a
+            quarter of the side.
+        batch_size: Number of images in an update of the discriminator, over all devices
+            together; a step takes hparams.d_steps batches. 0 chooses it by the number
+            and the size of the images.
+        split: Split of a TFDS data set in the syntax of TFDS, such as "train" or
+            "train[:80%]". For tfds:cycle_gan, "train" or "test" selects the splits of
+            both A and B.
+        image_size: Height and width of the images in pixels. Images are resized
+            (antialiased) on their shorter side, then cropped at the centre. 0 keeps the
+            size of a data set whose images are all square and of one size; for a folder
+            it chooses a size.
+        channels: Number of channels: 1 for grayscale, 3 for RGB, 0 to keep those of the
+            data set. For two folders, it applies to the images; condition images keep
+            their own.
+        horizontal_flip: Whether to mirror each image with probability 1/2.
+        random_crop: Number of pixels by which images are enlarged in height and width
+            before each is cropped at a random position.
+        unpaired: Whether to take the condition images of a batch from other pairs than
+            its images, as if the pairs were unknown.
+        label_maps: Whether to resize the condition images of pairs as label maps, whose
+            colours must not mix.
+        direction: Direction of the translation between two kinds of images, A and B:
+            "a_to_b" generates B from A, "b_to_a" generates A from B.
+        held_out: Number of images to keep out of training, the same images for every
+            seed. The log then records the discriminator's score of these images as
+            "held_out_score", beside the "real_score" of training images.
+        cache_mib: Largest size in MiB, after decoding, of TFDS data sets and folders
+            that are kept in memory. Larger ones stream from disk.
     """
 
     dataset: str
@@ -65,20 +70,20 @@ class DataOptions:
     cache_mib: int = 1024
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check the values and that they suit the data set.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: If a value is out of range or does not suit the data set.
         """
         if self.batch_size < 0:
             raise UserError(
-                f"[data] batch_size: expected at least 1, or 0 to have it chosen, got "
+                f"[data] batch_size: expected at least 1, or 0 to choose it, got "
                 f"{self.batch_size}"
             )
         if self.split != "train" and not self.pictures.startswith("tfds:"):
             raise UserError(
-                f"[data] split: only TFDS sets have splits, got '{self.split}' for "
-                f"'{self.dataset}'"
+                f"[data] split: only TFDS data sets have splits, got '{self.split}' "
+                f"for '{self.dataset}'; leave it out"
             )
         for name in ("image_size", "cache_mib", "held_out", "random_crop"):
             if getattr(self, name) < 0:
@@ -89,12 +94,13 @@ class DataOptions:
             raise UserError(f"[data] channels: expected 0, 1 or 3, got {self.channels}")
         if self.label_maps and not self.pictures.startswith("pairs:"):
             raise UserError(
-                f"[data] label_maps: expected pairs:A,B, got '{self.dataset}'"
+                f"[data] label_maps: expected pairs:A,B, got '{self.dataset}'; leave "
+                "it out"
             )
         if self.derivation and self.two_kinds:
             raise UserError(
-                f"[data] dataset: '{self.pictures}' has condition images of its "
-                f"own; leave '{self.derivation}:' away"
+                f"[data] dataset: '{self.pictures}' has its own condition images; "
+                f"leave out '{self.derivation}:'"
             )
         if self.unpaired and not (self.derivation or self.two_kinds):
             raise UserError(
@@ -103,24 +109,25 @@ class DataOptions:
             )
         if self.direction != "a_to_b" and not self.two_kinds:
             raise UserError(
-                f"[data] direction: '{self.dataset}' has no A and B; leave it away"
+                f"[data] direction: '{self.dataset}' has no A and B images; leave it "
+                "out"
             )
 
     @property
     def derivation(self) -> str:
-        """What derives conditions from images, one of `DERIVED`; "" for other sets."""
+        """Prefix that derives condition images, one of `DERIVED`, or ""."""
         kind, colon, _ = self.dataset.partition(":")
         return kind if colon and kind in DERIVED else ""
 
     @property
     def two_kinds(self) -> bool:
-        """Whether it is a set of two kinds of pictures, A and B."""
+        """True if the data set has two kinds of images, A and B."""
         kinds = "pairs:", "unpaired:", "tfds:cycle_gan/"
         return self.pictures.startswith(kinds)
 
     @property
     def pictures(self) -> str:
-        """`dataset`, without what derives conditions from it."""
+        """Name of the data set without the prefix that derives condition images."""
         return (
             self.dataset[len(self.derivation) + 1 :]
             if self.derivation
@@ -128,24 +135,28 @@ class DataOptions:
         )
 
     def stored_size(self, side: int) -> int:
-        """The side in pixels that pictures of a side are kept at, to be cut."""
+        """Return the side in pixels of stored images, before the random crop.
+
+        Args:
+            side: Side of the images in pixels, after the crop.
+        """
         return side + self.random_crop
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """Which rows of every batch are read: an equal part for each worker.
+    """Rows of every batch that one worker reads; all workers read equal parts.
 
     Attributes:
-        index: Of the part.
-        count: Number of parts; batches divide by it.
+        index: Index of the worker's part.
+        count: Number of parts; it must divide the batch size.
     """
 
     index: int = 0
     count: int = 1
 
     def rows(self, batch_size: int) -> slice:
-        """The part's rows of a batch."""
+        """Return the rows of a batch that belong to the part."""
         size = batch_size // self.count
         return slice(self.index * size, (self.index + 1) * size)
 
@@ -155,18 +166,20 @@ WHOLE = Share()
 
 @dataclasses.dataclass(frozen=True)
 class DataInfo:
-    """What a data set says of itself.
+    """Description of a data set.
 
     Attributes:
-        image_shape: (height, width, channels) of what it yields.
-        num_classes: Number of classes; 0 if its batches have no labels.
-        class_names: Their names, in order.
-        credit: Whose pictures they are, for what is made from them.
-        num_examples: Pictures in the split; 0 if it is not known before it is read.
-        fingerprint: Changes if a folder's files are others; else empty.
-        condition_shape: (height, width, channels) of what its pictures are to be made
-            from; () if that is noise.
-        unpaired: Whether no one knows which condition belongs to which image.
+        image_shape: Shape (height, width, channels) of the images.
+        num_classes: Number of classes; 0 if the batches have no labels.
+        class_names: Names of the classes, in the order of the labels.
+        credit: Authors and licence of the images, to be named with everything that is
+            generated from them.
+        num_examples: Number of images in the split; 0 if it is unknown before the data
+            are read, or unlimited.
+        fingerprint: Hash of the names of a folder's files; "" for other data sets.
+        condition_shape: Shape (height, width, channels) of the condition images; () for
+            a data set without.
+        unpaired: Whether the pairs of images and condition images are unknown.
     """
 
     image_shape: tuple[int, int, int]

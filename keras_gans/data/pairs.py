@@ -1,4 +1,4 @@
-"""Sets with two kinds of pictures, A and B: pairs of them, or without pairs."""
+"""Data sets with two kinds of images, A and B, with or without pairs."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from keras_gans.data.source import Source
 from keras_gans.errors import UserError
 
 
-def open_pairs(rest: str, options: DataOptions):
-    """Opens pairs of pictures.
+def open_pairs(rest: str, options: DataOptions) -> Source:
+    """Open a data set of image pairs.
 
     Args:
-        rest: "A,B", two folders with files of equal names, or one folder of pictures
-            with A in the left half and B in the right.
-        options: `direction` says which of the two is made from the other.
+        rest: Name of the data set after "pairs:". "A,B" is two folders with files of
+            equal names. A single folder has images with A in the left half and B in the
+            right half.
+        options: Options of the data set; `direction` selects the condition images.
 
     Returns:
-        The source, see `open_source`.
+        The opened source.
 
     Raises:
-        UserError: if there are none.
+        UserError: If the folders do not exist or have no pairs.
     """
     parts = rest.split(",")
     if len(parts) > 2:
         raise UserError(
-            f"[data] dataset: pairs:{rest}: expected two folders, or one of pictures "
-            "with both halves side by side"
+            f"[data] dataset: pairs:{rest}: expected two folders, or one of images "
+            "with A and B side by side"
         )
     if len(parts) == 2 and len({*map(os.path.realpath, parts)}) == 1:
         raise UserError(f"[data] dataset: pairs:{rest}: expected two different folders")
@@ -43,8 +44,8 @@ def open_pairs(rest: str, options: DataOptions):
         alone = len(found[0]) + len(found[1]) - 2 * len(names)
         if not names:
             raise UserError(
-                f"[data] dataset: no file in '{parts[0]}' has the name of one in "
-                f"'{parts[1]}' (endings do not matter)"
+                "[data] dataset: expected files of equal names (endings may differ) in "
+                f"'{parts[0]}' and '{parts[1]}', got none"
             )
         a, b = ([files[name] for name in names] for files in found)
     else:
@@ -57,7 +58,7 @@ def open_pairs(rest: str, options: DataOptions):
     if alone:
         notes = (
             *notes,
-            f"{alone} files have no partner of their name and are left out",
+            f"{alone} files have no partner of the same name and are left out",
         )
     stored = options.stored_size(size)
     made = functools.partial(images.read, image_size=stored, channels=channels)
@@ -87,18 +88,18 @@ def open_pairs(rest: str, options: DataOptions):
     return folder.open_files(b, np.zeros(len(b), np.int32), info, options, read, notes)
 
 
-def open_unpaired(rest: str, options: DataOptions):
-    """Opens two folders, "A,B", whose pictures do not belong together.
+def open_unpaired(rest: str, options: DataOptions) -> Source:
+    """Open two folders of images without pairs.
 
     Args:
-        rest: The folders.
-        options: `direction` says which of the two is made from the other.
+        rest: Name of the data set after "unpaired:", which is two folders, "A,B".
+        options: Options of the data set; `direction` selects the condition images.
 
     Returns:
-        The source, see `open_source`.
+        The opened source.
 
     Raises:
-        UserError: if one has no pictures.
+        UserError: If there are not two folders, or one of them has no images.
     """
     parts = rest.split(",")
     if len(parts) != 2:
@@ -125,25 +126,28 @@ def open_unpaired(rest: str, options: DataOptions):
     return source
 
 
-def open_cycle_gan(name: str, options: DataOptions, data_dir: str | None):
-    """Opens a set of TFDS's cycle_gan, whose splits are trainA, trainB, testA, testB.
+def open_cycle_gan(name: str, options: DataOptions, data_dir: str | None) -> Source:
+    """Open a data set of TFDS's cycle_gan.
+
+    Its splits are trainA, trainB, testA and testB.
 
     Args:
-        name: The set, as "cycle_gan/horse2zebra".
-        options: `split` is "train" or "test"; `direction` says what is made from what.
-        data_dir: Where TensorFlow Datasets keeps its sets.
+        name: Name of the data set, such as "cycle_gan/horse2zebra".
+        options: Options of the data set. `split` is "train" or "test"; `direction`
+            selects the condition images.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
 
     Returns:
-        The source, see `open_source`.
+        The opened source.
 
     Raises:
-        UserError: as `open_tfds`.
+        UserError: If `split` is neither "train" nor "test", or as in `open_tfds`.
     """
     from keras_gans.data.tfds import open_tfds
 
     if options.split not in ("train", "test"):
         raise UserError(
-            f"[data] split: of cycle_gan expected train or test, got '{options.split}'"
+            f"[data] split: expected train or test of cycle_gan, got '{options.split}'"
         )
     letters = "AB" if options.direction == "a_to_b" else "BA"
     given, made = (
@@ -158,16 +162,15 @@ def open_cycle_gan(name: str, options: DataOptions, data_dir: str | None):
 
 
 class UnpairedSource(Source):
-    """Pictures of two sources, each in an order of its own.
+    """Images and condition images of two sources, each in its own order.
 
     Args:
-        made: The pictures that are to be made.
-        given: What they are made from: the pictures of another source, or what is
-            derived from those of the same one.
+        made: Source of the images.
+        given: Source of the condition images. These are its own condition images if it
+            has any, else its images. It may be the same source as `made`.
     """
 
-    def __init__(self, made, given):
-        """Keeps both."""
+    def __init__(self, made: Source, given: Source):
         self.made, self.given = made, given
         info = given.info
         prints = (made.info.fingerprint, info.fingerprint)
@@ -184,20 +187,20 @@ class UnpairedSource(Source):
 
     @property
     def options(self) -> DataOptions:
-        """How both are read."""
+        """Options of the source of the images."""
         return self.made.options
 
     @options.setter
     def options(self, options: DataOptions) -> None:
-        for source in (self.made, self.given):  # each has its own dataset and split
+        for source in (self.made, self.given):  # they differ in data set and split
             source.options = dataclasses.replace(
                 source.options, batch_size=options.batch_size
             )
 
     def stream(self, seed: int, start_step: int = 0, share: Share = WHOLE) -> Any:
-        """The batches from a step on, a function of (seed, step); see `load_data`."""
+        """Return the batches from a step on, a function of (seed, step)."""
         derived = bool(self.given.info.condition_shape)
-        # another order: seeds of runs are below 2^31
+        # Another order: seeds of runs are below 2^31.
         both = (self.made, seed), (self.given, seed + 2**31)
 
         def choose(made: dict, given: dict) -> dict:
@@ -209,7 +212,7 @@ class UnpairedSource(Source):
             return pipeline.stream(
                 lambda step: choose(made(step), given(step)), start_step
             )
-        import tensorflow as tf  # of a set that TensorFlow Datasets reads as it goes
+        import tensorflow as tf  # only for data that TFDS streams
 
         streams = (source.stream(number, start_step, share) for source, number in both)
         datasets = (
@@ -219,32 +222,38 @@ class UnpairedSource(Source):
 
 
 def _files(root: str) -> dict[str, str]:
-    """The picture files of a folder: {name below it, without ending: path}, sorted."""
+    """List the image files of a folder, sorted: {relative path, no ending: path}."""
     root = os.path.expanduser(root)
     if not os.path.isdir(root):
         raise UserError(f"[data] dataset: no folder '{root}'")
     paths = folder.list_files(root)
     if not paths:
-        raise UserError(f"[data] dataset: no pictures in '{root}'")
+        raise UserError(f"[data] dataset: no images in '{root}'")
     found = {}
     for path in paths:
         name = os.path.splitext(os.path.relpath(path, root))[0]
         if name in found:
             raise UserError(
                 f"[data] dataset: {found[name]} and {path} have the same name; rename "
-                "one"
+                "one of them"
             )
         found[name] = path
     return found
 
 
 def _choose(a: list[str], b: list[str], options: DataOptions) -> tuple:
-    """(image size, channels of B, channels of A, notes): chosen where not given."""
-    if a == b:  # both halves of the same files: their own size says nothing
+    """Choose open options: (image size, channels, condition channels, notes).
+
+    Args:
+        a: Paths of the condition images.
+        b: Paths of the images.
+        options: Options of the data set.
+    """
+    if a == b:  # halves of the same files, whose size is not that of a half
         if not options.image_size:
             raise UserError(
-                "[data] image_size: say the side of one half in pixels, as "
-                "--set=data.image_size=128"
+                "[data] image_size: expected the side of one half in pixels, got 0; "
+                "pass it, as in --set=data.image_size=128"
             )
         channels = options.channels or 3
         return options.image_size, channels, channels, ()

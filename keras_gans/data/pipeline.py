@@ -1,7 +1,7 @@
-"""From examples to a stream of batches that is a function of (seed, step).
+"""Streams of batches that are a function of (seed, step).
 
-NumPy makes the batches, the same for every Keras backend; tf.data, or threads of our
-own, have them made ahead of time.
+NumPy makes the batches, which are the same under every Keras backend. tf.data, or
+threads of this module, prepare them ahead of time.
 """
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ from keras_gans.data import conditions
 from keras_gans.data.options import DataInfo, DataOptions, Share
 
 Batch = dict[str, np.ndarray]
-EPOCHS = 4  # orders that are kept: batches are made ahead, and across borders
-# What is drawn; each has numbers of its own.
+EPOCHS = 4  # permutations kept in memory; batches made ahead cross epochs
+# Purposes of random numbers; each has its own generator.
 ORDER, FLIP, CROP = range(3)
 
 
 def draws(what: int, *key: int) -> np.random.Generator:
-    """Random numbers that are a function of what they are for, and of a key."""
+    """Return a random number generator, a function of its purpose and a key.
+
+    Args:
+        what: Purpose of the numbers: `ORDER`, `FLIP` or `CROP`.
+        *key: Integers that seed the generator, such as a seed and a step.
+    """
     return np.random.default_rng((what, *key))
 
 
@@ -40,23 +45,23 @@ def random_access(
     seed: int,
     share: Share,
 ) -> Callable[[int], Batch]:
-    """Makes batches of examples that can be looked up by number, in any order.
+    """Return a function from a step to a batch of examples that are read by index.
 
     The order is one permutation of all examples after another, the n-th drawn from
-    (seed, n); batches run across their borders, so that each example comes up equally
-    often and every batch is full.
+    (seed, n). Batches cross the borders of permutations. Thus each example is used
+    equally often, and every batch is full.
 
     Args:
-        num_examples: How many there are.
-        lookup: From numbers int64 [batch] to (images uint8 [batch, height, width,
-            channels], labels int32 [batch]).
-        info: What the set says of itself.
-        options: Batch size and augmentation.
-        seed: The run's seed.
-        share: Which rows of each batch are looked up.
+        num_examples: Number of examples.
+        lookup: Function from indices, int64 [batch], to (images uint8 [batch, height,
+            width, channels], labels int32 [batch]).
+        info: Description of the data set.
+        options: Options of the data set, with batch size and augmentation.
+        seed: Seed of the order and of the augmentation.
+        share: Rows of each batch to read.
 
     Returns:
-        From a step to its batch; see `prepare`.
+        Function from a step to its batch; see `prepare`.
     """
     size = options.batch_size
 
@@ -85,11 +90,21 @@ def prepare(
     seed: int,
     share: Share,
 ) -> Batch:
-    """Turn a step's uint8 images and their labels into what a model trains on.
+    """Augment and scale the examples of a step's batch.
+
+    Args:
+        images: Stored examples, uint8 [batch, height, width, channels].
+        labels: Class labels, integers [batch].
+        step: Step of the batch.
+        info: Description of the data set.
+        options: Options of the data set, with batch size and augmentation.
+        seed: Seed of the augmentation.
+        share: Rows of the whole batch that the examples are.
 
     Returns:
-        {"images": float32 in [-1, 1]}, and "labels" int32 if there are classes, or
-        "condition" float32 of a set for translation.
+        Dictionary with "images", float32 in [-1, 1]. A data set for translation adds
+        "condition", float32 in [-1, 1]; another data set with classes adds "labels",
+        int32.
     """
     size = options.batch_size
     if options.horizontal_flip:
@@ -109,7 +124,7 @@ def prepare(
 
 
 def _crop(images: np.ndarray, less: int, starts: np.ndarray) -> np.ndarray:
-    """Cuts every picture at a place of its own, `less` pixels smaller on both sides."""
+    """Crop each image at its own position; both sides lose `less` pixels."""
     height, width = (side - less for side in images.shape[1:3])
     return np.stack(
         [
@@ -120,39 +135,42 @@ def _crop(images: np.ndarray, less: int, starts: np.ndarray) -> np.ndarray:
 
 
 def stream(make: Callable[[int], Batch], start_step: int) -> Any:
-    """Makes batches ahead of time, endlessly.
+    """Return an endless stream of batches that are prepared ahead of time.
 
     Args:
-        make: From a step to its batch.
-        start_step: The batch to begin with.
+        make: Function from a step to its batch.
+        start_step: Step of the first batch.
 
     Returns:
-        A `tf.data.Dataset`; a `Stream` where Keras has another backend.
+        A `tf.data.Dataset` under TensorFlow, a `Stream` under other Keras backends.
     """
     made = Stream(make, start_step)
     return made.dataset() if keras.backend.backend() == "tensorflow" else made
 
 
 class Stream(keras.utils.PyDataset):
-    """Endless batches without tf.data; the next ones are made ahead by threads.
+    """Endless stream of batches without tf.data; threads prepare the next batches.
 
     Args:
-        make: From a step to its batch.
-        start_step: The batch to begin with.
+        make: Function from a step to its batch.
+        start_step: Step of the first batch.
     """
 
     num_batches = None  # endless
     AHEAD, THREADS = 4, 2
 
     def __init__(self, make: Callable[[int], Batch], start_step: int):
-        """Makes nothing yet."""
         super().__init__()
         self._make, self._start = make, start_step
         self._pool = ThreadPoolExecutor(self.THREADS)
         self._coming: dict[int, Future] = {}
 
     def __getitem__(self, number: int) -> Batch:
-        """The batch of a number, counted from the first step; best in order."""
+        """Return a batch and start to prepare the following ones.
+
+        Args:
+            number: Index of the batch, counted from `start_step`.
+        """
         wanted = range(number, number + self.AHEAD)
         self._coming = {
             n: self._coming.get(n) or self._pool.submit(self._make, self._start + n)
@@ -161,15 +179,14 @@ class Stream(keras.utils.PyDataset):
         return self._coming[number].result()
 
     def __iter__(self) -> Iterator[Batch]:
-        """All of them."""
+        """Iterate over all batches, endlessly."""
         return map(self.__getitem__, itertools.count())
 
     def dataset(self) -> Any:
-        """The same as a `tf.data.Dataset`, which has threads of its own."""
+        """Return the same batches as a `tf.data.Dataset`, which has its own threads."""
         import tensorflow as tf
 
         make, start = self._make, self._start
-        # What every batch looks like.
         like = {k: tf.TensorSpec(v.shape, v.dtype) for k, v in make(start).items()}
 
         steps = tf.data.Dataset.counter(start)
@@ -177,15 +194,15 @@ class Stream(keras.utils.PyDataset):
 
 
 def prepared(dataset: Any, make: Callable[..., Batch], like: dict[str, Any]) -> Any:
-    """Makes a batch of each element with NumPy, ahead of time and in order.
+    """Make a batch from each element with NumPy, ahead of time and in order.
 
     Args:
-        dataset: A `tf.data.Dataset`.
-        make: From an element's parts, as arrays, to a batch.
-        like: A `tf.TensorSpec` of each part of a batch, by name.
+        dataset: Elements, a `tf.data.Dataset`.
+        make: Function from the parts of an element, as arrays, to a batch.
+        like: Shapes and dtypes of a batch, as {name: `tf.TensorSpec`}.
 
     Returns:
-        The `tf.data.Dataset` of the batches, prefetched.
+        A `tf.data.Dataset` of the batches, prefetched.
     """
     import tensorflow as tf
 
@@ -199,23 +216,25 @@ def prepared(dataset: Any, make: Callable[..., Batch], like: dict[str, Any]) -> 
         return dict(zip(like, made, strict=True))
 
     made = dataset.map(convert, tf.data.AUTOTUNE, deterministic=True)
-    # The thread that tunes a data set holds up its end, for seconds on a busy machine.
-    # Without it AUTOTUNE is a call for each core, up to 16.
+    # The thread of tf.data's autotuning delays the end of a data set, by seconds on a
+    # busy machine. Without it, AUTOTUNE makes a parallel call for each core, up to 16.
     options = tf.data.Options()
     options.autotune.enabled = False
     return made.prefetch(Stream.AHEAD).with_options(options)
 
 
 def numpy_function(make: Callable[..., Sequence], parts: list, like: Sequence) -> tuple:
-    """As `tf.numpy_function`, for data sets whose iterators may outlive the program.
+    """Call a NumPy function in data sets whose iterators may outlive the program.
+
+    It extends `tf.numpy_function`: calls during the interpreter's exit return zeros.
 
     Args:
-        make: From arrays to arrays; called by threads of tf.data.
-        parts: Tensors, what it takes.
-        like: A `tf.TensorSpec` of each array that it returns.
+        make: Function from arrays to arrays, called by threads of tf.data.
+        parts: Tensors that are passed to `make`.
+        like: Shape and dtype of each result, as `tf.TensorSpec`.
 
     Returns:
-        What it returns, as tensors.
+        Results of `make` as tensors.
     """
     import tensorflow as tf
 
@@ -234,28 +253,27 @@ def numpy_function(make: Callable[..., Sequence], parts: list, like: Sequence) -
 
 
 class _Calls:
-    """Has the calls of other threads end before Python does.
+    """Guard that delays the interpreter's exit until calls of other threads have ended.
 
-    A thread that needs the interpreter while it shuts down is ended there. The
-    destructor of an iterator that still lives would wait for its call, for ever.
+    The interpreter ends a thread that needs it during the exit. The destructor of an
+    iterator that is still alive would wait forever for the call of such a thread.
     """
 
-    QUIET = 0.05  # seconds without a call, within which one that is due begins
+    QUIET = 0.05  # seconds without a call after which no pending call is expected
 
     def __init__(self):
-        """Waits at the interpreter's exit."""
         self._lock = threading.Lock()
         self._running, self._last, self._over = 0, 0.0, False
         atexit.register(self._end)
 
     def __enter__(self) -> bool:
-        """Counts a call; whether it has come too late to be of use."""
+        """Count a running call; return whether the interpreter is exiting."""
         with self._lock:
             self._running += 1
         return self._over
 
     def __exit__(self, *error: Any) -> None:
-        """Counts it as done."""
+        """Count the call as finished."""
         with self._lock:
             self._running -= 1
             self._last = time.monotonic()
@@ -268,5 +286,5 @@ class _Calls:
 
 @functools.cache
 def _calls() -> _Calls:
-    """The one of the process."""
+    """Return the guard of the process."""
     return _Calls()

@@ -1,8 +1,8 @@
-"""Toys that everyone can see through: points drawn from a mixture of 2-D Gaussians.
+"""Synthetic data sets: points drawn from a mixture of 2-D Gaussians.
 
-`ring`: 8 modes on a circle of radius 0.8; `grid25`: 5 times 5 modes, 0.4 apart. The
-standard deviations are as small against the whole as they usually are for these toys:
-1/100 of the radius, 1/40 of the distance between neighbours.
+`ring` has 8 modes on a circle of radius 0.8; `grid25` has 5x5 modes, 0.4 apart. Their
+standard deviations are in the usual proportion for these data sets: 1/100 of the radius
+and 1/40 of the distance between neighbours.
 """
 
 from __future__ import annotations
@@ -20,31 +20,30 @@ from keras_gans.errors import UserError
 
 
 class PointsSource(Source):
-    """A mixture as a data set of fresh points: pictures of one pixel, (x, y).
+    """Endless data set of new points, as images of one pixel with channels (x, y).
 
     Args:
-        options: `dataset`, one of `MIXTURES`, and `batch_size`.
+        options: Options of the data set; `dataset` is a key of `MIXTURES`.
 
     Attributes:
-        mixture: What is drawn from.
+        mixture: Mixture from which the points are drawn.
 
     Raises:
-        UserError: for an option that points do not have.
+        UserError: If an option applies to images only.
     """
 
     def __init__(self, options: DataOptions):
-        """Draws nothing yet."""
         for name in ("image_size", "channels", "horizontal_flip", "random_crop"):
             if getattr(options, name):
                 raise UserError(
-                    f"[data] {name}: '{options.dataset}' holds points, not pictures; "
-                    "leave it away"
+                    f"[data] {name}: '{options.dataset}' holds points, not images; "
+                    "leave it out"
                 )
         self.options, self.mixture = options, MIXTURES[options.dataset]()
         self.info = DataInfo((1, 1, 2))
 
     def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch]:
-        """From a step to its batch, a function of (seed, step)."""
+        """Return a function from a step to its batch; it depends on (seed, step)."""
         num, modes = self.options.batch_size, self.mixture.modes
 
         def batch(step: int) -> Batch:

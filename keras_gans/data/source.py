@@ -1,4 +1,4 @@
-"""Source: what every kind of data set offers to training and evaluation."""
+"""Common interface of all data sets for training and evaluation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """A data set that is opened and checked.
+    """Opened and checked data set.
 
     Attributes:
         info: Description of the data set.
-        options: How it is read; `batch_size` counts the images of a training step.
-        notes: Sentences for the user.
-        held_out: Source of the images that are kept out of training; None if there are
-            none. Its `batch_size` is that of one update.
-        mixture: Distribution that points are drawn from; None for images.
+        options: Options of the data set; `batch_size` counts the images of a training
+            step.
+        notes: Notes for the user.
+        held_out: Source of the held-out images; None if there are none. Its
+            `batch_size` counts the images of one update.
+        mixture: Mixture from which points are drawn; None for images.
     """
 
     info: DataInfo
@@ -35,11 +36,11 @@ class Source:
     mixture: Mixture | None = None
 
     def batches(self, seed: int, share: Share = WHOLE) -> Callable[[int], Batch] | None:
-        """Return a function from a step to its batch; None if data only stream.
+        """Return a function from a step to its batch; None if the data only stream.
 
         Args:
             seed: Seed of the order and of the augmentation.
-            share: Rows of each batch that are wanted.
+            share: Rows of each batch to read.
         """
         return None
 
@@ -49,19 +50,22 @@ class Source:
         Args:
             seed: Seed of the order and of the augmentation.
             start_step: Step of the first batch.
-            share: Rows of each batch that are wanted.
+            share: Rows of each batch to read.
         """
         return pipeline.stream(self.batches(seed, share), start_step)
 
     def take(self, numbers: np.ndarray) -> Source:
-        """Return a source of the examples with these numbers.
+        """Return a source of the examples with these indices.
+
+        Args:
+            numbers: Indices of the examples, integers [num].
 
         Raises:
-            UserError: If the data set is not read by number.
+            UserError: If examples of the data set cannot be read by index.
         """
         raise UserError(
-            f"[data] held_out: '{self.options.dataset}' is not read by number, so that "
-            "nothing can be held out of it; of a TFDS set, raise data.cache_mib"
+            f"[data] held_out: '{self.options.dataset}' is not read by index, so that "
+            "no images can be held out; raise data.cache_mib for a TFDS data set"
         )
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -73,5 +77,5 @@ class Source:
         raise NotImplementedError
 
     def identity(self) -> str:
-        """Return a text that tells these images from any others."""
+        """Return a text that identifies the data set's images and labels."""
         raise NotImplementedError

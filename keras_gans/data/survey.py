@@ -1,4 +1,4 @@
-"""What a folder of pictures is like, and what size and channels follow from it."""
+"""Survey of a folder of images, to choose the image size and the channels."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from PIL import Image
 
 from keras_gans.layers.sizes import halvings
 
-SIDES = (28, 32, 48, 64)  # what is chosen from; more has to be asked for
-GREY = ("1", "L", "LA", "I", "I;16", "F")  # Pillow's modes without colour
-LOOKED_AT = 64  # pictures whose colours are looked at
-FEW = 500  # pictures, below which a discriminator learns them by heart
-CUT = 0.25  # share of a picture that is worth a word when it is cut off
+SIDES = (28, 32, 48, 64)  # choices; larger sizes have to be set by the user
+GREY = ("1", "L", "LA", "I", "I;16", "F")  # Pillow's grayscale modes
+LOOKED_AT = 64  # images, about, that are checked for colours
+FEW = 500  # images, below which a discriminator memorizes them
+CUT = 0.25  # fraction of an image whose loss by the crop is noted
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What was chosen for a folder, and why.
+    """Image size and channels chosen for a folder.
 
     Attributes:
-        image_size: Side in pixels.
-        channels: 1 or 3.
-        notes: Sentences for the user: choices with their reasons, and warnings.
+        image_size: Side of the images in pixels.
+        channels: Number of channels: 1 for grayscale, 3 for RGB.
+        notes: Notes for the user: choices with their reasons, and warnings.
     """
 
     image_size: int
@@ -35,15 +35,17 @@ class Choice:
 def choose(
     paths: Sequence[str], image_size: int = 0, channels: int = 0, noise: bool = True
 ) -> Choice:
-    """Looks at pictures and chooses what is not given.
+    """Survey images and choose the image size and the channels.
 
     Args:
-        paths: Picture files; those that cannot be read are passed over.
-        image_size: Side in pixels; 0 to choose: the pictures' own if they are square,
-            alike, and of a side up to 128 that networks reach; else the largest of
-            `SIDES` that nine of ten pictures have.
-        channels: 1 or 3; 0 to choose: 1 if no picture has colours.
-        noise: Whether pictures are to be made from noise, which needs more of them.
+        paths: Paths of the image files; unreadable files are skipped.
+        image_size: Side in pixels, or 0 to choose it. The choice is the side of the
+            images if all are square and of one size that networks reach, up to 128.
+            Otherwise it is the largest of `SIDES` that nine of ten images have.
+        channels: Number of channels, 1 or 3, or 0 to choose it. The choice is 1 if none
+            of the checked images has colours.
+        noise: Whether to warn of few images, of which generation from noise needs more
+            than translation.
 
     Returns:
         The choice.
@@ -55,55 +57,54 @@ def choose(
         alike = (sizes == sizes[0, 0]).all()
         if alike and _reached(int(sizes[0, 0])):
             image_size = int(sizes[0, 0])
-            why = "that of all pictures"
+            why = "that of all images"
         else:
             tenth = np.quantile(shorter, 0.1, method="lower")
             image_size = max([side for side in SIDES if side <= tenth] or SIDES[:1])
-            why = "the largest up to 64 that nine of ten pictures have"
+            why = "the largest up to 64 that nine of ten images have"
         notes.append(
             f"image_size {image_size}: {why} (data.image_size=... sets another)"
         )
     if not channels:
         step = max(1, len(paths) // LOOKED_AT)
         channels = 3 if any(map(_has_colours, paths[::step])) else 1
-        what = "there are colours" if channels == 3 else "no picture has colours"
+        what = "some images are RGB" if channels == 3 else "all images are grayscale"
         notes.append(f"channels {channels}: {what} (data.channels=... sets another)")
     small = int((shorter < image_size).sum())
     if small:
         notes.append(
-            f"{small} of {len(sizes)} pictures are smaller than {image_size} pixels "
-            "and are enlarged: they blur what is learned"
+            f"{small} of {len(sizes)} images are smaller than {image_size} pixels and "
+            "are enlarged, which blurs generated images"
         )
     cut = int((longer * (1 - CUT) > shorter).sum())
     if cut:
         notes.append(
-            f"{cut} of {len(sizes)} pictures lose more than a quarter: they are not "
-            "square and are cut at the centre"
+            f"{cut} of {len(sizes)} images lose more than a quarter: they are not "
+            "square and are cropped at the centre"
         )
     if noise and len(paths) < FEW:
         notes.append(
-            f"{len(paths)} pictures are few, and the discriminator may learn them by "
-            "heart; --model=fastgan is made for that, and "
-            "hparams.augment=color,translation,cutout, data.horizontal_flip=true and "
-            "--init_from help"
+            f"{len(paths)} images are few, and the discriminator may memorize them; "
+            "use --model=fastgan, or hparams.augment=color,translation,cutout, "
+            "data.horizontal_flip=true and --init_from"
         )
     return Choice(image_size, channels, tuple(notes))
 
 
 def _reached(side: int) -> bool:
-    """Whether a side is at most 128 pixels, and networks reach it."""
+    """Return whether networks reach a side and it is at most 128 pixels."""
     small, times = halvings(side)
     return side <= 128 and 4 <= small <= 7 and times > 0
 
 
 def size_of(path: str) -> tuple[int, int] | None:
-    """A picture's (width, height), upright; None if it cannot be read."""
+    """Return the (width, height) of an upright image; None if it cannot be read."""
     try:
         with Image.open(path) as image:
-            # 5 to 8 turn a picture onto its side when it is read.
+            # EXIF orientations of 5 to 8 swap width and height.
             turned = image.getexif().get(0x0112, 1) >= 5
             return image.size[::-1] if turned else image.size
-    except Exception:  # Pillow says "corrupt" in many ways; named when it is read
+    except Exception:  # Pillow raises many types; reading the file reports it
         return None
 
 
@@ -114,6 +115,6 @@ def _has_colours(path: str) -> bool:
                 return False
             image.thumbnail((64, 64))
             pixels = np.asarray(image.convert("RGB")).astype(int)
-            return bool((np.ptp(pixels, axis=2) > 16).any())  # more than JPEG's errors
+            return bool((np.ptp(pixels, axis=2) > 16).any())  # above JPEG's errors
     except Exception:
         return False

@@ -1,4 +1,4 @@
-"""Any image set of TensorFlow Datasets, as `tfds:NAME`."""
+"""Image data sets of TensorFlow Datasets, `tfds:NAME`."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from keras_gans.data.options import WHOLE, DataInfo, DataOptions, Share
 from keras_gans.data.source import Source
 from keras_gans.errors import UserError, did_you_mean, first_line
 
-SHUFFLE_BUFFER = 10_000  # examples, still encoded, that are shuffled at once
+SHUFFLE_BUFFER = 10_000  # encoded examples that are shuffled together
 
 
-def open_tfds(name: str, options: DataOptions, data_dir: str | None):
-    """Opens a set of TensorFlow Datasets, downloading it first if need be.
+def open_tfds(name: str, options: DataOptions, data_dir: str | None) -> Source:
+    """Open a data set of TensorFlow Datasets, downloading it first if necessary.
 
     Args:
-        name: The set's name, with its config if it has several ("celeb_a").
-        options: How it is read; image_size is needed unless the set has one size.
-        data_dir: Where TensorFlow Datasets keeps its sets.
+        name: Name of the data set ("celeb_a"), with its config if it has several.
+        options: Options of the data set; image_size is required unless the images are
+            all square and of one size.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
 
     Returns:
-        The source, see `open_source`.
+        The opened source.
 
     Raises:
-        UserError: if there is no such set or split, it has no images, or it can
-            neither be found in `data_dir` nor downloaded.
+        UserError: If the data set or the split does not exist, the data set has no
+            images, or it is neither in `data_dir` nor can be downloaded.
     """
     where = f"[data] dataset=tfds:{name}"
     data_dir = data_dir and os.path.expanduser(data_dir)
@@ -41,14 +42,16 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
     except tfds.core.DatasetNotFoundError:
         hint = did_you_mean(name, tfds.list_builders())
         near = hint.split(" Known:")[0]
-        raise UserError(f"{where}: TensorFlow Datasets has no such set{near}") from None
+        raise UserError(
+            f"{where}: no such data set in TensorFlow Datasets{near}"
+        ) from None
     except (ValueError, OSError, AssertionError) as error:
         raise UserError(f"{where}: {first_line(error)}") from None
     features = builder.info.features
     names = features.keys() if isinstance(features, tfds.features.FeaturesDict) else ()
     images_of = [k for k in names if isinstance(features[k], tfds.features.Image)]
     if not images_of:
-        raise UserError(f"{where}: the set has no image feature")
+        raise UserError(f"{where}: the data set has no image feature")
     key = images_of[0]
     label = features["label"] if "label" in names else None
     if not isinstance(label, tfds.features.ClassLabel):
@@ -56,16 +59,16 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
     height, width, channels = features[key].shape
     if not options.image_size and (height is None or height != width):
         raise UserError(
-            "[data] image_size: the set's pictures are not square and all alike; say "
-            "the side you want in pixels, as --set=data.image_size=64"
+            "[data] image_size: the images are not all square and of one size; pass "
+            "the side in pixels, as in --set=data.image_size=64"
         )
     try:
         builder.download_and_prepare()
-    except Exception as error:  # whatever a builder's own download code raises
+    except Exception as error:  # a builder's own code may raise any
         raise UserError(
             f"{where}: not in {builder.data_dir} and the download failed "
-            f"({first_line(error)}); prepare it on a machine with a network and pass "
-            "--data_dir"
+            f"({first_line(error)}); prepare it on a machine with network access and "
+            "pass --data_dir"
         ) from None
     size, channels = options.image_size or height, options.channels or channels or 3
     info = DataInfo(
@@ -84,23 +87,22 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None):
 
 
 class TFDSSource(Source):
-    """A set of TensorFlow Datasets that streams from disk.
+    """Data set of TensorFlow Datasets that streams from disk.
 
     Args:
-        builder: The prepared builder.
-        key: Name of its image feature.
-        labelled: Whether it has a class label, named "label".
-        info: What the set says of itself.
-        options: How it is read.
+        builder: Prepared builder of the data set.
+        key: Name of the image feature.
+        labelled: Whether the data set has a class label, named "label".
+        info: Description of the data set.
+        options: Options of the data set.
     """
 
     def __init__(self, builder, key, labelled, info: DataInfo, options: DataOptions):
-        """Notes the builder; nothing is read yet."""
         self._builder, self._key, self._labelled = builder, key, labelled
         self.info, self.options = info, options
 
-    def cached(self):
-        """Reads the whole set into memory if it fits, else returns this source."""
+    def cached(self) -> Source:
+        """Return the data set in memory if it fits, else this source."""
         shape = conditions.stored_shape(self.info, self.options)
         room = self.options.cache_mib * 2**20 // int(np.prod(shape))
         if self.info.num_examples > room:
@@ -117,7 +119,7 @@ class TFDSSource(Source):
         return ArraySource(pictures, labels.astype(np.int32), self.info, self.options)
 
     def identity(self) -> str:
-        """Tells these pictures from any others: the split, and the prepared files."""
+        """Return the split and a hash of the prepared files."""
         root = self._builder.data_path
         files = fingerprint_of_files(
             os.path.join(root, name) for name in sorted(os.listdir(root))
@@ -127,11 +129,11 @@ class TFDSSource(Source):
     def stream(
         self, seed: int, start_step: int = 0, share: Share = WHOLE
     ) -> tf.data.Dataset:
-        """The batches from a step on, a function of (seed, step); see `load_data`.
+        """Return the batches from a step on, a function of (seed, step).
 
-        TFDS has shuffled the records once, when it prepared the set; here each stretch
-        of SHUFFLE_BUFFER of them is shuffled anew in each epoch. A resume reads the
-        records of its epoch before its place again, without decoding them.
+        TFDS shuffles the records once, when it prepares the data set. In each epoch,
+        each stretch of SHUFFLE_BUFFER records is shuffled anew. A resumed run reads the
+        earlier records of its epoch again, without decoding them.
         """
         examples = self._examples().batch(SHUFFLE_BUFFER).enumerate()
 
@@ -152,7 +154,7 @@ class TFDSSource(Source):
         epochs = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
         shuffled = epochs.flat_map(epoch).skip(skip)
         whole, own = self.options.batch_size, share.rows(self.options.batch_size)
-        if share.count > 1:  # the other workers' rows are not decoded
+        if share.count > 1:  # rows of other workers are not decoded
             shuffled = shuffled.batch(whole, drop_remainder=True)
             shuffled = shuffled.map(lambda *batch: tuple(x[own] for x in batch))
             shuffled = shuffled.unbatch()
@@ -161,7 +163,7 @@ class TFDSSource(Source):
         return self._prepared(batches, seed, start_step, share)
 
     def _prepared(self, batches, seed, start_step, share) -> tf.data.Dataset:
-        """What a model trains on, of batches of (uint8 images, labels)."""
+        """Augment and scale batches of (uint8 images, labels)."""
         info, options = self.info, self.options
 
         def prepare(step, images, labels):
@@ -183,18 +185,18 @@ class TFDSSource(Source):
         return pipeline.prepared(tf.data.Dataset.zip(steps, batches), prepare, like)
 
     def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields each example once, in order: uint8 pictures and int32 labels."""
+        """Yield each example once, in order: uint8 images and int32 labels."""
         for pictures, labels in self._decoded(size):
             pictures = conditions.centre(pictures, self.info, self.options)
             yield pictures, labels.astype(np.int32)
 
     def _decoded(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All examples in order, in batches of a size, as `_decode` makes them."""
+        """Iterate over decoded examples in order, in batches of a size."""
         decoded = self._examples().map(self._decode, tf.data.AUTOTUNE)
         return decoded.batch(size).prefetch(1).as_numpy_iterator()
 
     def _examples(self) -> tf.data.Dataset:
-        """(encoded image, label), in one fixed order."""
+        """Return examples (encoded image, label) in one fixed order."""
         dataset = self._builder.as_dataset(
             split=self.options.split,
             shuffle_files=False,
@@ -228,11 +230,11 @@ class TFDSSource(Source):
 
 
 def split_names(name: str, data_dir: str | None) -> tuple[str, ...]:
-    """The splits of a set; () where it has to be made or found first."""
+    """Return the splits of a data set; () if they are unknown."""
     try:
         builder = tfds.builder(name, data_dir=data_dir and os.path.expanduser(data_dir))
         return tuple(builder.info.splits)
-    except Exception:  # `open_tfds` says what is wrong
+    except Exception:  # `open_tfds` reports the error
         return ()
 
 
@@ -240,4 +242,4 @@ def _num_examples(builder, split: str) -> int:
     try:
         return builder.info.splits[split].num_examples
     except (KeyError, ValueError):
-        return 0  # a split that is none is said when it is read; mocks have no splits
+        return 0  # reading reports an unknown split; mocks have no splits

@@ -17,12 +17,16 @@ def bind_optimizer(where: str, values: dict[str, Any], steps: int) -> dict[str, 
     """Check an optimizer's table and fill in its defaults.
 
     Args:
-        where: File and table, for messages.
-        values: `class_name`, keywords, and tables of schedules.
-        steps: Updates of a whole run: the default `decay_steps` of schedules.
+        where: File and table, for error messages.
+        values: Table of the optimizer: `class_name`, keywords, and tables of schedules.
+        steps: Number of updates in the whole run, the default `decay_steps` of
+            schedules.
+
+    Returns:
+        The table with its defaults, without values that are None.
 
     Raises:
-        UserError: for a class, schedule or keyword that is not known.
+        UserError: If a class, schedule or keyword is unknown or has a wrong value.
     """
     import keras
 
@@ -38,13 +42,13 @@ def bind_optimizer(where: str, values: dict[str, Any], steps: int) -> dict[str, 
     }
     bound = _bind_class(where, values, classes)
     known = optimizers.scheduled(bound["class_name"])
-    for key, schedule in found.items():  # checked on its own
+    for key, schedule in found.items():
         if key not in known:
             hint = did_you_mean(key, known)
-            raise UserError(f"{where} {key}: no schedule can be set for it{hint}")
+            raise UserError(f"{where} {key}: it cannot follow a schedule{hint}")
         cls = optimizers.SCHEDULES.get(str(schedule.get("class_name")))
         if cls and "decay_steps" in inspect.signature(cls).parameters:
-            schedule = {"decay_steps": steps, **schedule}  # unless it is said
+            schedule = {"decay_steps": steps, **schedule}  # unless it is set
         bound[key] = _bind_class(f"{where} {key}", schedule, optimizers.SCHEDULES)
     rate = bound["learning_rate"]
     if not isinstance(rate, dict) and rate < 0:
@@ -55,7 +59,7 @@ def bind_optimizer(where: str, values: dict[str, Any], steps: int) -> dict[str, 
 def _bind_class(
     where: str, values: dict[str, Any], classes: dict[str, type]
 ) -> dict[str, Any]:
-    """Checks a `class_name` and its keywords against some classes."""
+    """Check a `class_name` against known classes, and its keywords."""
     values = dict(values)
     name = values.pop("class_name", None)
     if name not in classes:
@@ -69,7 +73,17 @@ def _bind_class(
 def bind(
     where: str, values: dict[str, Any], target: Callable, skip: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Checks values against a signature and fills in its defaults."""
+    """Check values against a signature and fill in its defaults.
+
+    Args:
+        where: File and table, for error messages.
+        values: Keywords and their values.
+        target: Function or class with the signature.
+        skip: Names of parameters that cannot be set.
+
+    Raises:
+        UserError: If a keyword is unknown or missing, or has a wrong value.
+    """
     parameters = {
         key: parameter
         for key, parameter in inspect.signature(target).parameters.items()
@@ -91,8 +105,8 @@ def bind(
 
 
 def _hint_of_default(default: Any) -> Any:
-    # Keras's optimizers have no annotations, but their defaults tell the type; where
-    # None is the default, a number is meant.
+    # Keras's optimizers have no annotations, so the type is that of the default. A
+    # default of None stands for a number.
     if default is inspect.Parameter.empty:
         return Any
     return numbers.Real if default is None else type(default)

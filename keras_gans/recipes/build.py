@@ -1,4 +1,4 @@
-"""From a recipe to a compiled model."""
+"""Construction of a recipe's compiled model."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from keras_gans.recipes.config import Config
 
 
 def build_model(config: Config, info: DataInfo) -> Trainer:
-    """Makes and compiles the model of a recipe.
+    """Build and compile the model of a recipe.
+
+    Call it in the scope of the strategy under which the model is trained.
 
     Args:
-        config: The recipe; its seed sets the weights.
-        info: What the data set says of itself.
+        config: Resolved recipe; its seed determines the weights.
+        info: Description of the data set.
 
     Returns:
-        The compiled model. Call it under the strategy that trains it.
+        The compiled model.
 
     Raises:
-        UserError: if the networks cannot make such images.
+        UserError: If the networks cannot be built or do not suit the data set.
     """
     engine.set_random_seed(config.train.seed)
     variant = config_lib.find_class(config.name, config.model)
@@ -63,7 +65,7 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
             if "discriminator" not in variant.networks:
                 raise UserError(
                     f"[train] freeze_discriminator: {config.name} has no discriminator;"
-                    " leave it away"
+                    " leave it out"
                 )
             freeze.freeze(model.discriminator, options.freeze_discriminator)
         return model.compile(
@@ -76,7 +78,7 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
         )
     except UserError:
         raise
-    except (ValueError, TypeError) as error:  # what only Keras knows to be wrong
+    except (ValueError, TypeError) as error:  # errors that only Keras detects
         place = config_lib.place_of(error, config.import_from)
         raise UserError(
             f"{config.name}.toml cannot be built: {first_line(error)}{place}"
@@ -86,7 +88,10 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
 def _factory(
     network: Callable[..., keras.Model], from_data: dict, options: dict
 ) -> Callable[..., keras.Model]:
-    """Makes a network of a recipe, each time that it is called."""
+    """Return a function that builds a network of a recipe.
+
+    Its `backward` swaps the shapes of the image and the condition image.
+    """
     shapes = {k: v for k, v in from_data.items() if k.endswith("_shape")}
 
     def make(backward: bool = False) -> keras.Model:
@@ -99,24 +104,28 @@ def _factory(
 def _check_condition(config: Config, variant: type[Trainer], info: DataInfo) -> None:
     if variant.is_translation and not info.condition_shape:
         raise UserError(
-            f"{config.name} makes pictures from pictures, and '{config.data.dataset}' "
-            "has no condition images; expected pairs:A,B or unpaired:A,B, or outline:, "
+            f"{config.name} translates images, but '{config.data.dataset}' "
+            "has no condition images; use pairs:A,B or unpaired:A,B, or put outline:, "
             "grey:, small2: or small4: before it"
         )
     if variant.is_translation and variant.needs_pairs and info.unpaired:
         raise UserError(
-            f"{config.name} needs to know which pictures belong together; expected "
-            "pairs:A,B and data.unpaired=false, or --model=cyclegan or cut"
+            f"{config.name} expects pairs of images, got data without pairs; use "
+            "pairs:A,B and data.unpaired=false, or --model=cyclegan or --model=cut"
         )
     if info.condition_shape and not variant.is_translation:
         raise UserError(
-            f"{config.name} makes pictures from noise, and '{config.data.dataset}' has "
-            "condition images, as for pix2pix; expected a data set without"
+            f"{config.name} generates images from noise, but '{config.data.dataset}' "
+            "has condition images; use a data set without, or --model=pix2pix"
         )
 
 
 def make_optimizer(values: dict) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a recipe's table: `class_name` and keywords."""
+    """Make the optimizer of a recipe's table.
+
+    Args:
+        values: Checked table: `class_name`, keywords, and tables of schedules.
+    """
     values = dict(values)
     cls = optimizers.find(values.pop("class_name"))
     for key, value in values.items():

@@ -1,12 +1,12 @@
-"""Recipes: a TOML file, checked key by key against what it calls, then frozen.
+"""Recipes: TOML files, checked key by key against the signatures that they configure.
 
-Each table of a recipe holds keywords of one thing that is called:
+Each table of a recipe holds keywords of one function or class:
 
 | table             | keywords of                                                   |
 |-------------------|---------------------------------------------------------------|
 | `[data]`          | `keras_gans.data.options.DataOptions`                         |
-| `[generator]`     | the networks module's `generator`, less what the data say     |
-| `[discriminator]` | the networks module's `discriminator`, less what the data say |
+| `[generator]`     | the networks module's `generator`, except `FROM_DATA`         |
+| `[discriminator]` | the networks module's `discriminator`, except `FROM_DATA`     |
 | `[g_optimizer]`   | `keras.optimizers.<class_name>`; its `learning_rate` (and     |
 |                   | Adam's `beta_2`) may be a table, `{ class_name = ... }`, of   |
 |                   | `keras_gans.engine.optimizers.SCHEDULES`                      |
@@ -14,15 +14,15 @@ Each table of a recipe holds keywords of one thing that is called:
 | `[hparams]`       | the variant's `Hparams`                                       |
 | `[train]`         | `TrainOptions`                                                |
 
-A variant with other networks or players than a GAN has a table for each of them: that
-of a network has its name, that of an optimizer is `[<player>_optimizer]`.
+A variant with other networks or players than a GAN has a table for each of them. The
+table of a network has its name; the table of an optimizer is `[<player>_optimizer]`.
 
-An option that no code reads cannot be written down. `[smoke.<table>]` holds what
-shrinks the recipe for tests; `--smoke` lays it over the rest.
+A key that no signature has is an error. `[smoke.<table>]` holds values that shrink the
+recipe for tests; `--smoke` applies them over the other tables.
 
-Modules of a user are found beside the recipe's file, in the current folder, or where
-Python finds them. `import_from = ["folder"]` lists more folders, relative to the file;
-a run's config.toml has the folders that its modules came from.
+Modules of a user are searched for beside the recipe's file, in the current folder, and
+on Python's path. `import_from = ["folder"]` lists further folders, relative to the
+file, which come first. A run's config.toml records the folders of its modules.
 """
 
 from __future__ import annotations
@@ -60,26 +60,26 @@ TABLES = (
     "train",
 )
 WORDS = ("name", "model", "networks")
-# Network keywords that the data set.
+# Keywords of networks that come from the data set's description.
 FROM_DATA = ("image_shape", "num_classes", "condition_shape")
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A resolved recipe: every key checked, every default filled in.
+    """Resolved recipe: every key is checked, every default is filled in.
 
     Attributes:
-        name: The recipe's name, as in `--model=<name>`.
-        model: The variant, "module:Class".
-        networks: The module with the networks' functions, as `generator`.
-        data: What to train on.
+        name: Name of the recipe, as in `--model=<name>`.
+        model: Class of the variant, as "module:Class".
+        networks: Module with the networks' functions, such as `generator`.
+        data: Options of the data set.
         keywords: Keywords of each network's function, as {"generator": {...}}.
         optimizers: `class_name` and keywords of each player's Keras optimizer, as
             {"g": {...}}.
-        hparams: The variant's `Hparams`.
-        train: Length of the run and its outputs.
-        import_from: Folders that its modules were imported from, unless Python finds
-            them anyway; no part of the recipe itself.
+        hparams: Hyperparameters, the variant's `Hparams`.
+        train: Options of the run.
+        import_from: Folders that contain the recipe's modules; empty for installed
+            modules. They are not part of the recipe itself.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Config:
     import_from: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain values; None (a default left open) is left out."""
+        """Return the recipe as plain values, without those that are None."""
         plain = {word: getattr(self, word) for word in WORDS}
         plain["data"] = dataclasses.asdict(self.data)
         plain |= self.keywords
@@ -105,10 +105,10 @@ class Config:
         return plain
 
     def to_toml(self, with_folders: bool = False) -> str:
-        """Write the recipe as TOML that `load_config` reads back.
+        """Return the recipe as TOML that `load_config` can read.
 
         Args:
-            with_folders: Whether to write `import_from`, folders of this machine.
+            with_folders: Whether to include `import_from`, folders of this machine.
         """
         plain = self.to_dict()
         lines = [f"{word} = {_toml(plain.pop(word))}" for word in WORDS]
@@ -121,23 +121,26 @@ class Config:
 
 
 def zoo_names() -> list[str]:
-    """The names that `--model` takes, sorted."""
+    """Return the names that `--model` accepts, sorted."""
     files = importlib.resources.files("keras_gans.zoo_configs").iterdir()
     return sorted(f.name[:-5] for f in files if f.name.endswith(".toml"))
 
 
 def read_recipe(model: str) -> tuple[str, str]:
-    """Returns a recipe's (name, text), from the zoo or from a file that ends in .toml.
+    """Return the (name, text) of a recipe of the zoo or of a file.
+
+    Args:
+        model: Name in the zoo (see `zoo_names`) or path of a .toml file.
 
     Raises:
-        UserError: if there is no such recipe.
+        UserError: If the recipe does not exist or cannot be read.
     """
     if model.endswith(".toml"):
         try:
             with open(model, encoding="utf-8") as file:
                 return os.path.basename(model)[:-5], file.read()
         except UnicodeDecodeError:
-            raise UserError(f"--model={model}: not text in UTF-8") from None
+            raise UserError(f"--model={model}: expected text in UTF-8") from None
         except OSError as error:
             raise UserError(f"--model={model}: {error.strerror}") from None
     names = zoo_names()
@@ -150,23 +153,23 @@ def read_recipe(model: str) -> tuple[str, str]:
 def load_config(
     model: str, overrides: Sequence[str] = (), smoke: bool = False
 ) -> Config:
-    """Reads a recipe, lays the overrides over it and checks every key.
+    """Load a recipe, apply overrides and check every key.
 
-    Later ones win: the file, its `[smoke]` tables if `smoke`, then the overrides in
-    their order, then nothing else.
+    The values come from the file, then from its `[smoke]` tables if `smoke`, then from
+    the overrides in their order. Later values win.
 
     Args:
-        model: A name of the zoo (see `zoo_names`) or the path of a .toml file.
-        overrides: Words "table.key=value" (or of a schedule "table.key.key=value"),
-            the value as in TOML; text may go without quotes.
+        model: Name in the zoo (see `zoo_names`) or path of a .toml file.
+        overrides: Values to set, each "table.key=value", or "table.key.key=value" for a
+            key of a schedule. Values are written as in TOML; strings need no quotes.
         smoke: Whether to shrink the recipe to its test size.
 
     Returns:
         The resolved recipe.
 
     Raises:
-        UserError: for an unknown recipe, table or key, or a value of the wrong type or
-            out of range, with the nearest known name.
+        UserError: If a recipe, table or key is unknown, or a value has the wrong type
+            or is out of range. The message names the nearest known name.
     """
     name, text = read_recipe(model)
     file = f"{name}.toml"
@@ -176,7 +179,7 @@ def load_config(
         raise UserError(f"{file}: {error}") from None
     shrink = raw.pop("smoke", {})
     if not isinstance(shrink, dict):
-        raise UserError(f"{file}: 'smoke' must hold tables: [smoke.data]")
+        raise UserError(f"{file}: 'smoke' must hold tables, as in [smoke.data]")
     raw.setdefault("name", name)
     folders = _folders(file, model, raw.pop("import_from", []))
     tables = _tables(file, {**shrink, **raw} if smoke else raw, overrides, folders)
@@ -185,7 +188,7 @@ def load_config(
         raise UserError(f"{file}: no key '{key}'{did_you_mean(key, known)}")
     for key in WORDS:
         if not isinstance(raw.get(key), str):
-            raise UserError(f"{file}: '{key}' is missing or not text")
+            raise UserError(f"{file}: '{key}' is missing or not a string")
     for table in tables:
         if not isinstance(raw.setdefault(table, {}), dict):
             raise UserError(f"{file}: '{table}' must be a table: [{table}]")
@@ -202,11 +205,11 @@ def load_config(
     for word in overrides:
         table, key, value = _parse_override(word, tables)
         key, dot, inner = key.partition(".")
-        if dot:  # of a schedule
+        if dot:  # a key of a schedule
             schedule = raw[table].get(key)
             if not isinstance(schedule, dict):
                 raise UserError(
-                    f"--set={word}: {table}.{key} is no table in {file}; expected "
+                    f"--set={word}: {table}.{key} is not a table in {file}; expected "
                     f"{table}.{key}=..."
                 )
             value = {**schedule, inner: value}
@@ -215,7 +218,7 @@ def load_config(
 
 
 def _folders(file: str, model: str, import_from: Any) -> list[str]:
-    """List the folders in which a recipe's modules are looked for before others."""
+    """List the folders that are searched first for a recipe's modules."""
     if not isinstance(import_from, list) or not all(
         isinstance(folder, str) for folder in import_from
     ):
@@ -233,7 +236,7 @@ def _tables(
 ) -> tuple[str, ...]:
     """Return the tables that a recipe may have: those of a GAN, or its variant's own.
 
-    The variant, which needs Keras, is imported only for a table that no GAN has.
+    The variant is imported only for a table that no GAN has, since it imports Keras.
     """
     named = {*raw, *(word.partition("=")[0].partition(".")[0] for word in overrides)}
     if named <= {*WORDS, *TABLES} or not isinstance(raw.get("model"), str):
@@ -243,7 +246,7 @@ def _tables(
 
 
 def tables_of(variant: type) -> tuple[str, ...]:
-    """Return the names of the tables of a variant's recipe, in their order."""
+    """Return the names of the tables of a variant's recipe, in order."""
     players = [f"{player.name}_optimizer" for player in reversed(variant.players)]
     return ("data", *variant.networks, *players, "hparams", "train")
 
@@ -274,14 +277,16 @@ def _resolve(file: str, raw: dict[str, Any], folders: list[str]) -> Config:
     tables = tables_of(variant)
     for table in [name for name in raw if raw[name] and name not in {*WORDS, *tables}]:
         raise UserError(
-            f"{file}: no table '{table}' in a recipe of {raw['model']}"
+            f"{file}: no table '{table}' in a recipe for {raw['model']}"
             f"{did_you_mean(table, tables)}"
         )
     networks, keywords = _import(file, raw["networks"], folders), {}
     for table in variant.networks:
         function = getattr(networks, table, None)
         if not callable(function):
-            raise UserError(f"{file}: networks: no {table}(...) in {raw['networks']}")
+            raise UserError(
+                f"{file}: networks: no function {table}(...) in {raw['networks']}"
+            )
         where, values = f"{file} [{table}]", raw.get(table, {})
         keywords[table] = bind(where, values, function, skip=FROM_DATA)
     hparams = bind(f"{file} [hparams]", raw["hparams"], variant.Hparams)
@@ -314,7 +319,16 @@ def _resolve(file: str, raw: dict[str, Any], folders: list[str]) -> Config:
 
 
 def find_class(file: str, path: str, folders: Sequence[str] = ()) -> type:
-    """Imports "module:Class"; looks in the folders first."""
+    """Import the class of a variant.
+
+    Args:
+        file: Name of the recipe, for error messages.
+        path: Class to import, as "module:Class".
+        folders: Folders that are searched first for the module.
+
+    Raises:
+        UserError: If the module cannot be imported or has no such class.
+    """
     module, colon, name = path.partition(":")
     if not colon:
         raise UserError(f"{file}: model: expected 'module:Class', got '{path}'")
@@ -325,7 +339,7 @@ def find_class(file: str, path: str, folders: Sequence[str] = ()) -> type:
 
 
 def _import(file: str, module: str, folders: Sequence[str]) -> types.ModuleType:
-    """Import a module of the package, or a user's, which may be in the folders."""
+    """Import a module of the package, or a user's module from one of the folders."""
     own = module.partition(".")[0] == "keras_gans"
     try:
         with _importable(() if own else folders):
@@ -333,7 +347,7 @@ def _import(file: str, module: str, folders: Sequence[str]) -> types.ModuleType:
     except UserError:
         raise
     except Exception as error:
-        # The module itself, or a package above it, is missing; not what it imports.
+        # The module itself or its parent package is missing, not one of its imports.
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(
             f"{error.name}."
         ):
@@ -357,12 +371,12 @@ def _importable(folders: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         for folder in folders:
-            with contextlib.suppress(ValueError):  # the module has changed it, too
+            with contextlib.suppress(ValueError):  # the module may have changed it
                 sys.path.remove(folder)
 
 
 def _finds(folder: str, path: str) -> importlib.machinery.ModuleSpec | None:
-    """Look for a module's topmost package in a folder."""
+    """Return the spec of a user's top-level module in a folder; None if absent."""
     top = path.partition(":")[0].partition(".")[0]
     if top == "keras_gans":
         return None
@@ -370,7 +384,7 @@ def _finds(folder: str, path: str) -> importlib.machinery.ModuleSpec | None:
 
 
 def _check_not_another(file: str, module: str, folders: Sequence[str]) -> None:
-    """Check that a module is not one of the same name that came from elsewhere."""
+    """Check that the imported module is not another one of the same name."""
     spec = next(filter(None, (_finds(folder, module) for folder in folders)), None)
     imported = getattr(sys.modules[module.partition(".")[0]], "__file__", None)
     if not (spec and spec.origin and imported):
@@ -379,14 +393,14 @@ def _check_not_another(file: str, module: str, folders: Sequence[str]) -> None:
         return
     raise UserError(
         f"{file}: module '{spec.name}' is {spec.origin}, but {imported} is imported "
-        "already by that name; start another process, or rename one of them"
+        "already under that name; start another process, or rename one of them"
     )
 
 
 def _told(error: Exception, folders: Sequence[str]) -> str:
-    """Write an error in one line, with the place in the user's files."""
+    """Return an error as one line, with its place in the user's files."""
     line = f"{type(error).__name__}: {first_line(error)}"
-    if isinstance(error, SyntaxError):  # it says where it is
+    if isinstance(error, SyntaxError):  # its message names the place
         return line
     return f"{line}{place_of(error, folders)}"
 
@@ -399,7 +413,7 @@ def place_of(error: BaseException, folders: Sequence[str]) -> str:
         folders: Folders of a user's modules.
 
     Returns:
-        Text as " (my_gan.py, line 7)"; "" if the error comes from other files.
+        Text such as " (my_gan.py, line 7)"; "" if the error comes from other files.
     """
     frames = [
         frame
@@ -415,12 +429,17 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         pairs = [f"{k} = {_toml(v)}" for k, v in value.items()]
         return f"{{ {', '.join(pairs)} }}"
-    # JSON's text, numbers and booleans are TOML's as well.
+    # Strings, numbers and booleans are the same in JSON and TOML.
     return json.dumps(value, ensure_ascii=False)
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Lists where two recipes (as plain dicts) differ: "table.key: old -> new"."""
+    """List the differences of two recipes, as "table.key: old -> new".
+
+    Args:
+        old: First recipe, as plain values; see `Config.to_dict`.
+        new: Second recipe, likewise.
+    """
     found = []
     for key in sorted(old.keys() | new.keys()):
         a, b = old.get(key), new.get(key)

@@ -1,4 +1,4 @@
-"""Old names of recipe keys: recipes and runs that were written with them still load."""
+"""Old names of recipe keys, with which older recipes and runs still load."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_gans.errors import UserError
 
-# "table.key" of an older version -> the same setting's name of today.
+# Old name "table.key" -> current name.
 OLD_KEYS = {"train.recompute": "train.remat"}
 
 
@@ -20,7 +20,7 @@ def rename_keys(where: str, tables: dict[str, Any]) -> None:
         tables: Tables of the recipe: {table: {key: value}}.
 
     Raises:
-        UserError: For an old key beside its new one.
+        UserError: If a key is set by both its old and its current name.
     """
     for old, new in OLD_KEYS.items():
         (table, key), (new_table, new_key) = old.split("."), new.split(".")
@@ -29,17 +29,21 @@ def rename_keys(where: str, tables: dict[str, Any]) -> None:
         target = tables.setdefault(new_table, {})
         if new_key in target:
             raise UserError(
-                f"{where}: '{old}' is the older name of '{new}', which is there, too; "
-                "expected one of them"
+                f"{where}: '{old}' is the older name of '{new}', which is also set; "
+                "leave one of them out"
             )
         target[new_key] = tables[table].pop(key)
 
 
 def read_tables(text: str) -> dict[str, Any]:
-    """Read the tables of a recipe that a run or an export kept, unchecked.
+    """Parse a recipe that a run or an export recorded, without checking its keys.
+
+    Args:
+        text: Recipe as TOML.
 
     Raises:
-        TOMLDecodeError: For text that is not TOML.
+        TOMLDecodeError: If the text is not TOML.
+        UserError: If a key is set by both its old and its current name.
     """
     tables = tomllib.loads(text)
     rename_keys("the recipe", tables)
@@ -47,21 +51,24 @@ def read_tables(text: str) -> dict[str, Any]:
 
 
 def new_path(path: str) -> str:
-    """Return the name of today of a key, "table.key" or "table.key.key"."""
+    """Return the current name of a key, "table.key" or "table.key.key"."""
     key = ".".join(path.split(".")[:2])
     return OLD_KEYS.get(key, key) + path[len(key) :]
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Check that no word of --set has the old name of a key that another word sets.
+    """Check that no key is set by both its old and its current name.
+
+    Args:
+        overrides: Values of --set, each "table.key=value".
 
     Raises:
-        UserError: For such a word.
+        UserError: If a key is set by both names.
     """
     words = {".".join(w.partition("=")[0].split(".")[:2]): w for w in overrides}
     for old, new in OLD_KEYS.items():
         if old in words and new in words:
             raise UserError(
                 f"--set={words[old]}: '{old}' is the older name of '{new}', which "
-                "another --set gives; expected one of them"
+                "another --set sets; leave one of them out"
             )

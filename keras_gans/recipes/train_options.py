@@ -10,36 +10,36 @@ from keras_gans.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """How long a run is, and what it leaves behind on its way.
+    """Options of a run: its length, its outputs and the computation of its steps.
 
     Attributes:
-        steps: Training steps in all; a step updates the generator once.
-        seed: Seeds the weights, the latents and the order of the data.
-        log_every: Steps between two lines of metrics.jsonl; each holds means over the
-            steps since the last one.
-        grid_every: Steps between two sample grids.
-        checkpoint_every: Steps between two checkpoints.
-        keep_checkpoints: How many of the newest checkpoints are kept.
-        precision: Of the networks' layers in training: "float32", "mixed_bfloat16" or
-            "mixed_float16". Weights, last layers, losses and what is exported are
-            float32.
-        accumulate: In how many parts, one after another, a batch is computed, to need
-            less memory.
-        remat: Whether the backward pass computes activations again instead of
-            keeping them (gradient checkpointing): less memory, a third to a half more
-            work.
-        synchronized_batch_norm: Whether batch normalisation takes its statistics of
-            all devices together, rather than of each one's own pictures.
-        jit_compile: Whether XLA compiles the step: "auto" (on one GPU, and always
+        steps: Number of training steps; each step updates the generator once.
+        seed: Seed of the weights, the latents and the order of the data.
+        log_every: Number of steps between two lines of metrics.jsonl. Each line holds
+            means over the steps since the line before.
+        grid_every: Number of steps between two sample grids.
+        checkpoint_every: Number of steps between two checkpoints.
+        keep_checkpoints: Number of the newest checkpoints to keep.
+        precision: Dtype policy of the networks' layers in training: "float32",
+            "mixed_bfloat16" or "mixed_float16". Weights, last layers, losses and
+            exports are float32.
+        accumulate: Number of parts of a batch that are computed one after another, to
+            save memory.
+        remat: Whether to compute activations again in the backward pass instead of
+            keeping them (gradient checkpointing). It saves memory for a third to a half
+            more computation.
+        synchronized_batch_norm: Whether to compute the statistics of batch
+            normalisation over all devices, instead of over each device's own images.
+        jit_compile: Compilation of the step by XLA: "auto" (on one GPU, and always
             under JAX), "yes" or "no".
-        steps_per_execution: Training steps that run without the host between them, at
-            most; fewer where they take long or something is due.
-        evaluate_every: Steps between two measurements of KID and coverage, with 1,000
-            samples; the best checkpoint is kept. 0 for none.
-        init_from: A run's workdir whose networks this run begins with; "" begins with
-            fresh ones.
-        freeze_discriminator: How many of the discriminator's layers, from the picture
-            on, stay as they came (FreezeD, Mo et al. 2020, arXiv 2002.10964).
+        steps_per_execution: Largest number of training steps in a row without control
+            by the host. Fewer run if steps take long or an output is due.
+        evaluate_every: Number of steps between two measurements of KID and coverage
+            with 1,000 samples; the best checkpoint is kept. 0 for none.
+        init_from: Workdir of a run whose networks are the start of this run; "" for new
+            networks.
+        freeze_discriminator: Number of the discriminator's layers, from the image on,
+            that stay unchanged (FreezeD, Mo et al. 2020, arXiv 2002.10964).
     """
 
     steps: int
@@ -59,10 +59,10 @@ class TrainOptions:
     freeze_discriminator: int = 0
 
     def __post_init__(self) -> None:
-        """Checks ranges.
+        """Check the values.
 
         Raises:
-            UserError: for a value out of range.
+            UserError: If a value is out of range.
         """
         for field in dataclasses.fields(self):
             if field.type != "int":
@@ -78,6 +78,6 @@ class TrainOptions:
             raise UserError(f"[train] seed: expected less than 2**31, got {self.seed}")
         if self.freeze_discriminator and not self.init_from:
             raise UserError(
-                "[train] freeze_discriminator: expected train.init_from beside it "
-                "(layers that have learned nothing yet are not worth keeping)"
+                "[train] freeze_discriminator: expected train.init_from with it, since "
+                "only trained layers are worth keeping"
             )

@@ -1,68 +1,77 @@
-"""Devices and hosts of a run: the words of --strategy; what workers agree on."""
+"""Devices and hosts of a run, chosen by --strategy, and agreement between workers."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from keras_gans.errors import UserError
 from keras_gans.recipes.train_options import TrainOptions
 
+if TYPE_CHECKING:
+    from keras_gans.data.source import Source
+
 
 class Team:
-    """What a run is trained on, and what its workers have to agree on; here, one.
+    """Devices and workers of a run; this base class has one device and one worker.
 
     Attributes:
-        devices: Among how many a batch is divided.
-        size: Number of worker processes.
-        chief: Whether this one reads and writes the workdir.
-        mirrored: Whether a distribution strategy is in effect.
+        devices: Number of devices among which a batch is divided.
+        size: Number of workers, which are processes.
+        chief: Whether this worker reads and writes the workdir.
+        mirrored: Whether `tf.distribute.MirroredStrategy` is in effect.
     """
 
     devices, size, chief, mirrored = 1, 1, True, False
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """What a model is built in."""
+        """Return the context in which the model is built."""
         return contextlib.nullcontext()
 
     def check(self, options: TrainOptions) -> None:
-        """Checks that a recipe suits the devices.
-
-        Raises:
-            UserError: if not.
-        """
-
-    def stream(self, source: Any, seed: int, step: int) -> Any:
-        """What `fit` reads: each worker its own rows of every batch.
+        """Check that the options of a run suit the devices.
 
         Args:
-            source: See `data.open_source`.
-            seed: The run's seed.
-            step: The batch to begin with.
+            options: Options of the run.
+
+        Raises:
+            UserError: If they do not.
+        """
+
+    def stream(self, source: Source, seed: int, step: int) -> Any:
+        """Return the batches for `fit`, of which each worker reads its own rows.
+
+        Args:
+            source: Source of the batches.
+            seed: Seed of the run.
+            step: Step of the first batch.
         """
         return source.stream(seed, step)
 
     def agree(self, *flags: bool) -> list[bool]:
-        """Asks all workers; each of them has to ask at the same time.
+        """Return which flags are true on any worker.
+
+        All workers must call it at the same time, with the same number of flags.
 
         Args:
-            *flags: What is so on this worker.
+            *flags: Flags of this worker.
 
         Returns:
-            What is so on any.
+            One value for each flag: True if the flag is true on at least one worker.
         """
         return list(flags)
 
     @contextlib.contextmanager
     def agreement(self) -> Iterator[None]:
-        """Go on after the block only if no worker has a UserError in it.
+        """Continue after the block only if no worker raises a UserError in it.
 
         Raises:
-            UserError: Its own, or one that says that another worker has one.
+            UserError: If this worker raises one in the block (the same error), or
+                another worker does.
         """
         error = None
         try:
@@ -73,44 +82,47 @@ class Team:
         if error:
             raise error
         if failed:
-            raise UserError("another worker has ended; its own line says why")
+            raise UserError(
+                "another worker has failed; see that worker's error message"
+            )
 
     def check_same(self, words: str) -> None:
-        """Checks that all workers say the same.
+        """Check that all workers have the same recipe and data.
 
         Args:
-            words: The recipe, and what the data are.
+            words: Text that identifies the recipe and the data.
 
         Raises:
-            UserError: on all, if one differs from the chief.
+            UserError: If any worker differs from the chief; all workers raise it.
         """
 
     def share_state(self, model: Any) -> None:
-        """Gives every worker the chief's weights, optimizers and step."""
+        """Copy the chief's weights, optimizer states and step to every worker."""
 
     def active(self, workdir: str) -> contextlib.AbstractContextManager:
-        """Context of a run; it ends with a clear line if a worker is lost.
+        """Return the context in which the model is trained.
 
         Args:
-            workdir: Where the newest checkpoint is.
+            workdir: Folder of the run, for the error message.
 
         Raises:
-            WorkerLost: with that line.
+            WorkerLost: If another worker is lost.
         """
         return contextlib.nullcontext()
 
 
 def make_team(name: str) -> Team:
-    """Makes what a word of `train.STRATEGIES` stands for.
+    """Make the team of a --strategy.
 
-    With several workers: before anything else is computed, and all of them together.
+    Several workers must all call it at the same time, before any other computation.
 
     Args:
-        name: "auto" takes the workers of TF_CONFIG, or else all GPUs, if there are
-            several.
+        name: Strategy, one of `train.STRATEGIES`. "auto" takes the workers of
+            TF_CONFIG, else all GPUs if there are several.
 
     Raises:
-        UserError: if TF_CONFIG does not say what it has to, or there is no such thing.
+        UserError: If TF_CONFIG is missing or invalid, or the workers or the backend
+            cannot provide the strategy.
     """
     if keras.backend.backend() == "jax":
         from keras_gans.strategies import jax as backend
@@ -120,16 +132,17 @@ def make_team(name: str) -> Team:
 
 
 def check_tf_config(text: str) -> list[str]:
-    """Checks TF_CONFIG.
+    """Check the environment variable TF_CONFIG.
 
     Args:
-        text: Its text.
+        text: Value of the variable, JSON.
 
     Returns:
-        The workers' addresses, the chief's first.
+        Addresses of the workers, the chief's first.
 
     Raises:
-        UserError: if it is missing, no JSON, or does not say who is who.
+        UserError: If the text is empty, is not JSON, or does not name the workers and
+            the place of this worker among them.
     """
     form = (
         '{"cluster": {"worker": ["host1:port", "host2:port"]}, '
@@ -158,11 +171,11 @@ def check_tf_config(text: str) -> list[str]:
             f"{kind}s, got {index}"
         )
     if len(jobs.get("chief", [])) > 1:
-        raise UserError("TF_CONFIG: expected one chief")
+        raise UserError("TF_CONFIG: expected one chief, got several")
     for address in addresses:
         host, _, port = address.rpartition(":")
         if not (host and port.isdigit() and 0 < int(port) < 2**16):
             raise UserError(f"TF_CONFIG: expected host:port, got {address}")
         if addresses.count(address) > 1:
-            raise UserError(f"TF_CONFIG: expected {address} once")
+            raise UserError(f"TF_CONFIG: expected {address} once, got it twice or more")
     return addresses

@@ -14,27 +14,26 @@ from keras_gans.strategies import Team, check_tf_config
 
 
 class JaxTeam(Team):
-    """Some devices of this machine.
+    """Devices of this machine, in one process.
 
     Args:
-        devices: Their number; one takes no part in a distribution.
+        devices: Number of devices; more than one form a distribution.
     """
 
     def __init__(self, devices: int):
-        """Joins them."""
         self.devices, self._distribution = devices, None
         if devices > 1:
             names = keras.distribution.list_devices()[:devices]
             self._distribution = keras.distribution.DataParallel(devices=names)
 
     def active(self, workdir: str) -> contextlib.AbstractContextManager:
-        """Within the distribution: batches are divided where one is in effect."""
+        """Return the scope of the distribution, in which batches are divided."""
         if self._distribution is None:
             return contextlib.nullcontext()
         return self._distribution.scope()
 
     def check(self, options: TrainOptions) -> None:
-        """Checks that a recipe suits the backend."""
+        """Check that the options of a run suit the backend."""
         if options.jit_compile == "no":
             raise UserError(
                 "[train] jit_compile: expected auto or yes under JAX, which always "
@@ -43,14 +42,14 @@ class JaxTeam(Team):
 
 
 def make_team(name: str) -> JaxTeam:
-    """Makes what a word stands for, see `strategies.make_team`."""
+    """Make the team of a --strategy; see `strategies.make_team`."""
     told = os.environ.get("TF_CONFIG", "").strip()
     several = told and len(check_tf_config(told)) > 1
     if name == "multi_worker" or (name == "auto" and several):
         raise UserError(
-            "several hosts (--strategy=multi_worker, TF_CONFIG) need TensorFlow; "
-            "expected KERAS_BACKEND=tensorflow, or --strategy=mirrored for the devices "
-            "of this machine"
+            "several hosts (--strategy=multi_worker, TF_CONFIG) need TensorFlow; use "
+            "KERAS_BACKEND=tensorflow, or --strategy=mirrored for the devices of this "
+            "machine"
         )
     every = name == "mirrored" or (
         name == "auto" and jax.default_backend() in ("gpu", "tpu")

@@ -1,8 +1,8 @@
 """Devices and hosts under TensorFlow.
 
-Hosts are told of each other by TF_CONFIG, as TensorFlow's own are (docs/scaling.md).
-One of them, the chief, reads and writes the workdir; the others hold the same weights,
-read their own rows of each batch, and stop when it does.
+The environment variable TF_CONFIG lists the workers, as for TensorFlow's own strategies
+(docs/scaling.md). One worker, the chief, reads and writes the workdir. All others hold
+the same weights, read their own rows of each batch, and stop with the chief.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,9 @@ from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.storage import checkpoint
 from keras_gans.strategies import Team, check_tf_config
 
+if TYPE_CHECKING:
+    from keras_gans.data.source import Source
+
 LOST = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -32,14 +35,13 @@ LOST = (
 
 
 class TensorFlowTeam(Team):
-    """A strategy, and its workers; mostly there is one.
+    """Devices and workers of a TensorFlow strategy; in most runs, one worker.
 
     Args:
-        strategy: What the model is built and trained under.
+        strategy: Strategy under which the model is built and trained.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy):
-        """Finds this worker's place."""
         self.strategy, self.devices = strategy, strategy.num_replicas_in_sync
         self.mirrored = isinstance(strategy, tf.distribute.MirroredStrategy)
         if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
@@ -50,24 +52,24 @@ class TensorFlowTeam(Team):
             self.chief = first and task == ("chief" if "chief" in jobs else "worker")
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """The strategy's."""
+        """Return the scope of the strategy."""
         return self.strategy.scope()
 
     def check(self, options: TrainOptions) -> None:
-        """Checks that a recipe suits the devices."""
+        """Check that the options of a run suit the devices."""
         if self.devices > 1 and options.jit_compile == "yes":
             raise UserError(
                 f"[train] jit_compile: expected auto or no with {self.devices} "
                 "devices, which XLA cannot join; got yes"
             )
 
-    def stream(self, source: Any, seed: int, step: int) -> Any:
-        """What `fit` reads: each worker its own rows of every batch."""
+    def stream(self, source: Source, seed: int, step: int) -> Any:
+        """Return the batches for `fit`, of which each worker reads its own rows."""
         if self.size == 1:
             stream = source.stream(seed, step)
             if self.devices == 1 or tf.config.list_logical_devices("GPU"):
                 return stream
-            # CPUs share the memory; what would copy ahead for each takes long to end.
+            # CPUs share their memory, and copying ahead for each takes long to end.
             here = tf.distribute.InputOptions(experimental_fetch_to_device=False)
             return self.strategy.experimental_distribute_dataset(stream, here)
 
@@ -76,21 +78,21 @@ class TensorFlowTeam(Team):
             replicas = context.num_replicas_in_sync
             rows = source.options.batch_size // replicas
             stream = source.stream(seed, step, share).rebatch(rows, drop_remainder=True)
-            # Endless, else TensorFlow makes room for smaller batches, of unknown size.
+            # Without it, TensorFlow allows for smaller batches, of unknown size.
             endless = tf.data.experimental.INFINITE_CARDINALITY
             return stream.apply(tf.data.experimental.assert_cardinality(endless))
 
         return self.strategy.distribute_datasets_from_function(own_rows)
 
     def agree(self, *flags: bool) -> list[bool]:
-        """Asks all workers; each of them has to ask at the same time."""
+        """Return which flags are true on any worker; all workers must call it."""
         if self.size == 1:
             return list(flags)
         total = self._total(np.array(flags, np.float32))
         return [bool(count) for count in total]
 
     def check_same(self, words: str) -> None:
-        """Checks that all workers say the same."""
+        """Check that all workers have the same recipe and data."""
         if self.size == 1:
             return
         digest = int(hashlib.sha256(words.encode()).hexdigest()[:15], 16)  # < 2^60
@@ -98,11 +100,11 @@ class TensorFlowTeam(Team):
         if any(self.agree(digest != chiefs)):
             raise UserError(
                 "the workers differ: expected the same command, package and data on "
-                f"all; this one has {words.splitlines()[-1]}"
+                f"all; this worker has {words.splitlines()[-1]}"
             )
 
     def share_state(self, model: Trainer) -> None:
-        """Gives every worker the chief's weights, optimizers and step."""
+        """Copy the chief's weights, optimizer states and step to every worker."""
         if self.size == 1:
             return
         for variable in checkpoint.named_variables(model).values():
@@ -112,7 +114,7 @@ class TensorFlowTeam(Team):
 
     @contextlib.contextmanager
     def active(self, workdir: str) -> Iterator[None]:
-        """Ends with a clear line if another worker is lost."""
+        """Return a context that raises WorkerLost if another worker is lost."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -123,14 +125,14 @@ class TensorFlowTeam(Team):
             cause = line.partition("aborted by: ")[2] or line
             raise WorkerLost(
                 f"a worker was lost ({cause}). Start all workers again with the same "
-                f"command: they go on from the newest checkpoint in {workdir}"
+                f"command: they continue from the newest checkpoint in {workdir}"
             ) from None
 
     def _total(self, values: np.ndarray) -> np.ndarray:
-        """The sum over workers."""
+        """Return the sum of values over all workers."""
         local = self.strategy.num_replicas_in_sync // self.size
         whole = values.astype(np.int64 if values.dtype.kind in "iub" else np.float32)
-        parts = [whole] + [np.zeros_like(whole)] * (local - 1)  # one device counts
+        parts = [whole] + [np.zeros_like(whole)] * (local - 1)  # one device per worker
 
         def part(context):
             return tf.constant(parts[context.replica_id_in_sync_group % local])
@@ -140,7 +142,7 @@ class TensorFlowTeam(Team):
 
 
 def make_team(name: str) -> Team:
-    """Makes what a word stands for, see `strategies.make_team`."""
+    """Make the team of a --strategy; see `strategies.make_team`."""
     told = os.environ.get("TF_CONFIG", "").strip()
     if name == "multi_worker" or (name == "auto" and told):
         addresses = check_tf_config(told)
@@ -167,11 +169,12 @@ def _multi_worker() -> tf.distribute.Strategy:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError:
         raise UserError(
-            "--strategy=multi_worker: TensorFlow has begun already; expected a process "
-            "of its own, as `python -m keras_gans.train`"
+            "--strategy=multi_worker: TensorFlow is initialized already; start a new "
+            "process, as with `python -m keras_gans.train`"
         ) from None
     except tf.errors.OpError as error:
         raise UserError(
-            f"--strategy=multi_worker: the workers did not meet ({first_line(error)}); "
-            "expected a free port here, and all of them started within a few minutes"
+            f"--strategy=multi_worker: the workers did not connect "
+            f"({first_line(error)}); use a free port on this host, and start all "
+            "workers within a few minutes"
         ) from None

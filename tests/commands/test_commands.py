@@ -106,7 +106,7 @@ def test_answers_to_misspelt_models_load_no_tensorflow():
             ["--model=cgan", "--set=data.dataset=folder:/no/such"],
             "no folder '/no/such'",
         ),
-        (["--model=cgan", "--set=data.dataset=folder:EMPTY"], "no pictures in"),
+        (["--model=cgan", "--set=data.dataset=folder:EMPTY"], "no images in"),
         (["--model=cgan", "--set=data.image_size=27"], "4, 5, 6 or 7 doubled"),
         (
             ["--model=cgan", "--set=generator.width=0"],

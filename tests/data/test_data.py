@@ -150,7 +150,7 @@ def test_corrupt_pictures_are_named_and_left_out(pictures, cache_mib, caplog):
 @pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
 def test_folder_of_corrupt_pictures_only(tmp_path, cache_mib):
     (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(UserError, match="none of the 1 pictures of .* can be read"):
+    with pytest.raises(UserError, match="none of the 1 images of .* can be read"):
         data.load_data(f"folder:{tmp_path}", **OPTIONS, cache_mib=cache_mib)
 
 
@@ -189,15 +189,15 @@ def test_streamed_order_does_not_depend_on_the_global_seed(mocked):
 def test_folder_mistakes(tmp_path, pictures):
     for path, message in (
         (tmp_path / "none", "no folder"),
-        (tmp_path / "empty", "no pictures in"),
+        (tmp_path / "empty", "no images in"),
     ):
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(UserError, match=message):
             data.load_data(f"folder:{path}", **OPTIONS)
     shutil.copy(pictures / "cats" / "a.png", pictures)
-    with pytest.raises(UserError, match="pictures beside its sub-folders"):
+    with pytest.raises(UserError, match="images beside its sub-folders"):
         data.load_data(f"folder:{pictures}", **OPTIONS)
-    with pytest.raises(UserError, match="no set 'digit'; did you mean 'digits'"):
+    with pytest.raises(UserError, match="no data set 'digit'; did you mean 'digits'"):
         data.load_data("digit", **OPTIONS)
     with pytest.raises(UserError, match="unexpected keyword argument 'image_sise'"):
         data.load_data("digits", 2, image_sise=3)
@@ -229,10 +229,10 @@ def test_size_and_channels_are_chosen_with_a_reason(tmp_path):
     assert (choice.image_size, choice.channels) == (28, 1)  # a tenth has 20 only
     text = "\n".join(choice.notes)
     assert "image_size 28: the largest up to 64" in text
-    assert "channels 1: no picture has colours" in text
-    assert "1 of 10 pictures are smaller than 28 pixels" in text
-    assert "9 of 10 pictures lose more than a quarter" in text
-    assert "10 pictures are few" in text
+    assert "channels 1: all images are grayscale" in text
+    assert "1 of 10 images are smaller than 28 pixels" in text
+    assert "9 of 10 images lose more than a quarter" in text
+    assert "10 images are few" in text
     paths += save(tmp_path, 1, (60, 60), "teal")
     choice = survey.choose(paths)
     assert (choice.image_size, choice.channels) == (48, 3)
@@ -240,7 +240,7 @@ def test_size_and_channels_are_chosen_with_a_reason(tmp_path):
     choice = survey.choose(paths[1:9] * 80, image_size=32, channels=3)
     assert (choice.image_size, choice.channels) == (32, 3)
     assert [note.split(":")[0] for note in choice.notes] == [
-        "640 of 640 pictures lose more than a quarter"
+        "640 of 640 images lose more than a quarter"
     ]
 
 
@@ -272,7 +272,7 @@ def test_run_says_what_was_chosen(tmp_path, capsys):
     assert train.main(args) == 0
     out = capsys.readouterr().out
     assert ": image_size 32: the largest up to 64 that nine of ten" in out
-    assert ": 4 pictures are few" in out
+    assert ": 4 images are few" in out
 
 
 def test_reading_a_picture_keeps_what_a_viewer_shows(tmp_path):
@@ -333,8 +333,8 @@ def test_tfds_mocked(name, classes, cache_mib, mocked):
 
 def test_tfds_mistakes(tmp_path):
     for name, message in (
-        ("mnits", "no such set; did you mean 'mnist'"),
-        ("celeb_a", "say the side you want in pixels"),
+        ("mnits", "no such data set in TensorFlow Datasets; did you mean 'mnist'"),
+        ("celeb_a", "pass the side in pixels"),
         ("glue/cola", "no image feature"),
     ):
         with pytest.raises(UserError, match=message):
@@ -394,7 +394,7 @@ def test_points_are_a_function_of_seed_and_step(name):
     other = next(iter(source.stream(4)))["images"]
     assert not np.allclose(first[0], other) and not np.allclose(first[0], first[1])
     for option in ({"image_size": 28}, {"channels": 1}, {"horizontal_flip": True}):
-        with pytest.raises(UserError, match="holds points, not pictures"):
+        with pytest.raises(UserError, match="holds points, not images"):
             data.open_source(data.DataOptions(name, batch_size=50, **option))
 
 
@@ -419,11 +419,11 @@ def test_held_out_pictures_are_not_trained_on(tmp_path, cache_mib):
 
 
 def test_held_out_mistakes(mocked):
-    for number, message in ((5000, "less than the 5000 pictures"), (-1, "0 or more")):
+    for number, message in ((5000, "fewer than the 5000 images"), (-1, "0 or more")):
         with pytest.raises(UserError, match=message):
             data.open_source(data.DataOptions("digits", 8, held_out=number))
     options = dict(batch_size=8, held_out=3)
-    with pytest.raises(UserError, match="'ring' is not read by number"):
+    with pytest.raises(UserError, match="'ring' is not read by index"):
         data.open_source(data.DataOptions("ring", **options))
     with pytest.raises(UserError, match="raise data.cache_mib"):
         data.open_source(
@@ -445,7 +445,7 @@ def test_chosen_batch_size_is_said_and_taken_for_every_update():
     options = data.DataOptions("digits", batch_size=0)
     source = data.open_source(options, batches_per_step=5)
     assert source.notes == (
-        "batch_size 64: for 5000 pictures of 28 pixels "
+        "batch_size 64: chosen for 5000 images of 28 pixels "
         "(data.batch_size=... sets another)",
     )
     [(pictures, _)] = take(source.stream(0), 1)

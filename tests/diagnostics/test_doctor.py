@@ -217,7 +217,7 @@ def test_pictures_that_are_not_finite_stop_a_run():
 @pytest.mark.parametrize(
     "pictures, message",
     [
-        (np.full((4, 8, 8, 1), -0.3), "differ, got the same one"),
+        (np.full((4, 8, 8, 1), -0.3), "different images, got identical ones"),
         (np.arange(64.0).reshape(4, 4, 4, 1), r"\[-1, 1\], got 0 to 63"),
         (np.arange(64.0).reshape(4, 4, 4, 1) / 63, r"\[-1, 1\], got 0 to 1; scale"),
         (np.full((4, 8, 8, 1), np.nan), "finite values, got nan"),
@@ -242,7 +242,7 @@ def test_constant_pictures_end_a_run_before_it_starts(tmp_path, capsys):
     args = ["--model=dcgan", "--smoke", f"--set=data.dataset=folder:{tmp_path}"]
     assert train.main([*args, f"--workdir={workdir}"]) == 2
     err = capsys.readouterr().err
-    assert "got the same one" in err and err.count("\n") == 1 and not workdir.exists()
+    assert "got identical ones" in err and err.count("\n") == 1 and not workdir.exists()
 
 
 def train_gan(workdir, *words):

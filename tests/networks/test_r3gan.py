@@ -299,7 +299,7 @@ def test_adam_with_a_scheduled_beta_2_is_adams_formula():
 
 def test_only_known_numbers_may_follow_a_schedule():
     schedule = '{class_name="CosineDecay", initial_learning_rate=0.1}'
-    with pytest.raises(UserError, match="beta_1: no schedule can be set for it"):
+    with pytest.raises(UserError, match="beta_1: it cannot follow a schedule"):
         config.load_config("dcgan", [f"g_optimizer.beta_1={schedule}"])
     recipe = config.load_config("dcgan", [f"g_optimizer.beta_2={schedule}"])
     assert build.make_optimizer(recipe.optimizers["g"]).beta_2 is not None

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.jax  # and under TensorFlow
         ("data.batch_size=-1", "[data] batch_size: expected at least 1"),
         ("data.channels=2", "[data] channels: expected 0, 1 or 3, got 2"),
         ("train.seed=99999999999", "[train] seed: expected less than 2**31"),
-        ("data.split=test", "only TFDS sets have splits, got 'test' for 'digits'"),
+        ("data.split=test", "only TFDS data sets have splits, got 'test' for 'digits'"),
         ("g_optimizer.clipnorm=abc", "clipnorm: expected Real, got 'abc' (str)"),
         ("g_optimizer.clipnorm=inf", "clipnorm: expected a finite number, got inf"),
         ("g_optimizer.learning_rate=-1", "learning_rate: expected at least 0, got -1"),
@@ -43,7 +43,10 @@ pytestmark = pytest.mark.jax  # and under TensorFlow
             'g_optimizer.learning_rate={class_name="CosineDecay", decay_step=3}',
             "[g_optimizer] learning_rate: no key 'decay_step'; did you mean 'decay_s",
         ),
-        ("generator.width.a=3", "generator.width is no table in cgan.toml; expected"),
+        (
+            "generator.width.a=3",
+            "generator.width is not a table in cgan.toml; expected",
+        ),
         ("generator.image_shape=3", "[generator]: no key 'image_shape'"),
         ("discriminator.widht=3", "[discriminator]: no key 'widht'; did you mean 'wid"),
     ],
@@ -58,11 +61,11 @@ def test_mistake_is_one_line(override, message):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("model = 3", "'model' is missing or not text"),
+        ("model = 3", "'model' is missing or not a string"),
         ("model = 'a:B'\nnetworks = 'x'\ndata = 1", "'data' must be a table"),
         ("modle = 'a:B'", "no key 'modle'; did you mean 'model'?"),
         ("x = [", "TOML"),
-        ("name = 3", "'name' is missing or not text"),
+        ("name = 3", "'name' is missing or not a string"),
     ],
 )
 def test_broken_file_is_one_line(tmp_path, text, message):
@@ -85,7 +88,11 @@ def test_missing_files_and_modules(tmp_path):
         ("models.cgan:CGAN", "models.nothing:X", "no module 'keras_gans.models.noth"),
         ("models.cgan:CGAN", "models.cgan", "expected 'module:Class'"),
         ("keras_gans.models.cgan:CGAN", "os:path", "no class 'path' of a GAN in os"),
-        ("keras_gans.networks.dcgan", "os", "networks: no generator(...) in os"),
+        (
+            "keras_gans.networks.dcgan",
+            "os",
+            "networks: no function generator(...) in os",
+        ),
         ("networks.dcgan", "networks.dcgans", "no module 'keras_gans.networks.dcgans'"),
     ):
         path = tmp_path / "mine.toml"

@@ -135,7 +135,7 @@ def test_a_mistake_on_one_worker_ends_all(tmp_path):
     data = ["--set=data.dataset=digits", f"--set=data.dataset=folder:{tmp_path / 'no'}"]
     (chief, _, told), (other, _, error) = ends(start(2, *args, own=data), 120)
     assert (chief, other) == (2, 2)
-    assert "another worker has ended" in told and told.count("\n") == 1
+    assert "another worker has failed" in told and told.count("\n") == 1
     assert "no folder" in error and error.count("\n") == 1
     assert not (tmp_path / "run" / "config.toml").exists()
 

@@ -95,7 +95,7 @@ def test_run_with_frozen_layers_resumes_without_its_source(
         (
             "cgan",
             ["--set=train.freeze_discriminator=1"],
-            "expected train.init_from beside it",
+            "expected train.init_from with it",
         ),
     ],
 )
