@@ -12,7 +12,7 @@ is the milliseconds divided by those of the SavedModel. --evaluate=5000 also mea
 the KID of 5,000 samples, and the share of samples that show the class of their label.
 
 --quantize chooses the precision. float32 is that of training. float16 stores weights in
-16 bits. dynamic stores weights in 8 bits and quantises activations during inference.
+16 bits. dynamic stores weights in 8 bits and quantizes activations during inference.
 int8 stores weights and activations in 8 bits, with ranges calibrated on samples.
 
 --to=web writes the folder web, a page that runs the generator in the browser.

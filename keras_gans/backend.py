@@ -113,7 +113,7 @@ def find_tensorflow(what: str, *others: str) -> None:
         import tensorflow as tf
 
         if keras.backend.backend() != "tensorflow":  # leave the GPU to it
-            with contextlib.suppress(RuntimeError):  # initialised already
+            with contextlib.suppress(RuntimeError):  # initialized already
                 tf.config.set_visible_devices([], "GPU")
 
 

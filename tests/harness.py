@@ -111,7 +111,7 @@ UNLIKE = {
     "wgan": ["hparams.clip=0.1"],
     "stylegan2": ["discriminator.group_size=1"],
     "pix2pix": ["generator.dropout=0.0"],
-    # instance normalisation of flat pictures is chaos: 1e-8 becomes 1e-4
+    # instance normalization of flat pictures is chaos: 1e-8 becomes 1e-4
     "cyclegan": [
         "hparams.pool_size=12",
         "generator.norm=none",

@@ -43,7 +43,7 @@ def assert_same_images(actual, expected):
     """Compare uint8 images.
 
     On one machine they are equal. Another CPU sums in another order, so that a value
-    on the border between two grey levels may fall on the other side.
+    on the border between two gray levels may fall on the other side.
     """
     assert actual.shape == expected.shape
     assert np.abs(actual.astype(int) - expected.astype(int)).max() <= 1

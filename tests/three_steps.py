@@ -15,7 +15,7 @@ import numpy as np
 from keras_gans.recipes import build
 
 STEPS = 3
-# Draws of dropout are no `keras.random`; without normalisation where flat pictures
+# Draws of dropout are no `keras.random`; without normalization where flat pictures
 # make chaos of it, as in test_distribute.py.
 NO_DROPOUT = ["discriminator.dropout=0.0"]
 NO_NORM = ["generator.norm=none", "discriminator.norm=none"]

@@ -252,7 +252,7 @@ def report(out: str, folder: str, readme: str | None) -> None:
 
 
 def plot(rows: Sequence[dict]) -> bytes:
-    """Draw KID against seconds of training, with a line per run and a colour per model.
+    """Draw KID against seconds of training, with a line per run and a color per model.
 
     Args:
         rows: Rows of a board with a "curve", [[seconds, KID], ...].

@@ -58,7 +58,7 @@ def derive(pictures: np.ndarray, kind: str) -> np.ndarray:
 
     Args:
         pictures: Images, float32 [batch, height, width, channels] in [-1, 1].
-        kind: Kind of derivation. "grey" converts to grayscale; "outline" draws edges
+        kind: Kind of derivation. "gray" converts to grayscale; "outline" draws edges
             of the brightness in black on white. "small2" and "small4" reduce the sides
             to a half and a quarter (bicubic, antialiased).
 
@@ -128,7 +128,7 @@ def stored_shape(info: DataInfo, options: DataOptions) -> tuple[int, int, int]:
 
 
 def centre(stored: np.ndarray, info: DataInfo, options: DataOptions) -> np.ndarray:
-    """Crop stored examples at the centre to the size of the images.
+    """Crop stored examples at the center to the size of the images.
 
     Args:
         stored: Stored examples, [num, height, width, any], of `stored_shape`.

@@ -46,7 +46,7 @@ def read(
             composited onto white.
         part: Part of the image to read: left, upper, right and lower edge, as fractions
             of the sides.
-        nearest: Whether to resize by nearest neighbour, so that colours do not mix.
+        nearest: Whether to resize by nearest neighbor, so that colors do not mix.
 
     Returns:
         uint8 [image_size, image_size, channels].
@@ -78,7 +78,7 @@ def beside(pictures: np.ndarray, height: int) -> np.ndarray:
 
 
 def fit(image: np.ndarray, image_size: int, channels: int) -> np.ndarray:
-    """Resize an image on its shorter side and crop it at the centre.
+    """Resize an image on its shorter side and crop it at the center.
 
     Args:
         image: Image, uint8 [height, width, 1 or 3].

@@ -12,7 +12,7 @@ class Mixture:
     """Mixture of 2-D Gaussians of equal weight.
 
     Attributes:
-        modes: Centres of the Gaussians, float32 [num, 2], in [-1, 1].
+        modes: Centers of the Gaussians, float32 [num, 2], in [-1, 1].
         stddev: Standard deviation of each Gaussian in both directions.
     """
 

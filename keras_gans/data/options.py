@@ -34,7 +34,7 @@ class DataOptions:
             "train[:80%]". For tfds:cycle_gan, "train" or "test" selects the splits of
             both A and B.
         image_size: Height and width of the images in pixels. Images are resized
-            (antialiased) on their shorter side, then cropped at the centre. 0 keeps the
+            (antialiased) on their shorter side, then cropped at the center. 0 keeps the
             size of a data set whose images are all square and of one size; for a folder
             it chooses a size.
         channels: Number of channels: 1 for grayscale, 3 for RGB, 0 to keep those of the
@@ -46,7 +46,7 @@ class DataOptions:
         unpaired: Whether to take the condition images of a batch from other pairs than
             its images, as if the pairs were unknown.
         label_maps: Whether to resize the condition images of pairs as label maps, whose
-            colours must not mix.
+            colors must not mix.
         direction: Direction of the translation between two kinds of images, A and B:
             "a_to_b" generates B from A, "b_to_a" generates A from B.
         held_out: Number of images to keep out of training, the same images for every
@@ -172,7 +172,7 @@ class DataInfo:
         image_shape: Shape (height, width, channels) of the images.
         num_classes: Number of classes; 0 if the batches have no labels.
         class_names: Names of the classes, in the order of the labels.
-        credit: Authors and licence of the images, to be named with everything that is
+        credit: Authors and license of the images, to be named with everything that is
             generated from them.
         num_examples: Number of images in the split; 0 if it is unknown before the data
             are read, or unlimited.

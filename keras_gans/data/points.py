@@ -2,7 +2,7 @@
 
 `ring` has 8 modes on a circle of radius 0.8; `grid25` has 5x5 modes, 0.4 apart. Their
 standard deviations are in the usual proportion for these data sets: 1/100 of the radius
-and 1/40 of the distance between neighbours.
+and 1/40 of the distance between neighbors.
 """
 
 from __future__ import annotations

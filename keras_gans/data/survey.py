@@ -12,7 +12,7 @@ from keras_gans.layers.sizes import halvings
 
 SIDES = (28, 32, 48, 64)  # choices; larger sizes have to be set by the user
 GREY = ("1", "L", "LA", "I", "I;16", "F")  # Pillow's grayscale modes
-LOOKED_AT = 64  # images, about, that are checked for colours
+LOOKED_AT = 64  # images, about, that are checked for colors
 FEW = 500  # images, below which a discriminator memorizes them
 CUT = 0.25  # fraction of an image whose loss by the crop is noted
 
@@ -43,7 +43,7 @@ def choose(
             images if all are square and of one size that networks reach, up to 128.
             Otherwise it is the largest of `SIDES` that nine of ten images have.
         channels: Number of channels, 1 or 3, or 0 to choose it. The choice is 1 if none
-            of the checked images has colours.
+            of the checked images has colors.
         noise: Whether to warn of few images, of which generation from noise needs more
             than translation.
 
@@ -80,7 +80,7 @@ def choose(
     if cut:
         notes.append(
             f"{cut} of {len(sizes)} images lose more than a quarter: they are not "
-            "square and are cropped at the centre"
+            "square and are cropped at the center"
         )
     if noise and len(paths) < FEW:
         notes.append(

@@ -76,7 +76,7 @@ def open_tfds(name: str, options: DataOptions, data_dir: str | None) -> Source:
         label.num_classes if label else 0,
         tuple(label.names) if label else (),
         f"{builder.info.name} of TensorFlow Datasets; see its homepage "
-        f"{builder.info.homepage} for credit and licence",
+        f"{builder.info.homepage} for credit and license",
         _num_examples(builder, options.split),
     )
     try:
@@ -92,7 +92,7 @@ class TFDSSource(Source):
     Args:
         builder: Prepared builder of the data set.
         key: Name of the image feature.
-        labelled: Whether the data set has a class label, named "label".
+        labeled: Whether the data set has a class label, named "label".
         info: Description of the data set.
         options: Options of the data set.
     """

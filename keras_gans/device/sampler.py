@@ -265,7 +265,7 @@ def tile_starts(side: int, tile: int, overlap: int) -> list[int]:
     Args:
         side: Length of the side in pixels, at least `tile`.
         tile: Length of a tile in pixels.
-        overlap: Minimum overlap of neighbouring tiles in pixels, less than `tile`.
+        overlap: Minimum overlap of neighboring tiles in pixels, less than `tile`.
     """
     rest = side - tile
     steps = math.ceil(rest / (tile - overlap)) if rest else 0
@@ -680,7 +680,7 @@ class BaseSampler:
             tile: Side of a tile in pixels; None takes 512, or the side of the training
                 images if that is larger. Larger tiles need more memory. A .tflite file
                 of a fixed size takes no other tile.
-            overlap: Minimum overlap of neighbouring tiles in pixels, up to half a tile;
+            overlap: Minimum overlap of neighboring tiles in pixels, up to half a tile;
                 None takes 32, or half a tile if that is less.
 
         Returns:

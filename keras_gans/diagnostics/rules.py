@@ -105,7 +105,7 @@ def collapse(log: Log) -> str | None:
         f"generated images are alike: their diversity is {typical:.2f} of that of real "
         f"images{before}. Start again with a lower --set=g_optimizer.learning_rate=, "
         "with --set=hparams.r1_weight=1.0 (for a discriminator without batch "
-        "normalisation), or with the model wgan_gp, sngan or r3gan"
+        "normalization), or with the model wgan_gp, sngan or r3gan"
     )
 
 
@@ -127,7 +127,7 @@ def discriminator_won(log: Log) -> str | None:
         f"{fake.mean():.3f}, and {passing.mean():.1%} of the fake images pass as real, "
         "so that the generator learns little. Start again with a lower "
         "--set=d_optimizer.learning_rate=, with --set=hparams.r1_weight=1.0 (for a "
-        "discriminator without batch normalisation), or, for a small training set, "
+        "discriminator without batch normalization), or, for a small training set, "
         "with --set=hparams.augment=color,translation,cutout"
     )
 

@@ -17,7 +17,7 @@ class SelfAttention(layers.Layer):
     o is the output of the attention; gamma is learned and starts at 0.
 
     Source: Zhang et al. 2019, "Self-Attention Generative Adversarial Networks" (arXiv
-    1805.08318): 1x1 convolutions with spectral normalisation, an eighth of the channels
+    1805.08318): 1x1 convolutions with spectral normalization, an eighth of the channels
     for queries and keys.
 
     Differences from the paper, as in the authors' code: values have half of the

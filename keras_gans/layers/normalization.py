@@ -1,4 +1,4 @@
-"""Normalisation layers."""
+"""Normalization layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EPSILON = 1e-6
 
 
 class ConditionalBatchNormalization(layers.Layer):
-    """Batch normalisation whose gain and bias are computed from a condition.
+    """Batch normalization whose gain and bias are computed from a condition.
 
     y = (x - mean) / std * (1 + gain(c)) + bias(c), for the condition c.
 
@@ -33,7 +33,7 @@ class ConditionalBatchNormalization(layers.Layer):
         self._make_linear = make_linear
 
     def build(self, maps_shape: tuple, condition_shape: tuple) -> None:
-        """Create the normalisation and the two linear layers."""
+        """Create the normalization and the two linear layers."""
         self.norm = layers.BatchNormalization(
             momentum=0.9, epsilon=1e-5, center=False, scale=False
         )
@@ -43,7 +43,7 @@ class ConditionalBatchNormalization(layers.Layer):
         self.bias.build(condition_shape)
 
     def call(self, maps: Tensor, condition: Tensor, training: bool = False) -> Tensor:
-        """Normalise the maps.
+        """Normalize the maps.
 
         Args:
             maps: Feature maps, float [batch, height, width, channels].
@@ -72,7 +72,7 @@ class PixelNorm(layers.Layer):
 
 
 class InstanceNormalization(layers.Layer):
-    """Normalisation of each channel of each image to mean 0 and variance 1.
+    """Normalization of each channel of each image to mean 0 and variance 1.
 
     The layer has no weights.
 
@@ -87,7 +87,7 @@ class InstanceNormalization(layers.Layer):
         self._epsilon = epsilon
 
     def call(self, x: Tensor) -> Tensor:
-        """Normalise float [batch, height, width, channels] over height and width."""
+        """Normalize float [batch, height, width, channels] over height and width."""
         maps = ops.cast(x, "float32")
         apart = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
         variance = ops.mean(ops.square(apart), axis=(1, 2), keepdims=True)
@@ -95,11 +95,11 @@ class InstanceNormalization(layers.Layer):
 
 
 def normalize(x: Tensor, kind: str) -> Tensor:
-    """Apply a normalisation.
+    """Apply a normalization.
 
     Args:
         x: Feature maps, float [batch, height, width, channels].
-        kind: Kind of normalisation: "batch", "instance" or "none".
+        kind: Kind of normalization: "batch", "instance" or "none".
 
     Returns:
         float, of the shape of `x`.

@@ -1,4 +1,4 @@
-"""Spectral normalisation."""
+"""Spectral normalization."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SpectralNormalization:
 
 
 class SNDense(SpectralNormalization, layers.Dense):
-    """Dense layer with a spectrally normalised kernel."""
+    """Dense layer with a spectrally normalized kernel."""
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return x W / sigma + b."""
@@ -78,7 +78,7 @@ class SNDense(SpectralNormalization, layers.Dense):
 
 
 class SNConv2D(SpectralNormalization, layers.Conv2D):
-    """Convolution with a spectrally normalised kernel."""
+    """Convolution with a spectrally normalized kernel."""
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return x * W / sigma + b."""
@@ -88,7 +88,7 @@ class SNConv2D(SpectralNormalization, layers.Conv2D):
 
 
 class SNEmbedding(SpectralNormalization, layers.Embedding):
-    """Embedding with a spectrally normalised table."""
+    """Embedding with a spectrally normalized table."""
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return rows of W / sigma."""

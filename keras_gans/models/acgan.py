@@ -7,14 +7,14 @@ The discriminator D has two heads: one for the source (real or generated), one f
 class. L_S is the log-likelihood of the correct source, L_C that of the correct class.
 Both are taken over real and generated images. The class is not an input of D.
 
-    D maximises L_S + L_C
-    G maximises L_C - L_S
+    D maximizes L_S + L_C
+    G maximizes L_C - L_S
 
 Differences from the paper:
 - The generator's term of L_S is the non-saturating loss. With
   `hparams.generator_loss = "minimax"` it is the paper's.
 - A generated image takes the label of the real image at the same place in the batch.
-- The discriminator has neither input noise nor batch normalisation.
+- The discriminator has neither input noise nor batch normalization.
 - Both optimizers use the same learning rate, which decays to 0 along a cosine.
 - Samples come from a moving average of the generator's weights.
 """

@@ -5,9 +5,9 @@ Image Synthesis", 2019, arXiv 1809.11096.
 
 The losses are SAGAN's hinge losses. The latent is split: each block of the generator
 gets one part of it (skip latents) and a class embedding that all blocks share. Both set
-scale and shift of conditional batch normalisation (`keras_gans.networks.biggan`). The
+scale and shift of conditional batch normalization (`keras_gans.networks.biggan`). The
 truncation trick is the flag `--threshold` of the sample command. The generator's loss
-adds orthogonal regularisation of each kernel W, where W' is its transpose, I the
+adds orthogonal regularization of each kernel W, where W' is its transpose, I the
 identity matrix and * the product of elements:
 
     beta |W' W * (1 - I)|_F^2
@@ -18,7 +18,7 @@ Differences from the paper:
 - The recipe updates both players equally often. The discriminator's learning rate is
   four times the generator's, and both decay to 0 along a cosine.
 - The recipe's moving average of the generator is shorter.
-- Attention, shortcuts, embeddings and last layers have no orthogonal initialisation.
+- Attention, shortcuts, embeddings and last layers have no orthogonal initialization.
 - Samples use averaged batch statistics, not standing statistics.
 """
 
@@ -40,7 +40,7 @@ class BigGANHparams(hparams.Hparams):
 
     Attributes:
         ema_decay: Decay per step of the averaged generator; the paper's value.
-        orthogonal_weight: Weight beta of the orthogonal regularisation; 0 turns it off.
+        orthogonal_weight: Weight beta of the orthogonal regularization; 0 turns it off.
     """
 
     ema_decay: float = 0.9999
@@ -57,12 +57,12 @@ class BigGANHparams(hparams.Hparams):
 
 
 class BigGAN(SNGAN):
-    """SNGAN with orthogonal regularisation of the generator; see the module."""
+    """SNGAN with orthogonal regularization of the generator; see the module."""
 
     Hparams = BigGANHparams
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the terms -D(G(z)) and the orthogonal regularisation."""
+        """Return the terms -D(G(z)) and the orthogonal regularization."""
         terms = super().g_losses(batch)
         if not self.hparams.orthogonal_weight:
             return terms

@@ -13,7 +13,7 @@ Differences from the paper:
 - PatchNCE is averaged over layers, places and both of its terms, as in the authors'
   code. The paper's equations are sums.
 - Down- and upsampling have none of the low-pass filters of the authors' code.
-- Weights are initialised from N(0, 0.02).
+- Weights are initialized from N(0, 0.02).
 - The projector is trained by the generator's optimizer.
 - Samples come from a moving average of the generator's weights.
 """

@@ -1,4 +1,4 @@
-"""DCGAN: strided convolutions and batch normalisation stabilise GAN training on images.
+"""DCGAN: strided convolutions and batch normalization stabilize GAN training on images.
 
 Paper: Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
 Convolutional Generative Adversarial Networks", 2015, arXiv 1511.06434.

@@ -3,7 +3,7 @@
 Paper: Wang, Yu, Wu, Gu, Liu, Dong, Qiao and Loy, "ESRGAN: Enhanced Super-Resolution
 Generative Adversarial Networks", 2018, arXiv 1809.00219.
 
-Training has two phases. In the first, the generator minimises only the L1 distance to
+Training has two phases. In the first, the generator minimizes only the L1 distance to
 the real image. In the second, the relativistic average losses (equations 1 to 3) are
 added. The networks are in `keras_gans.networks.rrdb`.
 

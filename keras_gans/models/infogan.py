@@ -13,7 +13,7 @@ of its latents.
 
 Differences from the paper:
 - Q's standard deviation of the continuous codes is 1, as in the authors' code.
-- D and Q have no batch normalisation and no dense layers of 1,024 units.
+- D and Q have no batch normalization and no dense layers of 1,024 units.
 - Q learns the category from distorted fakes, so that it ignores what
   `augment.distort` changes. The generator's loss uses undistorted fakes. L_I is a lower
   bound for any Q.

@@ -8,7 +8,7 @@ arXiv 1611.04076. With the 0-1 coding a = 0, b = c = 1:
 
 Differences from the paper:
 - The networks are smaller, of the DCGAN family, for 28 to 64 pixels.
-- The discriminator has dropout in place of batch normalisation.
+- The discriminator has dropout in place of batch normalization.
 - Samples come from a moving average of the generator's weights.
 """
 

@@ -14,7 +14,7 @@ Differences from the paper:
 - Samples come from a moving average of the generator's weights.
 - Samples are deterministic: without dropout, and with running statistics in place of
   the batch's. The same condition image gives the same image.
-- The innermost feature map has no normalisation.
+- The innermost feature map has no normalization.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ arXiv 1805.08318.
 
 The hinge losses and the conditional networks are SNGAN's. The paper adds:
 - a self-attention layer in both networks,
-- spectral normalisation of both networks (`keras_gans.networks.resnet`),
+- spectral normalization of both networks (`keras_gans.networks.resnet`),
 - two time scales: the discriminator's learning rate is four times the generator's, with
   one update of each in a step.
 

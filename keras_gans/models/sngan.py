@@ -6,7 +6,7 @@ Paper: Miyato et al., "Spectral Normalization for Generative Adversarial Network
 The losses are hinge losses. Spectral norms come from power iteration, with one
 iteration for each update of the discriminator. The networks are residual
 (`keras_gans.networks.resnet`). If the data set has classes, the generator has
-conditional batch normalisation and the discriminator is a projection discriminator
+conditional batch normalization and the discriminator is a projection discriminator
 (Miyato and Koyama 2018, arXiv 1802.05637).
 
 Differences from the paper:
@@ -33,7 +33,7 @@ Tensor = Any
 class SNGAN(gan.BaseGAN):
     """GAN with hinge losses; see the module.
 
-    Spectral normalisation is part of the networks.
+    Spectral normalization is part of the networks.
     """
 
     @classmethod

@@ -1,9 +1,9 @@
-"""SPADE: the label map sets scale and shift of each normalisation, pixel by pixel.
+"""SPADE: the label map sets scale and shift of each normalization, pixel by pixel.
 
 Paper: Park, Liu, Wang and Zhu, "Semantic Image Synthesis with Spatially-Adaptive
 Normalization", 2019, arXiv 1903.07291.
 
-A PatchGAN sees the image at two sizes, with hinge losses. The generator also minimises
+A PatchGAN sees the image at two sizes, with hinge losses. The generator also minimizes
 feature matching with weight 10: the distance between the discriminator's feature maps
 of the real and of the generated image. The networks are in `keras_gans.networks.spade`.
 
@@ -13,8 +13,8 @@ Differences from the paper:
   The same label map gives the same image.
 - There is one residual block at each size. The paper's network has two more in the
   middle.
-- Batch normalisation uses the statistics of each device's own images.
-- All convolutions of the discriminator have spectral normalisation.
+- Batch normalization uses the statistics of each device's own images.
+- All convolutions of the discriminator have spectral normalization.
 """
 
 from __future__ import annotations

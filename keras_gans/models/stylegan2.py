@@ -4,7 +4,7 @@ Paper: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2
 arXiv 1912.04958.
 
 The losses are the non-saturating loss and two lazy penalties. R1 is computed in every
-16th step with 16 times its weight. Path length regularisation (equation 4) is computed
+16th step with 16 times its weight. Path length regularization (equation 4) is computed
 in every 4th step with 4 times its weight, on half a batch:
 
     E (|J_w' y|_2 - a)^2,  y ~ N(0, I)
@@ -17,7 +17,7 @@ Differences from the paper:
 - A lazy penalty is added to the losses of its step. Adam's constants are not adjusted
   for it.
 - The recipe has widths for small images and one machine, and no path length
-  regularisation.
+  regularization.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class StyleGAN2Hparams(gan.GANHparams):
         r1_weight: Weight gamma of the R1 penalty; the default is the paper's.
         r1_every: Number of steps from one R1 penalty to the next; the default is the
             paper's.
-        path_weight: Weight of path length regularisation; 0 turns it off.
-        path_every: Number of steps from one path length regularisation to the next.
+        path_weight: Weight of path length regularization; 0 turns it off.
+        path_every: Number of steps from one path length regularization to the next.
         mixing: Probability that an image gets a second style from a random layer on.
         conditional: Whether to give the networks the classes of the data set, if any.
     """
@@ -121,7 +121,7 @@ class StyleGAN2(gan.GAN):
         )
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the generator's term and the path length regularisation."""
+        """Return the generator's term and the path length regularization."""
         terms, every = super().g_losses(batch), self.hparams.path_every
         if not self.hparams.path_weight:
             return terms

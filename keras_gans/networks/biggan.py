@@ -1,7 +1,7 @@
 """BigGAN: residual networks whose blocks take the class and a part of the latent.
 
 Source: Brock et al. 2019 (arXiv 1809.11096): a class embedding that all blocks share,
-concatenated with each block's part of the latent; spectral normalisation in both
+concatenated with each block's part of the latent; spectral normalization in both
 networks; orthogonal initial weights; self-attention.
 """
 

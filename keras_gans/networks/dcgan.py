@@ -46,7 +46,7 @@ def generator(
         width: Number of channels before the last layer; it doubles with each halving
             of the size.
         kernel_size: Kernel size of the transposed convolutions in pixels; 2 or more.
-        normalization: "batch" for batch normalisation after each layer but the last,
+        normalization: "batch" for batch normalization after each layer but the last,
             or "none".
         init_stddev: Standard deviation of the normal distribution of initial weights;
             0 for Keras's default (Glorot uniform).
@@ -112,7 +112,7 @@ def discriminator(
         kernel_size: Kernel size of the convolutions in pixels; 2 or more.
         depth: Number of convolutions; 0 for as many as the generator has transposed
             convolutions.
-        normalization: "batch" for batch normalisation after each convolution but the
+        normalization: "batch" for batch normalization after each convolution but the
             first, or "none".
         dropout: Fraction of the features that is dropped before the logit.
         init_stddev: Standard deviation of the normal distribution of initial weights;

@@ -4,7 +4,7 @@ Source: Liu et al. 2021, "Towards Faster and Stabilized GAN Training for High-fi
 Few-shot Image Synthesis" (arXiv 2101.04775): one or two convolutions for each size,
 skip-layer excitation (equation 1), images of two sizes for the discriminator. Decoders
 reconstruct real images from the discriminator's maps. All convolutions are spectrally
-normalised. Both networks use batch normalisation. The numbers of channels at each size
+normalized. Both networks use batch normalization. The numbers of channels at each size
 are those of the authors' code.
 """
 
@@ -196,7 +196,7 @@ def small_level(doublings: int) -> int:
 def conv(
     x: Tensor, filters: int, kernel_size: int = 3, use_bias: bool = False, **options
 ) -> Tensor:
-    """Apply a spectrally normalised convolution; padding is "same" by default."""
+    """Apply a spectrally normalized convolution; padding is "same" by default."""
     options = {"padding": "same", **start(), **options}
     return SNConv2D(filters, kernel_size, use_bias=use_bias, **options)(x)
 
@@ -207,7 +207,7 @@ def start() -> dict[str, Any]:
 
 
 def normalize(x: Tensor) -> Tensor:
-    """Apply batch normalisation."""
+    """Apply batch normalization."""
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
 
 
@@ -223,12 +223,12 @@ def glu(x: Tensor) -> Tensor:
 
 
 def up(x: Tensor, filters: int, twice: bool = False) -> Tensor:
-    """Double height and width, then apply a convolution, normalisation and `glu`.
+    """Double height and width, then apply a convolution, normalization and `glu`.
 
     Args:
         x: Feature maps, float [batch, height, width, channels].
         filters: Number of channels of the result.
-        twice: Whether to apply the convolution, normalisation and `glu` twice, with
+        twice: Whether to apply the convolution, normalization and `glu` twice, with
             noise after each convolution.
 
     Returns:

@@ -16,9 +16,9 @@ def freeze(discriminator: keras.Model, number: int) -> None:
 
     Args:
         discriminator: Discriminator to freeze in place. Its layers with weights are
-            counted from the image on: convolutions, batch normalisations, the
+            counted from the image on: convolutions, batch normalizations, the
             blocks' shortcuts, embeddings. The statistics of a frozen batch
-            normalisation stay fixed, too.
+            normalization stay fixed, too.
         number: Number of layers to freeze.
 
     Raises:

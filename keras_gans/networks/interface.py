@@ -100,7 +100,7 @@ def projection_logits(
         features: Features of the images, float [batch, n].
         labels: Labels, int32 [batch]; None without classes.
         num_classes: Number of classes; 0 for no projection.
-        spectral_norm: Whether to spectrally normalise both layers.
+        spectral_norm: Whether to spectrally normalize both layers.
 
     Returns:
         Logits, float [batch, 1].

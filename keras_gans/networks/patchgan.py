@@ -38,9 +38,9 @@ def discriminator(
             further convolution, up to 8 times `width`.
         depth: Number of convolutions of stride 2: 3 for a receptive field of 70x70
             pixels, 2 for 34x34, 1 for 16x16.
-        norm: Normalisation after each convolution but the first and the last.
+        norm: Normalization after each convolution but the first and the last.
         conditional: Whether to feed in the condition image beside the image.
-        spectral_norm: Whether to spectrally normalise the convolutions.
+        spectral_norm: Whether to spectrally normalize the convolutions.
 
     Returns:
         A model from {"images"} or {"images", "condition"} to logits float [batch, rows,

@@ -1,8 +1,8 @@
-"""R3GAN: residual networks with grouped convolutions and without normalisation.
+"""R3GAN: residual networks with grouped convolutions and without normalization.
 
 Source: Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern Baseline GAN"
 (arXiv 2501.05441), configuration E. Both networks have inverted bottlenecks, leaky
-ReLUs and bilinear resampling. The initialisation is similar to Fixup: each block begins
+ReLUs and bilinear resampling. The initialization is similar to Fixup: each block begins
 as the identity. Difference from the authors' code: upsampling repeats the border pixels
 where the authors' filter sees zeros.
 """
@@ -135,7 +135,7 @@ def discriminator(
 def block(x: Tensor, group_size: int, num_blocks: int) -> Tensor:
     """Apply a residual block: x + W3 a(W2 a(W1 x)), with a(h) = lrelu(h + b).
 
-    W1, W2 and W3 are 1x1, grouped 3x3 and 1x1 convolutions. W3 is initialised with
+    W1, W2 and W3 are 1x1, grouped 3x3 and 1x1 convolutions. W3 is initialized with
     zeros, so that the block begins as the identity.
 
     Args:

@@ -1,7 +1,7 @@
-"""Residual networks with spectral normalisation and optional self-attention.
+"""Residual networks with spectral normalization and optional self-attention.
 
 Source: Miyato et al. 2018 (arXiv 1802.05957) and Miyato and Koyama 2018 (arXiv
-1802.05637). Self-attention and the generator's spectral normalisation: Zhang et al.
+1802.05637). Self-attention and the generator's spectral normalization: Zhang et al.
 2019 (arXiv 1805.08318). Difference from the first paper: the number of channels doubles
 with each halving of the size, where the paper's networks for 32x32 images have 128 or
 256 channels throughout.
@@ -44,12 +44,12 @@ def generator(
     Args:
         image_shape: Shape (height, width, channels) of the images; square, with a side
             of 4, 5, 6 or 7 pixels times a power of two.
-        num_classes: Number of classes, which condition the batch normalisation; 0 for
+        num_classes: Number of classes, which condition the batch normalization; 0 for
             an unconditional generator.
         latent_dim: Length of one latent.
         width: Number of channels of the last block; it doubles with each halving of
             the size.
-        spectral_norm: Whether to spectrally normalise convolutions and dense layers.
+        spectral_norm: Whether to spectrally normalize convolutions and dense layers.
         attention: Side in pixels of the map to which self-attention is applied; 0 for
             none.
 
@@ -96,7 +96,7 @@ def discriminator(
     attention: int = 0,
     init: Literal["glorot", "orthogonal"] = "glorot",
 ) -> keras.Model:
-    """Build the discriminator: spectrally normalised residual blocks, then one logit.
+    """Build the discriminator: spectrally normalized residual blocks, then one logit.
 
     Args:
         image_shape: Shape (height, width, channels) of the images; square, with a side
@@ -138,20 +138,20 @@ def up_block(
 ) -> Tensor:
     """Apply a residual block that doubles height and width.
 
-    The main path is: normalise, ReLU, double, convolve, normalise, ReLU, convolve. The
+    The main path is: normalize, ReLU, double, convolve, normalize, ReLU, convolve. The
     shortcut is a 1x1 convolution and a doubling.
 
     Args:
         x: Feature maps, float [batch, height, width, channels].
         filters: Number of channels of the result.
-        normalize: Function that normalises feature maps.
+        normalize: Function that normalizes feature maps.
         conv: Class of the convolutions.
         initializer: Initializer of the 3x3 kernels.
 
     Returns:
         float [batch, 2 * height, 2 * width, filters].
     """
-    # No biases: the next normalisation would cancel them.
+    # No biases: the next normalization would cancel them.
     wide = {"padding": "same", "use_bias": False, "kernel_initializer": initializer}
     y = Double()(layers.ReLU()(normalize(x)))
     y = conv(filters, 3, **wide)(y)

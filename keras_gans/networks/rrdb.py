@@ -1,7 +1,7 @@
 """RRDB: residual-in-residual dense blocks for super-resolution, and a PatchGAN.
 
 Source: Wang et al. 2018, "ESRGAN" (arXiv 1809.00219), section 3.1. A dense block has
-five 3x3 convolutions f without normalisation and returns x + 0.2 f(x). A
+five 3x3 convolutions f without normalization and returns x + 0.2 f(x). A
 residual-in-residual block applies three dense blocks g and returns x + 0.2 g(x). Each
 doubling is nearest-neighbour interpolation and a convolution.
 
@@ -80,7 +80,7 @@ def generator(
 
 def _dense_block(x: Tensor, growth: int) -> Tensor:
     """Apply five convolutions, each of which takes the maps of all previous ones."""
-    # A tenth of He's standard deviation: the paper's smaller initialisation.
+    # A tenth of He's standard deviation: the paper's smaller initialization.
     small = initializers.VarianceScaling(2.0 * 0.1**2)
     maps = [x]
     for _ in range(4):

@@ -1,9 +1,9 @@
-"""SPADE: a generator whose normalisations depend on a label map, and a PatchGAN.
+"""SPADE: a generator whose normalizations depend on a label map, and a PatchGAN.
 
 Source: Park et al. 2019 (arXiv 1903.07291), equation 1 and the appendix. The generator
 starts from the label map at the smallest size. Residual blocks with spatially adaptive
-normalisation alternate with nearest-neighbour upsampling. The discriminator is a
-PatchGAN at full and at half size, with spectral and instance normalisation. It also
+normalization alternate with nearest-neighbour upsampling. The discriminator is a
+PatchGAN at full and at half size, with spectral and instance normalization. It also
 returns its feature maps, for the feature matching loss.
 """
 
@@ -38,9 +38,9 @@ def generator(
             takes other heights and widths.
         condition_shape: Shape (height, width, channels) of the label maps, which are
             given as images.
-        palette: Colours of the labels in 0..255: a list of lists, or a list of numbers
+        palette: Colors of the labels in 0..255: a list of lists, or a list of numbers
             if the label maps are grayscale. Each pixel gets the label of the nearest
-            colour.
+            color.
         width: Number of channels at full size; it doubles with each halving of the
             size.
         max_width: Upper limit of the number of channels.
@@ -82,7 +82,7 @@ def discriminator(
         image_shape: Shape (height, width, channels) of the images.
         condition_shape: Shape (height, width, channels) of the label maps, which are
             given as images.
-        palette: Colours of the labels, as in `generator`.
+        palette: Colors of the labels, as in `generator`.
         width: Number of channels of the first convolution.
         depth: Number of convolutions of stride 2.
 
@@ -115,11 +115,11 @@ class Labels(layers.Layer):
     """Conversion of label maps from images to one-hot vectors.
 
     Args:
-        palette: Colours of the labels in 0..255, as in `generator`.
+        palette: Colors of the labels in 0..255, as in `generator`.
         channels: Number of channels of the images.
 
     Raises:
-        UserError: If there are fewer than two colours, or if a colour does not have
+        UserError: If there are fewer than two colors, or if a color does not have
             `channels` numbers.
     """
 
@@ -131,14 +131,14 @@ class Labels(layers.Layer):
             colours = np.zeros((0, 0), np.float32)
         if len(colours) < 2 or colours.shape[1] != channels:
             raise UserError(
-                f"palette: expected two or more colours, each of {channels} number(s) "
+                f"palette: expected two or more colors, each of {channels} number(s) "
                 f"in 0..255 (one for each channel of the label maps), got {palette}"
             )
         self._colours = colours / 127.5 - 1.0
 
     def call(self, pictures: Tensor) -> Tensor:
         """Map float [batch, h, w, channels] in [-1, 1] to [batch, h, w, labels]."""
-        # |x - p|^2 without |x|^2, which is the same for all colours p.
+        # |x - p|^2 without |x|^2, which is the same for all colors p.
         distances = np.sum(self._colours**2, axis=1) - 2.0 * ops.matmul(
             pictures, ops.convert_to_tensor(self._colours.T, pictures.dtype)
         )
@@ -151,7 +151,7 @@ class Labels(layers.Layer):
 
 
 def spade(x: Tensor, labels: Tensor, hidden: int) -> Tensor:
-    """Normalise maps, then scale and shift each pixel depending on the label map m.
+    """Normalize maps, then scale and shift each pixel depending on the label map m.
 
     The result is (x - mean) / std * (1 + gamma(m)) + beta(m), with the mean and std
     over batch, height and width. It is equation 1 of Park et al. 2019, with the 1 of
@@ -178,7 +178,7 @@ def spade(x: Tensor, labels: Tensor, hidden: int) -> Tensor:
 def _block(x: Tensor, labels: Tensor, channels: int, hidden: int) -> Tensor:
     """Apply a residual block; its shortcut has weights if the channels change.
 
-    The convolutions have no biases: the normalisation of the next block would cancel
+    The convolutions have no biases: the normalization of the next block would cancel
     them.
     """
     middle = min(x.shape[-1], channels)

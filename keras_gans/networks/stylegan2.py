@@ -2,7 +2,7 @@
 
 Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN"
 (arXiv 1912.04958): weight demodulation, skip connections to the image in the generator,
-a residual discriminator, equalised learning rates, filters [1, 3, 3, 1]. Classes are
+a residual discriminator, equalized learning rates, filters [1, 3, 3, 1]. Classes are
 used as in Karras et al. 2020 (arXiv 2006.06676): a class embedding is concatenated with
 the latent, and the discriminator's features are projected onto another embedding.
 
@@ -183,14 +183,14 @@ def lrelu(x: Tensor) -> Tensor:
 
 
 class EqualizedDense(layers.Dense):
-    """Dense layer with an equalised learning rate.
+    """Dense layer with an equalized learning rate.
 
-    Source: Karras et al. 2018 (arXiv 1710.10196): weights are initialised from N(0, 1)
+    Source: Karras et al. 2018 (arXiv 1710.10196): weights are initialized from N(0, 1)
     and divided by sqrt(fan_in) at each call.
 
     Args:
         units: Length of the result.
-        rate: Factor of the layer's learning rate: weights are initialised from
+        rate: Factor of the layer's learning rate: weights are initialized from
             N(0, 1) / rate, and weights and biases are multiplied by `rate` at each
             call.
         bias: Initial value of the biases, after their multiplication by `rate`.
@@ -214,9 +214,9 @@ class EqualizedDense(layers.Dense):
 
 
 class EqualizedConv2D(layers.Conv2D):
-    """Convolution with an equalised learning rate.
+    """Convolution with an equalized learning rate.
 
-    Weights are initialised from N(0, 1) and divided by sqrt(fan_in) at each call.
+    Weights are initialized from N(0, 1) and divided by sqrt(fan_in) at each call.
 
     Args:
         filters: Number of channels of the result.

@@ -2,7 +2,7 @@
 
 Source: Zhu et al. 2017 (arXiv 1703.10593), section 4 and the appendix, after Johnson et
 al. 2016: c7s1-64, d128, d256, residual blocks, u128, u64, c7s1-3, with reflection
-padding and instance normalisation. Contrastive learning (Park et al. 2020, arXiv
+padding and instance normalization. Contrastive learning (Park et al. 2020, arXiv
 2007.15651) compares the feature maps of the layers named in `TAPS`.
 """
 
@@ -48,7 +48,7 @@ def generator(
         width: Number of channels of the first convolution; the residual blocks have 4
             times as many.
         blocks: Number of residual blocks, at a quarter of the size.
-        norm: Normalisation after each convolution but the last.
+        norm: Normalization after each convolution but the last.
         upsampling: "transposed" for transposed convolutions, as in the paper; "resize"
             for nearest-neighbour interpolation and a 3x3 convolution, which avoid
             checkerboard artifacts.

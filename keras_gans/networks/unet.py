@@ -39,7 +39,7 @@ def generator(
         width: Number of channels at half the size; it doubles with each halving.
         max_width: Upper limit of the number of channels.
         depth: Number of halvings; 0 for as many as the shorter side allows.
-        norm: Normalisation after each convolution but the first, the innermost and the
+        norm: Normalization after each convolution but the first, the innermost and the
             last.
         dropout: Fraction that is dropped of the three innermost maps on the way up.
         upsampling: "transposed" for transposed convolutions, as in the paper; "resize"

@@ -29,7 +29,7 @@ class TrainOptions:
             keeping them (gradient checkpointing). It saves memory for a third to a half
             more computation.
         synchronized_batch_norm: Whether to compute the statistics of batch
-            normalisation over all devices, instead of over each device's own images.
+            normalization over all devices, instead of over each device's own images.
         jit_compile: Compilation of the step by XLA: "auto" (on one GPU, and always
             under JAX), "yes" or "no".
         steps_per_execution: Largest number of training steps in a row without control

@@ -307,7 +307,7 @@ def test_sampling_writes_grids_and_animations(smoke_run, tmp_path):
     still = sampler.sample(1, labels=0)[0, ..., 0]
     assert np.abs(moved[2] - still).max() <= 4  # the middle frame is not shifted
     shifted = draw("b.png", "--shift=1", "--label=0", "--num=1")[0, 2:30, 2:30]
-    assert np.abs(shifted - moved[4]).max() <= 4  # a GIF keeps 256 colours
+    assert np.abs(shifted - moved[4]).max() <= 4  # a GIF keeps 256 colors
     flat = draw("flat.webp", "--interpolate=1", "--truncation=0", "--num=3")
     assert (flat == flat[:1]).all() and np.ptp(flat) > 0
     narrow = draw("c.png", "--truncation=0", "--label=2", "--num=2")

@@ -24,7 +24,7 @@ def test_color_changes_brightness_saturation_and_contrast_of_each_picture():
     y = make("color")(IMAGES).numpy()
     shift = y.mean(axis=(1, 2, 3)) - IMAGES.mean(axis=(1, 2, 3))
     assert np.abs(shift).max() <= 0.5 and shift.std() == pytest.approx(0.289, abs=0.06)
-    # what is left is a gain of greys in [0.5, 1.5], and another one of colours
+    # what is left is a gain of grays in [0.5, 1.5], and another one of colors
 
     def grey(x):
         return (x - x.mean(axis=(1, 2, 3), keepdims=True)).mean(axis=3)
@@ -108,7 +108,7 @@ def test_ada_geometry_is_exact_for_whole_pixels(matrix, expected):
 
 
 def test_distortion_is_of_the_size_it_says():
-    """Read off pictures of their own coordinates, near the centre."""
+    """Read off pictures of their own coordinates, near the center."""
     side, amount = 64, 0.3
     at = (2 * np.arange(side, dtype=np.float32) + 1 - side) / side
     x, y = np.meshgrid(at, at)

@@ -169,7 +169,7 @@ def test_penalties_refuse_batch_normalisation(name, overrides):
 
 
 def test_wgan_clips_every_weight_after_each_update_of_the_critic():
-    # batch normalisation's averages are no weights
+    # batch normalization's averages are no weights
     plain = "discriminator.normalization=none"
     model, source = smoke_model("wgan", ["hparams.clip=0.003", plain])
     batch = next(iter(source.stream(0)))

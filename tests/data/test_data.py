@@ -212,7 +212,7 @@ def test_pictures_of_one_square_size_need_no_image_size(tmp_path):
 
 
 def save(folder, number, size, colour=None):
-    """Saves pictures of noise, grey or of one colour."""
+    """Saves pictures of noise, gray or of one color."""
     rng = np.random.default_rng(0)
     paths = []
     for i in range(number):
@@ -276,7 +276,7 @@ def test_run_says_what_was_chosen(tmp_path, capsys):
 
 
 def test_reading_a_picture_keeps_what_a_viewer_shows(tmp_path):
-    # wide: the centre stays
+    # wide: the center stays
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 200
     Image.fromarray(wide).save(tmp_path / "wide.png")

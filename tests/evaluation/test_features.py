@@ -28,7 +28,7 @@ def test_classifiers_know_the_embedded_pictures(name, least):
     assert "60,000" in network.about and "% right" in network.about
     again, _ = features.open_network(f"classifier:{name}")(source.images[::10])
     np.testing.assert_array_equal(found, again)
-    # pictures of another size and colour are brought to its own
+    # pictures of another size and color are brought to its own
     larger = data.DataOptions(name, batch_size=1, image_size=56, channels=3)
     _, seen = network(data.open_source(larger).images[::10])
     assert (seen.argmax(axis=1) == source.labels[::10]).mean() > least - 0.02

@@ -167,7 +167,7 @@ def test_pixel_norm_leaves_a_mean_square_of_one():
 
 
 def test_network_with_attention_and_classes_exports_its_average():
-    """Averaging keeps the spectrally normalised layers close to norm 1."""
+    """Averaging keeps the spectrally normalized layers close to norm 1."""
     model, source = smoke_model("sagan")
     for batch in source.stream(0).take(3):
         model.train_step(batch)

@@ -25,7 +25,7 @@ MODELS = ["pix2pix", "cyclegan", "cut", "spade", "esrgan"]
 
 
 def numbered(folder, names, side=8, value=0, mode="RGB"):
-    """Pictures of one colour each: value, value + 10, ..."""
+    """Pictures of one color each: value, value + 10, ..."""
     folder.mkdir(parents=True, exist_ok=True)
     for i, name in enumerate(names):
         colour = (value + 10 * i,) * (3 if mode == "RGB" else 1)
@@ -234,7 +234,7 @@ def test_mistakes_in_data_are_one_line(two_folders, options, line):
         (["--model=pix2pix", "--set=data.dataset=small4:fashion"], "--model=esrgan"),
         (["--model=esrgan", "--set=data.dataset=outline:fashion"], None),
         (["--model=cyclegan", "--set=discriminator.conditional=true"], "conditional:"),
-        (["--model=spade", "--set=generator.palette=[3]"], "two or more colours"),
+        (["--model=spade", "--set=generator.palette=[3]"], "two or more colors"),
         (["--model=cut", "--set=hparams.temperature=0"], "temperature: expected more"),
         (["--model=cut", "--set=train.evaluate_every=5"], "got one that translates"),
         (["--model=pix2pix", "--set=data.unpaired=true"], "expects pairs of images"),
@@ -706,7 +706,7 @@ def test_comparison_is_the_formulas():
     psnr = [10 * np.log10(1 / (x**2).mean()) for x in apart]
     assert result["l1"] == pytest.approx(np.abs(apart).mean())
     assert result["psnr"] == pytest.approx(np.mean(psnr))
-    # SSIM at the centre of one window, by its definition
+    # SSIM at the center of one window, by its definition
     line = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     window = np.outer(line, line) / line.sum() ** 2
     a, b = (x[0, :11, :11, 0].astype(float) for x in (real, fake))

@@ -156,7 +156,7 @@ def test_same_seed_gives_the_same_picture_from_each_source(zoo_name, smoke_run):
         # a picture depends on (seed, index) alone, not on how many are drawn
         np.testing.assert_array_equal(draw(sampler, 2), drawn[:2])
     for other in pictures[1:]:
-        # to the rounding of one grey level
+        # to the rounding of one gray level
         assert np.abs(other - pictures[0]).max() <= 1
         assert (other == pictures[0]).mean() > 0.999
     assert np.ptp(pictures[0]) > 0

@@ -201,7 +201,7 @@ def test_what_it_cannot_do_is_said():
         fastgan.discriminator((64, 64, 1), num_classes=10)
     with pytest.raises(UserError, match="recon_weight: expected at least 0"):
         smoke_model("fastgan", ["hparams.recon_weight=-1"])
-    with pytest.raises(UserError, match="batch normalisation"):
+    with pytest.raises(UserError, match="batch normalization"):
         smoke_model("fastgan", ["hparams.r1_weight=1"])
 
 

@@ -77,7 +77,7 @@ def test_tiles_of_what_looks_at_one_pixel_are_the_whole(size, tile, overlap, sca
 
 
 def test_tiles_leave_no_seams():
-    """Neither of what sees its neighbours, nor of what sees the whole tile."""
+    """Neither of what sees its neighbors, nor of what sees the whole tile."""
     rows, columns = np.mgrid[:150, :190] / 150
     smooth = np.cos(5 * rows + 3 * columns**2)[..., None].repeat(3, axis=2)
     picture = sampler_lib.to_uint8(smooth)
@@ -98,7 +98,7 @@ def test_tiles_leave_no_seams():
     for axis in (0, 1):
         assert np.abs(np.diff(tiled, axis=axis)).max() <= step + 4
 
-    def normalize(x):  # as instance normalisation: a shift for each tile
+    def normalize(x):  # as instance normalization: a shift for each tile
         return 0.5 * x - 0.5 * x.mean(axis=(1, 2), keepdims=True)
 
     tiled = Function(normalize).translate(picture, 64, 32).astype(int)
@@ -319,7 +319,7 @@ for i, png in enumerate(signatures["png"](files=files)["png"].numpy()):
     for i, path in enumerate(files):
         found = np.asarray(Image.open(tmp_path / f"made{i}.png")).astype(int)
         expected = ours.translate(sampler_lib.read(str(path), 1))[..., 0]
-        # grey levels of colours are rounded in other ways
+        # gray levels of colors are rounded in other ways
         assert np.abs(found - expected).max() <= 3, path
     card = (run / "export/saved_model/assets.extra/README.md").read_text()
     assert "images, the size of the condition image, 1 channel" in card

@@ -45,7 +45,7 @@ def run_in_terminal(program, *args, columns=80):
 
 
 def lines_of(written):
-    """The lines and states of lines in a terminal, without colours."""
+    """The lines and states of lines in a terminal, without colors."""
     plain = re.sub(
         r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", re.sub(r"\x1b\[[\d;]*m", "", written)
     )

@@ -1,7 +1,7 @@
 """Small CNN classifiers of MNIST and Fashion-MNIST; the package contains their weights.
 
 `scripts/embed_classifiers.py` trains them on all 60,000 training images of each data
-set. The script folds batch normalisation into the convolutions. It stores each kernel
+set. The script folds batch normalization into the convolutions. It stores each kernel
 in 8 bits, with a scale for each output. `TEST_ACCURACY` is the accuracy with these
 quantized weights.
 """
@@ -25,7 +25,7 @@ POOLS = (2, 2, 1)  # after each convolution
 
 
 def build() -> keras.Model:
-    """Build the network, without batch normalisation and untrained.
+    """Build the network, without batch normalization and untrained.
 
     Returns:
         Model from grayscale images [num, 28, 28, 1] to features [num, 128] and logits

@@ -1,4 +1,4 @@
-"""Nearest neighbours, to detect a generator that copies its training set.
+"""Nearest neighbors, to detect a generator that copies its training set.
 
 Source of authenticity: Alaa et al. 2022 (arXiv 2102.08921), section 3.2.
 """

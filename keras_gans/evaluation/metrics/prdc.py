@@ -2,7 +2,7 @@
 
 Sources: precision and recall, Kynkaanniemi et al. 2019 (arXiv 1904.06991); density and
 coverage, Naeem et al. 2020 (arXiv 2002.09797). The radius of a point's ball is the
-distance to the point's k-th nearest neighbour in its own set, without the point itself.
+distance to the point's k-th nearest neighbor in its own set, without the point itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
     Args:
         real: Features of the reference, float [num_real, dim].
         fake: Features to evaluate, float [num_fake, dim].
-        k: Index of the neighbour at a ball's radius, counted from 1. It must be less
+        k: Index of the neighbor at a ball's radius, counted from 1. It must be less
             than the number of points of either set.
 
     Returns:
@@ -53,7 +53,7 @@ def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
 
 
 def radii(points: np.ndarray, k: int) -> np.ndarray:
-    """Return each point's squared distance to its k-th nearest neighbour: [num].
+    """Return each point's squared distance to its k-th nearest neighbor: [num].
 
     Raises:
         ValueError: If there are no more than k points.
