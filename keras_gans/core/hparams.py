@@ -95,7 +95,8 @@ class Hparams(TrainerHparams):
         self.check("ada_images", "at least 1", self.ada_images >= 1)
         for word in self.augment.split(",") if self.augment else []:
             if word not in AUGMENTATIONS and self.augment != "ada":
-                hint = did_you_mean(word, (*AUGMENTATIONS, "ada"))
+                known = [name for name in (*AUGMENTATIONS, "ada") if name != word]
+                hint = did_you_mean(word, known)
                 raise UserError(
                     f"[hparams] augment: '{self.augment}': expected operations or "
                     f"'ada' alone, got '{word}'{hint}"

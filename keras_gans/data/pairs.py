@@ -36,7 +36,7 @@ def open_pairs(rest: str, options: DataOptions) -> Source:
             f"[data] dataset: pairs:{rest}: expected two folders, or one of images "
             "with A and B side by side"
         )
-    if len(parts) == 2 and len({*map(os.path.realpath, parts)}) == 1:
+    if len(parts) == 2 and len({*map(_real_path, parts)}) == 1:
         raise UserError(f"[data] dataset: pairs:{rest}: expected two different folders")
     found = [_files(part) for part in parts]
     if len(parts) == 2:
@@ -219,6 +219,10 @@ class UnpairedSource(Source):
             s.dataset() if isinstance(s, pipeline.Stream) else s for s in streams
         )
         return tf.data.Dataset.zip(*datasets).map(choose)
+
+
+def _real_path(path: str) -> str:
+    return os.path.realpath(os.path.expanduser(path))
 
 
 def _files(root: str) -> dict[str, str]:
