@@ -1,4 +1,5 @@
-# Tasks of a developer; `just` lists them. `pip install -e .[dev]` installs what they need.
+# Tasks of a developer; `just` lists them. `pip install -e .[test,dev]` installs `just` and
+# what the tasks need.
 
 python := if path_exists(".venv/bin/python") == "true" { ".venv/bin/python" } else { "python3" }
 
@@ -10,7 +11,7 @@ default:
 check:
     {{python}} -m ruff format --check .
     {{python}} -m ruff check .
-    {{python}} -m pyright
+    {{python}} -m pyright --pythonpath "$({{python}} -c "import sys; print(sys.executable)")"
 
 # The first tier of the tests; `just test -m slow` passes words on to pytest.
 test *words:

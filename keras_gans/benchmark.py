@@ -21,7 +21,7 @@ times the zoo on a GPU within the given number of seconds. It uses every install
 backend, and PyTorch if it is installed. The rows are: cgan, trained as by the train
 command for a minute; milliseconds per step of five models in two precisions; PyTorch's
 DCGAN; the device's peaks. Each row is printed and saved to rows.jsonl in --out as soon
-as it is measured. --write writes the page results/gpu.md in the folder --docs.
+as it is measured. --write writes the page gpu.md in the folder --docs.
 
     python -m keras_gans.benchmark models --model=dcgan --model=r3gan
 
@@ -37,7 +37,7 @@ images, and the peak memory of the process.
 
     python -m keras_gans.benchmark quality --model=dcgan --model=sngan \
         --dataset=fashion --budget=180 --seeds=3 --out=runs/board
-    python -m keras_gans.benchmark report --out=runs/board --docs=docs
+    python -m keras_gans.benchmark report --out=runs/board
 
 trains each model with several seeds, for as many steps as fill --budget seconds on this
 machine, and measures each run with `keras_gans.evaluate`. It prints means and standard
@@ -45,15 +45,15 @@ deviations over the seeds. Runs that are already in the folder --out are not rep
 `report` writes the table and a plot of KID against time to the folder --docs.
 
     python -m keras_gans.benchmark exports --model=dcgan --model=r3gan --steps=100 \
-        --out=runs/exports --docs=docs
+        --out=runs/exports
 
 trains each model for some steps and exports it in every quantization. It writes the
-sizes and deviations of all exports in the folder --out to docs/exports.md.
+sizes and deviations of all exports in the folder --out to exports.md in --docs.
 
-    python -m keras_gans.benchmark doctor --out=runs/doctor --docs=docs
+    python -m keras_gans.benchmark doctor --out=runs/doctor
 
 trains one run that is broken on purpose for each of the doctor's diagnoses, and healthy
-runs. It writes the doctor's findings in all of them to docs/doctor.md.
+runs. It writes the doctor's findings in all of them to doctor.md in --docs.
 
     python -m keras_gans.benchmark watermark --source=runs/cgan --num=1000
 
@@ -177,7 +177,7 @@ def define_flags(values: flags.FlagValues) -> None:
     )
     text(
         "docs",
-        "docs",
+        os.path.join("docs", "results"),
         "report, exports, doctor, gpu: folder in which the pages are written.",
         **flag,
     )
@@ -258,7 +258,7 @@ def _run_gpu(values: flags.FlagValues) -> None:
     if values.write:
         command = f"python -m keras_gans.benchmark gpu --seconds={values.seconds}"
         text = gpu.page(rows, command, datetime.date.today().isoformat())
-        path = os.path.join(values.docs, "results", "gpu.md")
+        path = os.path.join(values.docs, "gpu.md")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)

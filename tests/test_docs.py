@@ -1,4 +1,4 @@
-"""The documents say what is so."""
+"""The documents: links, generated pages, and blocks that run."""
 
 import ast
 import doctest
@@ -6,8 +6,13 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shlex
+import shutil
+import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import keras_gans
 from harness import ROOT
@@ -15,17 +20,75 @@ from keras_gans import train, zoo
 from keras_gans.cli.run import run_command
 
 README = (ROOT / "README.md").read_text()
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+SITE = sorted(ROOT.joinpath("docs").rglob("*.md"))
+PAGES = [*sorted(ROOT.glob("*.md")), *(p for p in SITE if "_build" not in p.parts)]
+
+FENCE = re.compile(r"^(<!--.*?-->\n)?```(\w+)\n(.*?)^```", re.M | re.S)
+# Lines of the shell that .ci/run runs, since they install.
+INSTALLS = re.compile(
+    r"python3 -m venv |(\.venv/bin/)?pip install |\. \.venv/bin/activate"
+)
+COMMAND = re.compile(r"(?:\S*python -m keras_gans\.|keras-gans )([a-z_.]+)\b(.*)")
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path):
+    """(language, code, reason why it does not run) of a page."""
+    for comment, language, code in FENCE.findall(path.read_text()):
+        reason = re.fullmatch(r"<!-- not run: (.+) -->\n", comment or "")
+        yield language, code, reason[1] if reason else ""
+
+
+def shell_lines(code):
+    for line in code.replace("\\\n", " ").splitlines():
+        line = re.sub(r"(^|\s)#.*", "", line).strip()
+        if line:
+            yield line
+
+
+def tests_of_pages():
+    """The pages with blocks to run: the README's in the first tier."""
+    for path in PAGES:
+        if any(lang in ("sh", "python") and not why for lang, _, why in blocks(path)):
+            marks = [] if path.name == "README.md" else [pytest.mark.second]
+            yield pytest.param(path, id=name_of(path), marks=marks)
 
 
 def test_zoo_table_is_generated():
-    assert zoo.table() in README
+    assert zoo.table(short=True) in README
 
 
-def test_links_and_pictures_are_there():
-    for path in re.findall(r"\]\(([^)#]+)\)", README):
-        if not path.startswith("http"):
-            assert (ROOT / path).exists(), path
+def test_readme_is_one_screen():
+    assert len(README.encode()) <= 8 * 1024
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_links_are_there(path):
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
+    for link in re.findall(r"\]\(([^)#\s]+)\)?", text):
+        if not re.match(r"https?:|mailto:", link):
+            assert (path.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_blocks_say_what_they_are(path):
+    """A block has a language; a reason is one that the runner knows."""
+    fences = re.findall(r"^```(\S*)$", path.read_text(), re.M)
+    assert all(fences[::2]), "a block without a language"
+    assert not any(fences[1::2])
+    for comment in re.findall(r"<!-- not run.*?-->", path.read_text()):
+        assert re.fullmatch(r"<!-- not run: \w[^<>]+ -->", comment), comment
+
+
+def test_generated_pages_are_up_to_date(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    pages = importlib.import_module("pages").pages()
+    assert len(pages) > 28
+    for path, text in pages.items():
+        assert path.read_text() == text, f"{name_of(path)}: run python docs/pages.py"
 
 
 def root_commands():
@@ -37,30 +100,46 @@ def root_commands():
     }
 
 
+def commands(text):
+    """(module, words) of each command of a text."""
+    for name, words in COMMAND.findall(text.replace("\\\n", " ")):
+        words = re.split(r"[`#\n]| {2,}#", words)[0]
+        yield {"export": "export.__main__"}.get(name, name), words
+
+
 def test_every_command_is_shown_with_flags_that_it_has():
-    text = (README + CONTRIBUTING).replace("\\\n", " ")
-    commands = re.findall(r"python -m keras_gans\.([\w.]+)((?: +--?[^\n`#]+)?)", text)
-    assert {name for name, _ in commands} >= root_commands()
-    for name, words in commands:
-        name = {"export": "export.__main__"}.get(name, name)
-        module = importlib.import_module(f"keras_gans.{name}")
-        source = inspect.getsource(module)
-        for flag in re.findall(r"--(\w+)", words):
+    shown = [c for path in PAGES for c in commands(path.read_text())]
+    docs = [
+        inspect.getdoc(importlib.import_module(f"keras_gans.{n}")) for n, _ in shown
+    ]
+    assert {name for name, _ in shown} >= root_commands()
+    for name, words in [*shown, *(c for doc in docs for c in commands(doc or ""))]:
+        source = inspect.getsource(importlib.import_module(f"keras_gans.{name}"))
+        for flag in re.findall(r"(?:^| )--([\w-]+)", words):
+            flag = flag.replace("-", "_")
+            if flag in ("help", "version"):
+                continue
             if name.startswith("export.") and name != "export.__main__":
                 known = flag == "workdir" or "argparse" in source
                 assert known or f'"{flag}"' in source, (name, flag)
             else:
-                known = rf'"(--)?{flag}"|\bdefine_{flag}\('
+                known = rf'"(--)?(no)?{flag}"|\bdefine_{flag}\('
                 assert re.search(known, source), (name, flag)
 
 
-def test_recipes_named_in_the_readme_resolve():
-    """Each train command of the README, as far as --dry_run goes."""
-    text = README.replace("\\\n", " ")
-    commands = re.findall(r"python -m keras_gans\.train ([^\n`#]*)", text)
-    assert commands
-    for words in commands:
-        args = [w for w in words.split() if w != "..."]
+def test_train_commands_resolve():
+    """Each train command of every page, as far as --dry_run goes."""
+    shown = {
+        words
+        for path in PAGES
+        for n, words in commands(path.read_text())
+        if n == "train"
+    }
+    assert len(shown) > 28
+    for words in sorted(shown):
+        args = [w for w in shlex.split(words) if w not in ("...", "--help")]
+        if any("my_gan" in w or "{" in w or "<" in w for w in args):
+            continue  # a recipe that another command of the page writes
         assert train.main([*args, "--dry_run"]) == 0, words
 
 
@@ -119,25 +198,76 @@ def test_run_command_is_what_every_command_goes_through():
     assert run_command("x", "Doc.", lambda values: None, lambda values: None, []) == 0
 
 
-def test_python_in_the_readme_runs(smoke_run, tmp_path, monkeypatch):
-    """Each block, in order, with fewer steps, beside a run of cgan."""
-    blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "cgan").symlink_to(smoke_run("cgan"))
+def prepare(folder, run):
+    """The files that the pages' blocks take for granted."""
+    rng = np.random.default_rng(0)
+
+    def image(path, side=32):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = rng.integers(0, 256, (4, 4, 3), np.uint8)
+        Image.fromarray(coarse).resize((side, side)).save(path)
+
+    for name in ("my_images", "held_out", "my_classes/cats", "my_classes/dogs"):
+        for i in range(40):
+            image(folder / name / f"{i}.png")
+    for name in ("outlines", "colours", "test/outlines", "test/colours"):
+        for i in range(12):
+            image(folder / name / f"{i}.png")
+    image(folder / "drawing.png")
+    image(folder / "photo.png", 48)
+    shutil.copytree(run, folder / "runs" / "cgan")
+
+
+SMALLER = {
+    r"--num=\d+": "--num=16",
+    r"--shards=\d+": "--shards=2",
+    r"--evaluate=\d+": "--evaluate=100",
+}
+
+
+def smaller(name, words):
+    """A command at smoke size."""
+    for large, small in SMALLER.items():
+        if name == "evaluate" and large.startswith("--num"):
+            small = "--num=100"
+        words = re.sub(large, small, words)
+    if name == "evaluate" and "--num=" not in words:
+        words += " --num=100"
+    if name == "train" and "--dry_run" not in words and "--help" not in words:
+        words += " --smoke"
+    return shlex.split(words)
+
+
+def run_shell(code):
+    for line in shell_lines(code):
+        match = COMMAND.fullmatch(line)
+        if not match:
+            assert all(INSTALLS.match(part.strip()) for part in line.split("&&")), line
+            continue
+        name = {"export": "export.__main__"}.get(match[1], match[1])
+        module = importlib.import_module(f"keras_gans.{name}")
+        assert module.main(smaller(name, match[2])) == 0, line
+
+
+def run_python(code, names):
+    code = code.replace("steps_per_epoch=500, epochs=4", "steps_per_epoch=2")
+    code = re.sub(r"\(16, 100\)", "(16, 8)", code)  # the smoke size's latents
+    exec(compile(code, "page", "exec"), names)  # noqa: S102
+
+
+@pytest.mark.parametrize("path", tests_of_pages())
+def test_blocks_run(path, smoke_run, tmp_path, monkeypatch):
+    """Each block of a page, in order, in one folder, at smoke size."""
+    prepare(tmp_path, smoke_run("cgan"))
     monkeypatch.chdir(tmp_path)
-    shown = set()
-    for block in blocks:
-        block = block.replace("steps_per_epoch=500, epochs=4", "steps_per_epoch=2")
-        block = block.replace("(16, 100)", "(16, 8)")  # the smoke size's latents
-        names = {}
-        exec(compile(block, "README.md", "exec"), names)  # noqa: S102
-        shown |= names.keys()
-        if "gan" in names:
-            assert int(names["gan"].step.numpy()) == 2
-        if "images" in names:
-            assert names["images"].shape == (16, 28, 28, 1)
-        if "pictures" in names:
-            assert names["pictures"].shape == (16, 28, 28, 1)
-        if "files" in names:
-            assert [file[1:4] for file in names["files"].numpy()] == [b"PNG"] * 16
-    assert shown >= {"gan", "images", "pictures", "files"}
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    names = {"__name__": "page"}
+    for language, code, reason in blocks(path):
+        if reason:
+            continue
+        if language == "sh":
+            first = "&& .venv/bin/python -m keras_gans.train" in code
+            if not first:  # installs and trains: .ci/run does both
+                run_shell(code)
+        elif language == "python":
+            run_python(code, names)

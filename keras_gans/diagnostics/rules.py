@@ -1,7 +1,8 @@
 """Rules that diagnose a run by its log: one line for each fault, with a remedy.
 
-The rules read the values that training writes to metrics.jsonl. The page docs/doctor.md
-explains the limits. This module needs neither TensorFlow nor Keras.
+The rules read the values that training writes to metrics.jsonl. The page
+docs/results/doctor.md explains the limits. This module needs neither TensorFlow nor
+Keras.
 """
 
 from __future__ import annotations

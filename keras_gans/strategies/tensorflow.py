@@ -1,8 +1,9 @@
 """Devices and hosts under TensorFlow.
 
 The environment variable TF_CONFIG lists the workers, as for TensorFlow's own strategies
-(docs/scaling.md). One worker, the chief, reads and writes the workdir. All others hold
-the same weights, read their own rows of each batch, and stop with the chief.
+(docs/guides/scaling.md). One worker, the chief, reads and writes the workdir. All
+others hold the same weights, read their own rows of each batch and stop with the
+chief.
 """
 
 from __future__ import annotations

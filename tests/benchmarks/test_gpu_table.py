@@ -92,9 +92,9 @@ def test_page_is_written_where_it_is_asked_for(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gpu, "run", lambda *a: asked.append(a) or [GPU_ROW])
     args = ["gpu", "--seconds=60", f"--docs={tmp_path}", f"--out={tmp_path / 'out'}"]
     assert benchmark.main(args) == 0
-    assert not (tmp_path / "results").exists()
+    assert not (tmp_path / "gpu.md").exists()
     assert benchmark.main([*args, "--write"]) == 0
-    text = (tmp_path / "results/gpu.md").read_text()
+    text = (tmp_path / "gpu.md").read_text()
     assert "python -m keras_gans.benchmark gpu --seconds=60\n" in text
     assert asked == [(60, str(tmp_path / "out"), False)] * 2
 

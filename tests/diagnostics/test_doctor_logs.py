@@ -1,4 +1,4 @@
-"""What the doctor finds in the logs of the real runs of docs/doctor.md."""
+"""What the doctor finds in the logs of the real runs of docs/results/doctor.md."""
 
 import pathlib
 import re
@@ -16,7 +16,7 @@ LOGS = pathlib.Path(__file__).parent / "doctor_logs"
 
 @pytest.fixture(scope="module")
 def recorded():
-    """What it finds in the logs of the real runs of docs/doctor.md."""
+    """What it finds in the logs of the real runs of docs/results/doctor.md."""
     names = doctor.runs()
     assert {path.stem for path in LOGS.iterdir()} == set(names)
     return {name: doctor.findings(f"{LOGS / name}.jsonl") for name in names}
@@ -34,6 +34,6 @@ def test_nothing_is_said_of_healthy_runs(recorded):
 
 
 def test_page_of_the_docs_is_made_of_these_logs(recorded):
-    page = (ROOT / "docs" / doctor.PAGE).read_text()
+    page = (ROOT / "docs/results" / doctor.PAGE).read_text()
     machine = re.search(r"--out=runs/doctor`:\s(.*?)\. A\scell", page, re.S)[1]
     assert doctor.page(recorded, machine) == page
