@@ -1,0 +1,95 @@
+"""Sphinx configuration of the documentation site."""
+
+import re
+from importlib import metadata
+
+from sphinx.util import inspect
+
+project = "keras_gans"
+author = "The keras_gans developers"
+copyright = "The keras_gans developers"
+version = release = metadata.version("keras_gans")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+]
+source_suffix = {".md": "markdown"}
+exclude_patterns = [
+    "_build",
+    "trials",
+    # Written by `keras_gans.benchmark`; other pages of the site are made from them.
+    "board.md",
+    "doctor.md",
+    "exports.md",
+    "speed.md",
+]
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"keras_gans {release}"
+
+# Docstrings write code in single backticks.
+default_role = "code"
+autosummary_generate = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+
+def escape(line: str) -> str:
+    """Escape the characters of a line that reStructuredText would interpret.
+
+    Formulas of docstrings hold `|x|`, `a * b` and `name_`. Code between backticks stays
+    as it is.
+    """
+    parts = re.split(r"(``[^`]*``|`[^`]*`)", line)
+    for i in range(0, len(parts), 2):
+        bullet = re.match(r"\s*\* ", parts[i]) if i == 0 else None
+        start = bullet.end() if bullet else 0
+        text = re.sub(r"([*|])", r"\\\1", parts[i][start:])
+        parts[i] = parts[i][:start] + re.sub(r"(?<=\w)_(?!\w)", r"\\_", text)
+    return "".join(parts)
+
+
+def prepare_docstring(app, what, name, obj, options, lines) -> None:
+    """Turn the plain text of a docstring into reStructuredText, before napoleon.
+
+    A list may follow its sentence without an empty line. In modules' docstrings,
+    paragraphs that are indented by four spaces become literal blocks: commands.
+    """
+    prepared, literal, listed, above = [], False, False, ""
+    for line in lines:
+        indented = line.startswith("    ")
+        literal = literal and (indented or not line)
+        item = bool(re.match(r" *- ", line))
+        if what == "module" and indented and not above and not literal and not listed:
+            prepared += ["::", ""]
+            literal = True
+        if item and above and not listed and not literal:
+            prepared.append("")
+        listed = item or (listed and bool(line))
+        prepared.append(line if literal else escape(line))
+        above = line
+    lines[:] = prepared
+
+
+def find_signature(app, what, name, obj, options, signature, returns):
+    """Show the arguments of `__init__` where Keras hides them behind `__new__`."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        found = inspect.signature(obj.__init__, bound_method=True)
+        return inspect.stringify_signature(found, show_return_annotation=False), returns
+
+
+def setup(app) -> None:
+    """Prepare docstrings before napoleon reads them (its priority is 500)."""
+    app.connect("autodoc-process-signature", find_signature)
+    app.connect("autodoc-process-docstring", prepare_docstring, priority=400)
