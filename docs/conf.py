@@ -17,15 +17,7 @@ extensions = [
     "sphinx.ext.napoleon",
 ]
 source_suffix = {".md": "markdown"}
-exclude_patterns = [
-    "_build",
-    "trials",
-    # Written by `keras_gans.benchmark`; other pages of the site are made from them.
-    "board.md",
-    "doctor.md",
-    "exports.md",
-    "speed.md",
-]
+exclude_patterns = ["_build", "trials"]
 nitpicky = False
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -60,6 +52,28 @@ def escape(line: str) -> str:
     return "".join(parts)
 
 
+def list_returns(lines: list[str]) -> list[str]:
+    """Turn a `Returns` section of several "name: text" entries into a list.
+
+    Napoleon expects a single entry there.
+    """
+    if "Returns:" not in lines:
+        return lines
+    start = end = lines.index("Returns:") + 1
+    while end < len(lines) and (lines[end].startswith("    ") or not lines[end]):
+        end += 1
+    entries = [line for line in lines[start:end] if re.match(r" {4}\S", line)]
+    if len(entries) < 2 or not all(re.match(r" {4}\w+: ", line) for line in entries):
+        return lines
+    items = [
+        f"    - {line[4:]}"
+        if line in entries
+        else line.replace("        ", "      ", 1)
+        for line in lines[start:end]
+    ]
+    return [*lines[:start], "    Values by name.", "", *items, *lines[end:]]
+
+
 def prepare_docstring(app, what, name, obj, options, lines) -> None:
     """Turn the plain text of a docstring into reStructuredText, before napoleon.
 
@@ -67,7 +81,7 @@ def prepare_docstring(app, what, name, obj, options, lines) -> None:
     paragraphs that are indented by four spaces become literal blocks: commands.
     """
     prepared, literal, listed, above = [], False, False, ""
-    for line in lines:
+    for line in list_returns(lines):
         indented = line.startswith("    ")
         literal = literal and (indented or not line)
         item = bool(re.match(r" *- ", line))
