@@ -61,9 +61,8 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         "truncation",
         ["1.0"],
-        "Scale of the latents (stylegan2: of the styles) towards their mean, 0 to 1. "
-        "Lower values give less variety and fewer bad images; 1 has no effect. Styles "
-        "also take one number for each layer.",
+        "Scale of the latents towards their mean, 0 to 1: lower values give less "
+        "variety and fewer bad images. For stylegan2 of the styles, also one a layer.",
         **flag,
     )
     flags.DEFINE_float(

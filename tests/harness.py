@@ -25,7 +25,6 @@ KINDS = {
     "infogan": "Codes for labels, and a head of the discriminator that reads them.",
     "wgan_gp": "Several critic steps; a gradient of a gradient; no labels.",
     "stylegan2": "Styles, noise and truncation; terms of every so many steps.",
-    "fastgan": "A discriminator with decoders; fakes of two sizes.",
     "rsgan_ring": "Points in place of images; a loss of pairs of logits.",
     "pix2pix": "Images from images, by pairs; a U-Net; images of any size.",
     "cyclegan": "Two players that hold two networks each; pools of earlier fakes.",

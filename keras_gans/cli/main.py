@@ -9,7 +9,6 @@ import pkgutil
 import sys
 from importlib import metadata
 
-import keras_gans
 from keras_gans.cli.modules import parse_module
 from keras_gans.errors import did_you_mean
 
@@ -25,7 +24,8 @@ def commands() -> dict[str, str]:
         module in the package's root that defines `main`, or one of `PACKAGES`.
     """
     found = {}
-    modules = pkgutil.iter_modules(keras_gans.__path__)
+    root = os.path.dirname(os.path.dirname(__file__))
+    modules = pkgutil.iter_modules([root])
     names = {module.name for module in modules if not module.ispkg}
     for name in sorted(names.union(PACKAGES)):
         tree = parse_module(_module(name))

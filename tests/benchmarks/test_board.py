@@ -213,6 +213,7 @@ def test_seconds_leave_out_tracing_and_measuring(tmp_path):
     assert curve == [[4.0, 3.0], [6.0, 2.0]] and seconds == pytest.approx(6.0)
 
 
+@pytest.mark.second
 def test_board_trains_and_measures(tmp_path, capsys):
     recipe = (ROOT / "zoo_configs" / "gan.toml").read_text()
     small = tmp_path / "small.toml"

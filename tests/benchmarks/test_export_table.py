@@ -10,6 +10,7 @@ from keras_gans import benchmark
 from keras_gans.export import tflite
 
 
+@pytest.mark.second
 def test_exports_of_several_models_make_a_page(tmp_path, capsys):
     args = ["exports", f"--out={tmp_path / 'out'}", f"--docs={tmp_path / 'docs'}"]
     small = ["--set=generator.width=4", "--set=discriminator.width=4", "--steps=2"]
@@ -45,6 +46,7 @@ def test_mistakes_are_one_line(tmp_path, capsys):
         assert err.count("\n") == 1 and message in err, err
 
 
+@pytest.mark.second
 def test_equal_vectors_are_written_once(smoke_run, tmp_path):
     """The file that says the same in fewer bytes makes the same pictures."""
     path = smoke_run("cgan") / "export" / "generator.tflite"

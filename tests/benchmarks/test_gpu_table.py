@@ -44,6 +44,7 @@ def test_most_telling_rows_come_first():
     assert {g.backend for g in gpu.plan(["jax"], False)} == {"jax"}
 
 
+@pytest.mark.second
 def test_rows_are_kept_and_one_that_fails_leaves_the_others_alone(tmp_path, capsys):
     groups = [
         Group("main", "tensorflow", "cgan"),

@@ -47,6 +47,7 @@ def test_arithmetic_is_counted():
     assert bare_loop_tensorflow.count_flop(others, x) == 2 * sum(found)
 
 
+@pytest.mark.second
 def test_throughput_prints_a_line_for_each(capsys):
     args = ["throughput", "--model=lsgan", "--model=dcgan", "--rounds=1", "--steps=2"]
     args += ["--set=generator.width=4", "--set=discriminator.width=4"]

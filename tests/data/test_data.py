@@ -353,6 +353,7 @@ def seeded(name, source, folder):
     return str(folder)
 
 
+@pytest.mark.second
 @pytest.mark.skipif(
     not (SHARED_DATA / "mnist").is_dir(), reason="MNIST's files are not at hand"
 )

@@ -34,7 +34,7 @@ RATES = {
 ADA = "hparams.augment=ada", "hparams.ada_images=64"
 LAZY = "rsgan_ring", ["hparams.r1_weight=1.0", "hparams.r1_every=2"]
 CASES = [(name, PLAIN.get(name, [])) for name in zoo_names()]
-# The first tier's: lazy terms, an augmentation with a state, a batch in parts.
+# Lazy terms, an augmentation with a state, a batch in parts.
 ALL_AT_ONCE = [*NO_DROPOUT, *ADA, "hparams.r1_every=2", "train.accumulate=2"]
 CASES += [
     ("cgan", ALL_AT_ONCE),
@@ -67,13 +67,8 @@ def steps_of(name, overrides, jit_compile, start=None, steps=3):
     return before, variables_of(model), model
 
 
-@pytest.mark.parametrize(
-    "name, overrides",
-    [
-        pytest.param(*case, marks=[] if case[1] is ALL_AT_ONCE else pytest.mark.xla)
-        for case in CASES
-    ],
-)
+@pytest.mark.xla
+@pytest.mark.parametrize("name, overrides", CASES)
 def test_compiled_steps_equal_uncompiled_ones(name, overrides, fixed_draws):
     before, one, _ = steps_of(name, overrides, False)
     _, two, model = steps_of(name, overrides, True, before)

@@ -25,7 +25,7 @@ def test_classifiers_know_the_embedded_pictures(name, least):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert (probabilities.argmax(axis=1) == source.labels[::10]).mean() > least
     assert network.class_names == source.info.class_names
-    assert "60,000" in network.about and "% right" in network.about
+    assert "60,000" in network.about and "% on the test split" in network.about
     again, _ = features.open_network(f"classifier:{name}")(source.images[::10])
     np.testing.assert_array_equal(found, again)
     # pictures of another size and color are brought to its own

@@ -360,6 +360,7 @@ def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys)
         assert (np.float16 in kinds) == (quantization == "float16")
 
 
+@pytest.mark.second
 def test_export_command_judges_each_file(smoke_run, tmp_path, capsys):
     from keras_gans.export.__main__ import main
 
@@ -376,6 +377,7 @@ def test_export_command_judges_each_file(smoke_run, tmp_path, capsys):
     assert "expected at least 20" in capsys.readouterr().err
 
 
+@pytest.mark.second
 def test_export_command_measures_speed_and_says_mistakes(
     smoke_run, tmp_path, capsys, monkeypatch
 ):

@@ -113,7 +113,11 @@ def settled(page):
 
 @pytest.mark.parametrize(
     "name",
-    ["cgan", pytest.param("stylegan2", marks=pytest.mark.slow), "infogan"],
+    [
+        "cgan",
+        pytest.param("stylegan2", marks=pytest.mark.slow),
+        pytest.param("infogan", marks=pytest.mark.second),
+    ],
 )
 def test_same_latents_give_the_same_picture_as_python(name, visit):
     run, page, said = visit(name)
@@ -279,6 +283,7 @@ class Answer(io.BytesIO):
     """What urlopen returns."""
 
 
+@pytest.mark.second
 def test_runtime_is_checked_kept_and_done_without(
     smoke_run, tmp_path, monkeypatch, capsys
 ):

@@ -230,7 +230,7 @@ def test_mistakes_in_data_are_one_line(two_folders, options, line):
     [
         (["--model=pix2pix", "--set=data.dataset=fashion"], "has no condition images"),
         (["--model=dcgan", "--set=data.dataset=outline:fashion"], "from noise"),
-        (["--model=pix2pix", "--set=hparams.latents=uniform"], "latents: expected its"),
+        (["--model=pix2pix", "--set=hparams.latents=uniform"], "takes no latents"),
         (["--model=pix2pix", "--set=data.dataset=small4:fashion"], "--model=esrgan"),
         (["--model=esrgan", "--set=data.dataset=outline:fashion"], None),
         (["--model=cyclegan", "--set=discriminator.conditional=true"], "conditional:"),
@@ -357,6 +357,7 @@ def test_pool_of_nothing_shows_what_comes_and_keeps_gradients_out():
     assert tape.gradient(shown, made) is None
 
 
+@pytest.mark.second
 def test_resume_is_exact_with_the_pool(tmp_path):
     args = ["--model=cyclegan", "--smoke", "--export=none", "--set=hparams.pool_size=3"]
     args += ["--set=train.steps=6", "--set=train.keep_checkpoints=9"]

@@ -241,6 +241,7 @@ def test_pictures_are_read_alike_at_any_size(tmp_path):
     np.testing.assert_array_equal(images.read(str(path), 7, 3), found)
 
 
+@pytest.mark.second
 @ONE_RUN
 def test_workdir_saved_model_and_any_size_tflite_make_the_same(smoke_run, tmp_path):
     run = tmp_path / "run"
@@ -448,6 +449,7 @@ def test_tflite_files_of_every_kind_are_near(smoke_run, tmp_path, capsys, size):
         assert not [n for n in names if n.startswith("Flex") or n == "CUSTOM"]
 
 
+@pytest.mark.second
 @ONE_RUN
 def test_export_of_pictures_says_mistakes_and_measures(
     smoke_run, tmp_path, capsys, monkeypatch
@@ -483,6 +485,7 @@ def test_examples_are_smooth_and_differ():
     assert sampler.examples(2, 20).shape == (2, 20, 20, 3)
 
 
+@pytest.mark.second
 @ONE_RUN
 def test_model_that_goes_back_is_exported_in_both_directions(
     smoke_run, tmp_path, monkeypatch, capsys

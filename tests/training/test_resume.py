@@ -76,7 +76,7 @@ def rows_so_far(workdir):
     [
         pytest.param("gan", marks=pytest.mark.slow),
         pytest.param("dcgan", marks=pytest.mark.slow),
-        "cgan",
+        pytest.param("cgan", marks=pytest.mark.second),
     ],
 )
 def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
@@ -285,7 +285,11 @@ def test_every_variable_is_kept(tmp_path):
         pytest.param(
             "sngan_ring", ["d_steps=3", "r1_weight=0.1"], marks=pytest.mark.second
         ),
-        ("gan", ["d_steps=2", "r1_weight=0.1", "augment=ada", "ada_images=200"]),
+        pytest.param(
+            "gan",
+            ["d_steps=2", "r1_weight=0.1", "augment=ada", "ada_images=200"],
+            marks=pytest.mark.second,
+        ),
         pytest.param("stylegan2", [], marks=pytest.mark.slow),
         pytest.param(
             "r3gan",
