@@ -26,7 +26,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *(p for p in SITE if "_build" not in p.part
 FENCE = re.compile(r"^(<!--.*?-->\n)?```(\w+)\n(.*?)^```", re.M | re.S)
 # Lines of the shell that .ci/run runs, since they install.
 INSTALLS = re.compile(
-    r"python3 -m venv |(\.venv/bin/)?pip install |\. \.venv/bin/activate"
+    r"python3 -m venv |(\.venv/bin/)?pip install |\. \.venv/bin/activate|\.venv/bin/python -m pytest"
 )
 COMMAND = re.compile(r"(?:\S*python -m keras_gans\.|keras-gans )([a-z_.]+)\b(.*)")
 
@@ -53,7 +53,9 @@ def runnable_pages():
     """The pages with blocks to run: the README's in the first tier."""
     for path in PAGES:
         if any(lang in ("sh", "python") and not why for lang, _, why in blocks(path)):
-            marks = [] if path.name == "README.md" else [pytest.mark.second]
+            # Two groups: pages share a run, and both cores have work.
+            group = pytest.mark.xdist_group(f"pages_{len(path.name) % 2}")
+            marks = [group] if path.name == "README.md" else [group, pytest.mark.second]
             yield pytest.param(path, id=name_of(path), marks=marks)
 
 
@@ -223,11 +225,12 @@ SMALLER = {
     r"--num=\d+": "--num=16",
     r"--shards=\d+": "--shards=2",
     r"--evaluate=\d+": "--evaluate=100",
+    r"--image_size=\d+": "--image_size=32",
 }
 
 
-def smaller(name, words):
-    """A command at smoke size."""
+def smaller(name, words, page):
+    """A command at smoke size; exports are written if the page has a use for them."""
     for large, small in SMALLER.items():
         if name == "evaluate" and large.startswith("--num"):
             small = "--num=100"
@@ -235,11 +238,14 @@ def smaller(name, words):
     if name == "evaluate" and "--num=" not in words:
         words += " --num=100"
     if name == "train" and "--dry_run" not in words and "--help" not in words:
-        words += " --smoke"
+        model = re.search(r"--model[= ](\w+)", words)[1]
+        workdir = (re.findall(r"--workdir=(\S+)", words) or [f"runs/{model}"])[0]
+        exported = f"{workdir}/export" in page
+        words += " --smoke" if exported else " --smoke --export=none"
     return shlex.split(words)
 
 
-def run_shell(code):
+def run_shell(code, page):
     for line in shell_lines(code):
         match = COMMAND.fullmatch(line)
         if not match:
@@ -247,7 +253,7 @@ def run_shell(code):
             continue
         name = {"export": "export.__main__"}.get(match[1], match[1])
         module = importlib.import_module(f"keras_gans.{name}")
-        assert module.main(smaller(name, match[2])) == 0, line
+        assert module.main(smaller(name, match[2], page)) == 0, line
 
 
 def run_python(code, names):
@@ -262,13 +268,13 @@ def test_blocks_run(path, smoke_run, tmp_path, monkeypatch):
     prepare(tmp_path, smoke_run("cgan"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    names = {"__name__": "page"}
+    names, page = {"__name__": "page"}, path.read_text()
     for language, code, reason in blocks(path):
         if reason:
             continue
         if language == "sh":
             first = "&& .venv/bin/python -m keras_gans.train" in code
             if not first:  # installs and trains: .ci/run does both
-                run_shell(code)
+                run_shell(code, page)
         elif language == "python":
             run_python(code, names)
