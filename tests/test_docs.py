@@ -23,10 +23,11 @@ README = (ROOT / "README.md").read_text()
 SITE = sorted(ROOT.joinpath("docs").rglob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), *(p for p in SITE if "_build" not in p.parts)]
 
-FENCE = re.compile(r"^(<!--.*?-->\n)?```(\w+)\n(.*?)^```", re.M | re.S)
+FENCE = re.compile(r"^(<!--[^\n]*-->\n)?```(\w+)\n(.*?)^```", re.M | re.S)
 # Lines of the shell that .ci/run runs, since they install.
 INSTALLS = re.compile(
-    r"python3 -m venv |(\.venv/bin/)?pip install |\. \.venv/bin/activate|\.venv/bin/python -m pytest"
+    r"python3 -m venv |(\.venv/bin/)?pip install |\. \.venv/bin/activate"
+    r"|\.venv/bin/python -m pytest"
 )
 COMMAND = re.compile(r"(?:\S*python -m keras_gans\.|keras-gans )([a-z_.]+)\b(.*)")
 
@@ -268,6 +269,7 @@ def test_blocks_run(path, smoke_run, tmp_path, monkeypatch):
     prepare(tmp_path, smoke_run("cgan"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "my_gan", raising=False)  # another page's
     names, page = {"__name__": "page"}, path.read_text()
     for language, code, reason in blocks(path):
         if reason:

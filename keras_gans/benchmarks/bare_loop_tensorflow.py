@@ -102,8 +102,8 @@ def _operations(graph: Any):
 def _flop(op: Any) -> float:
     """Count the multiplications and additions of one operation.
 
-    A product of an m x k matrix with a k x n matrix has 2 m n k. A convolution is a
-    product at each output position.
+    The product of an m x k matrix and a k x n matrix counts 2 m n k. A convolution
+    counts as one such product for each output position.
     """
     kind, shapes = op.type, [tuple(x.shape) for x in op.inputs]
     if kind in ("MatMul", "BatchMatMul", "BatchMatMulV2"):

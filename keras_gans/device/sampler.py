@@ -1247,8 +1247,8 @@ def _pairs(source: str, out: str) -> list[tuple[str, str]]:
             )
         if os.path.exists(target) and not _is_ours(target):
             raise SamplerError(
-                f"--out={out}: {target} exists, not written by keras_gans; choose "
-                "another folder"
+                f"--out={out}: {target} exists and was not written by keras_gans; "
+                "choose another folder"
             )
         found[target] = name
     return [(os.path.join(source, name), target) for target, name in found.items()]

@@ -36,7 +36,7 @@ class ScheduledAdam(keras.optimizers.Adam):
 
 
 def scheduled(class_name: str) -> tuple[str, ...]:
-    """Return the names of an optimizer's options that may follow a schedule.
+    """Return the names of an optimizer's arguments that accept a schedule.
 
     Args:
         class_name: Name of a class of `keras.optimizers`.

@@ -222,16 +222,16 @@ def is_compiled(model: keras.Model) -> bool:
 
 
 class TrainFunction:
-    """Function that `fit` calls in place of Keras's own; it takes some training steps.
+    """Function that `fit` calls to perform some training steps, in place of Keras's.
 
-    Without XLA, all steps of a call are one graph, which the host starts once; the host
-    also has to prepare batches. With XLA, the host starts one compiled step after
-    another, and waits for the steps of the last call but one. If XLA cannot compile a
-    step, this step and all later ones run without XLA.
+    Without XLA, all steps of a call are one graph, so that the host is free to prepare
+    batches. With XLA, the host starts one compiled step after another. In each call it
+    waits until the steps of the call before the previous one have finished. If XLA
+    cannot compile a step, this step and all later ones run without XLA.
 
     Args:
         model: Compiled model with a `train_step`.
-        sizes: Number of steps in each call.
+        sizes: Numbers of steps, one for each call.
     """
 
     def __init__(self, model: keras.Model, sizes: Iterable[int]):

@@ -20,7 +20,7 @@ ROWS = (
 
 
 def translation_table(result: dict, note: str, skipped: str) -> str:
-    """Format the result of a translation's evaluation as a table."""
+    """Format the evaluation of an image translation model as a table of plain text."""
     from keras_gans.evaluation.translation import ROWS as rows
 
     names = {"samples": "made", "copies": "condition image", "mean": "mean image"}

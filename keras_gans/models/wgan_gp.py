@@ -62,7 +62,7 @@ class WGANGP(wgan.WGAN):
     has_gradient_penalty = True
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the terms of WGAN and the gradient penalty."""
+        """Return the terms of WGAN, and the gradient penalty as one more term."""
         terms = super().d_losses(batch)
         real = batch["images"]
         weights = engine.replica_slice(self.draw_weights, ops.shape(real)[0])

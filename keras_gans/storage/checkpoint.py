@@ -132,7 +132,7 @@ def _rename_groups(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def steps(folder: str) -> list[int]:
-    """Return the steps of a folder's checkpoints, in ascending order."""
+    """Return the training steps of a folder's checkpoints, in ascending order."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     found = [re.fullmatch(r"step_(\d+)\.npz", name) for name in names]
     return sorted(int(match[1]) for match in found if match)

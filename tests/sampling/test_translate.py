@@ -217,7 +217,7 @@ def test_nothing_of_the_users_is_written_over(tmp_path, capsys):
             sampler_lib.translate_files(sampler, source, target)
         assert message in str(caught.value) and "\n" not in str(caught.value)
     (given / "a.jpg").unlink()
-    with pytest.raises(SamplerError, match="b.png exists, not written by keras_gans"):
+    with pytest.raises(SamplerError, match="b.png exists and was not written"):
         sampler_lib.translate_files(sampler, str(given), str(out))
     after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     assert after == {k: v for k, v in before.items() if k.name != "a.jpg"}

@@ -40,7 +40,7 @@ class ClassScore:
         np.add.at(self._negentropy, split, (p * _log(p)).sum(axis=1))
 
     def result(self) -> tuple[float, float]:
-        """Return (mean, standard deviation) of the parts' scores."""
+        """Return the mean and the standard deviation of the scores over the splits."""
         if self._sums is None:
             raise ValueError("expected at least one image, got none")
         some = self._counts > 0  # fewer images may have arrived than `num`
