@@ -94,6 +94,21 @@ def test_generated_pages_are_up_to_date(monkeypatch):
         assert path.read_text() == text, f"{name_of(path)}: run python docs/pages.py"
 
 
+def test_short_results_are_figures_of_the_results():
+    for entry in zoo.entries():
+        figures = re.findall(r"\d+\.\d+", entry.in_short)
+        assert set(figures) <= set(re.findall(r"\d+\.\d+", entry.result)), entry.name
+
+
+# A measurement: a metric, speed, size or machine with a figure.
+MEASURED = r"\bKID \d|\d (MiB/s|dB|images/s|steps/s)|EPYC|\b20\d\d-\d\d-\d\d"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/guides/*.md")), ids=name_of)
+def test_guides_leave_measurements_to_the_results(path):
+    assert not re.findall(MEASURED, path.read_text())
+
+
 def root_commands():
     """The names of the files that are run: all of the root that have a `main`."""
     return {

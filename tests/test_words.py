@@ -16,7 +16,8 @@ MODULES = sorted(
     for path in ROOT.joinpath(room).rglob("*.py")
     if "_data" not in path.stem
 )
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.joinpath("docs").rglob("*.md")])
+PAGES = [*ROOT.glob("*.md"), *ROOT.joinpath("docs").rglob("*.md")]
+PAGES = sorted(path for path in PAGES if "_build" not in path.parts)
 RECIPES = sorted(ROOT.joinpath("zoo_configs").glob("*.toml"))
 
 # Words that a reader stumbles over, and what to write.
@@ -109,3 +110,24 @@ def faults_of_module(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_words_of_modules(path):
     assert list(faults_of_module(path)) == []
+
+
+def markdown_prose(text):
+    """A page without code blocks, tables, links' targets and lists' marks."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    text = re.sub(r"^\|.*$|^#+ .*$|<!--.*?-->", "", text, flags=re.M)
+    return re.sub(r"\]\([^)]*\)|^ *(- |\d+\. )", " ", text, flags=re.M)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_words_of_pages(path):
+    text = markdown_prose(path.read_text())
+    assert list(worst(text)) == []
+    if not path.match("docs/trials/*") and not path.match("docs/models/*"):
+        assert list(long_sentences(text)) == []
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.name)
+def test_words_of_recipes(path):
+    comments = re.findall(r"#(.*)", path.read_text())
+    assert list(worst(" ".join(comments))) == []
