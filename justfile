@@ -1,3 +1,5 @@
+set positional-arguments
+
 # Tasks of a developer; `just` lists them. `pip install -e .[test,dev]` installs `just` and
 # what the tasks need.
 
@@ -15,7 +17,7 @@ check:
 
 # The first tier of the tests; `just test -m slow` passes words on to pytest.
 test *words:
-    {{python}} -m pytest -n 2 {{words}}
+    {{python}} -m pytest -n 2 "$@"
 
 # Build the site into docs/_build, with warnings as errors.
 docs:

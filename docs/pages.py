@@ -1,6 +1,6 @@
 """Write the generated pages of the documentation.
 
-    python docs/pages.py          # writes docs/models/*.md and docs/results/*.md
+    python docs/pages.py          # writes docs/models, docs/results, README's table
     python docs/pages.py --check  # exit status 1 if a page is not up to date
 
 A model's page is made of its recipe's header, its variant's docstring, its notes on
@@ -21,6 +21,8 @@ from keras_gans.cli.modules import parse_module
 from keras_gans.recipes.config import zoo_names
 
 DOCS = pathlib.Path(__file__).parent
+CAPTIONS = tomllib.loads((DOCS / "images" / "captions.toml").read_text("utf-8"))
+README = DOCS.parent / "README.md"
 NOTE = "<!-- Written by docs/pages.py; do not edit. -->"
 
 
@@ -59,7 +61,8 @@ def model_page(entry: zoo.Entry) -> str:
     ]
     for image in sorted(DOCS.glob(f"images/{entry.name}*.png")):
         if _recipe_of(image.stem) == entry.name:
-            lines += ["", f"![Images of {entry.name}](../images/{image.name})"]
+            caption = CAPTIONS[image.stem]
+            lines += ["", f"![{caption}](../images/{image.name})", "", f"*{caption}*"]
     trials = DOCS / "trials" / f"{entry.name}.md"
     if trials.exists():
         _, _, text = trials.read_text("utf-8").partition("\n")
@@ -127,8 +130,16 @@ def _table(columns: list[str], rows: list[list[str]]) -> Iterator[str]:
 
 
 def pages() -> dict[pathlib.Path, str]:
-    """Return every generated page: {path: text}."""
-    texts = {DOCS / "models" / f"{e.name}.md": model_page(e) for e in zoo.entries()}
+    """Return every generated page, and the README with its table: {path: text}."""
+    readme = README.read_text("utf-8")
+    table = re.sub(
+        r"^\| `--model=` .*?\n\n",
+        f"{zoo.table(short=True)}\n\n",
+        readme,
+        flags=re.M | re.S,
+    )
+    texts = {README: table}
+    texts |= {DOCS / "models" / f"{e.name}.md": model_page(e) for e in zoo.entries()}
     for path in sorted(DOCS.glob("results/*.toml")):
         texts[path.with_suffix(".md")] = results_page(path)
     return texts

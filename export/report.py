@@ -16,7 +16,7 @@ from keras_gans.sampling import load
 NUM = 64  # images that are compared
 NUM_FROM_PICTURES = 16  # the same for translation models, whose images may be large
 # Columns that `judge` adds: (key, title, format).
-JUDGED = (("kid", "KID", "{:.3g}"), ("accuracy", "class as asked for", "{:.1%}"))
+JUDGED = (("kid", "KID", "{:.3g}"), ("accuracy", "label accuracy", "{:.1%}"))
 # A process of its own measures speed and memory, as other work would change both.
 CHILD = """
 import json, sys

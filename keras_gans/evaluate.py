@@ -22,7 +22,7 @@ sample count; all three are part of the result's name.
 - precision, density: realism of the samples. recall, coverage: share of the real images
   that the samples cover. k = 5, on sets of equal size, 10,000 at most.
 - class score: Inception score with the classes of the feature network.
-- class as asked for: share of samples that the feature network assigns to the class of
+- label accuracy: share of samples that the feature network assigns to the class of
   their label. Only for conditional generators with the network's own classes.
 - MS-SSIM of pairs: mean similarity of two images, of one class if there are classes.
   If it exceeds the value of real images, the samples vary too little. Only scales with
@@ -30,7 +30,7 @@ sample count; all three are part of the result's name.
 - authenticity: share of samples that are further from their nearest training image than
   this image is from the next training image. Copies have 0. Compare the value with that
   of held-out images, which is about one half.
-- as near as the nearest 1 % of held-out ones: should be 1 %; a larger share indicates
+- as near as the nearest 1 % of held-out images: should be 1 %; a larger share indicates
   copies.
 
 The column of real images shows the values to aim for. KID, Frechet distance, precision,
@@ -95,8 +95,9 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "reference",
         None,
-        "Data set of real images to compare with, in the form of --dataset; the "
-        "training data set if not given.",
+        "Data set of real images to compare with, in the form of --dataset. If not "
+        "given: the run's held-out images, else the test split of a TFDS data set, "
+        "else the training images.",
         **flag,
     )
     flags.DEFINE_string(

@@ -178,7 +178,9 @@ def _main(values: flags.FlagValues) -> None:
         sampler_lib.check_out(values.out)
         for name in ("format", "only"):
             if values[name].present:
-                raise UserError(f"--{name}: expected --shards as well; leave it out")
+                raise UserError(
+                    f"--{name}: pass --shards=N as well, or leave --{name} out"
+                )
     try:
         shift = [float(word) for word in values.shift] or [0.0]
     except ValueError:

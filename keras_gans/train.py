@@ -7,7 +7,7 @@ sample grids, metrics, checkpoints, a SavedModel and a .tflite file. Ctrl-C writ
 checkpoint and stops; the same command resumes from that checkpoint. To train on your
 own images:
 
-    python -m keras_gans.train --model=dcgan --data=folder:/my/pictures \
+    python -m keras_gans.train --model=dcgan --data=folder:my_images \
         --image_size=64 --workdir=runs/mine
 """
 
@@ -48,7 +48,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "data",
         None,
         "Training data set: the name of a data set in the package, "
-        "folder:/my/images, tfds:NAME or another source; short for "
+        "folder:my_images, tfds:NAME or another data set; short for "
         "--set=data.dataset=...",
         **flag,
     )
@@ -76,7 +76,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_multi_string(
         "set",
         [],
-        "Value for one key of the recipe, as train.steps=100; may be repeated.",
+        "KEY=VALUE that changes one key of the recipe, such as train.steps=100",
         **flag,
     )
     text(

@@ -261,21 +261,36 @@ def smaller(name, words, page):
     return shlex.split(words)
 
 
+def run_line(line, page):
+    name, words = COMMAND.fullmatch(line).groups()
+    name = {"export": "export.__main__"}.get(name, name)
+    module = importlib.import_module(f"keras_gans.{name}")
+    assert module.main(smaller(name, words, page)) == 0, line
+
+
 def run_shell(code, page):
     for line in shell_lines(code):
-        match = COMMAND.fullmatch(line)
-        if not match:
+        if not COMMAND.fullmatch(line):
             assert all(INSTALLS.match(part.strip()) for part in line.split("&&")), line
             continue
-        name = {"export": "export.__main__"}.get(match[1], match[1])
-        module = importlib.import_module(f"keras_gans.{name}")
-        assert module.main(smaller(name, match[2], page)) == 0, line
+        run_line(line, page)
 
 
 def run_python(code, names):
     code = code.replace("steps_per_epoch=500, epochs=4", "steps_per_epoch=2")
     code = re.sub(r"\(16, 100\)", "(16, 8)", code)  # the smoke size's latents
     exec(compile(code, "page", "exec"), names)  # noqa: S102
+
+
+def check_python(names):
+    """What the pages' Python blocks make, by the names that they give it."""
+    if "gan" in names:
+        assert int(names["gan"].step.numpy()) > 0
+    if "images" in names:
+        images = np.asarray(names["images"])
+        assert images.shape[1:] == (28, 28, 1) and np.ptp(images) > 0
+    if "files" in names:
+        assert [file[1:4] for file in names["files"].numpy()] == [b"PNG"] * 16
 
 
 @pytest.mark.parametrize("path", list(runnable_pages()))
@@ -295,3 +310,43 @@ def test_blocks_run(path, smoke_run, tmp_path, monkeypatch):
                 run_shell(code, page)
         elif language == "python":
             run_python(code, names)
+            check_python(names)
+
+
+# Commands in docstrings that do not run here, and why.
+NOT_RUN = {
+    r"keras_gans\.benchmark ": "takes minutes; tests/benchmarks runs each small",
+    r"=tfds:": "needs the files of TensorFlow Datasets",
+    r"--serve": "serves until it is stopped; tests/export/test_web.py starts it",
+    r"^python sampler\.py": "tests/sampling runs the copied file",
+    r"pytest|my_gan": "tests/commands/test_new.py runs them in order",
+}
+
+
+def docstring_commands():
+    """The commands of all modules' docstrings."""
+    for path in [*ROOT.glob("keras_gans/**/*.py"), *ROOT.glob("export/*.py")]:
+        doc = ast.get_docstring(ast.parse(path.read_text())) or ""
+        lines = re.sub(r"\\\n\s*", "", doc)
+        yield from re.findall(r"^ +((?:python|keras-gans) .*)", lines, re.M)
+
+
+@pytest.mark.second
+@pytest.mark.xdist_group("pages_0")
+def test_commands_of_docstrings_run(smoke_run, tmp_path, monkeypatch):
+    prepare(tmp_path, smoke_run("cgan"))
+    for name in ("infogan", "pix2pix"):
+        shutil.copytree(smoke_run(name), tmp_path / "runs" / name)
+    shutil.copytree(tmp_path / "runs" / "cgan", tmp_path / "runs" / "dcgan")
+    shutil.copytree(tmp_path / "outlines", tmp_path / "A")
+    shutil.copytree(tmp_path / "colours", tmp_path / "B")
+    shutil.copytree(tmp_path / "colours", tmp_path / "folder")
+    shutil.copy(tmp_path / "photo.png", tmp_path / "image.png")
+    monkeypatch.chdir(tmp_path)
+    shown = sorted(set(docstring_commands()))
+    run = [c for c in shown if not any(re.search(why, c) for why in NOT_RUN)]
+    assert len(run) > 15
+    for reason in NOT_RUN:
+        assert any(re.search(reason, command) for command in shown), reason
+    for command in sorted(run, key=lambda c: "sample" not in c):  # others read these
+        run_line(command, "")

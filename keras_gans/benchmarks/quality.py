@@ -33,7 +33,7 @@ COLUMNS = (
     ("kid", "KID", "{:.3g}"),
     ("coverage", "coverage", "{:.3f}"),
     ("recall", "recall", "{:.3f}"),
-    ("accuracy", "as asked for", "{:.3f}"),
+    ("accuracy", "label accuracy", "{:.3f}"),
     ("seconds", "seconds", "{:.0f}"),
     ("images", "images seen", "{:,.0f}"),
     ("peak_mib", "MiB", "{:.0f}"),

@@ -58,7 +58,7 @@ def derive(pictures: np.ndarray, kind: str) -> np.ndarray:
 
     Args:
         pictures: Images, float32 [batch, height, width, channels] in [-1, 1].
-        kind: Kind of derivation. "gray" converts to grayscale; "outline" draws edges
+        kind: Kind of derivation. "grey" converts to grayscale; "outline" draws edges
             of the brightness in black on white. "small2" and "small4" reduce the sides
             to a half and a quarter (bicubic, antialiased).
 

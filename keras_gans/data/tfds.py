@@ -92,7 +92,7 @@ class TFDSSource(Source):
     Args:
         builder: Prepared builder of the data set.
         key: Name of the image feature.
-        labeled: Whether the data set has a class label, named "label".
+        labelled: Whether the data set has a class label, named "label".
         info: Description of the data set.
         options: Options of the data set.
     """

@@ -11,11 +11,11 @@ ROWS = (
     ("density", "density", "{:.3f}"),
     ("coverage", "coverage", "{:.3f}"),
     ("class_score", "class score", "{:.2f}"),
-    ("accuracy", "class as asked for", "{:.1%}"),
+    ("accuracy", "label accuracy", "{:.1%}"),
     ("ms_ssim", "MS-SSIM of pairs", "{:.3f}"),
     ("authenticity", "authenticity", "{:.3f}"),
     ("nearest_distance", "distance to nearest training image", "{:.3f}"),
-    ("suspicious", "as near as the nearest 1 % of held-out ones", "{:.1%}"),
+    ("suspicious", "as near as the nearest 1 % of held-out images", "{:.1%}"),
 )
 
 
@@ -23,7 +23,11 @@ def translation_table(result: dict, note: str, skipped: str) -> str:
     """Format the evaluation of an image translation model as a table of plain text."""
     from keras_gans.evaluation.translation import ROWS as rows
 
-    names = {"samples": "made", "copies": "condition image", "mean": "mean image"}
+    names = {
+        "samples": "generated image",
+        "copies": "condition image",
+        "mean": "mean image",
+    }
     names = {key: title for key, title in names.items() if key in result}
     lines = ["", result["name"], f"  of {result['source']}", f"  reference: {note}", ""]
     lines.append(f"{'':20}" + "".join(f"{title:>22}" for title in names.values()))

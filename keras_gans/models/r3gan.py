@@ -13,7 +13,8 @@ augmentation. The networks are in `keras_gans.networks.r3gan`.
 
 Differences from the paper:
 - Both players see the same real images in a step.
-- The recipes have widths for images of 28 to 64 pixels and one machine.
+- The recipe `r3gan` has widths for images of 28 to 64 pixels and one machine; `r3gan_m`
+  and `r3gan_l` have the paper's.
 - gamma follows a rule that was fitted to the paper's settings
   (`R3GANHparams.r1_weight`).
 """

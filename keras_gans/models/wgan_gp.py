@@ -10,7 +10,8 @@ example:
     lambda E (|grad D(x + u (G(z) - x))|_2 - 1)^2
 
 Differences from the paper:
-- The networks are smaller, of the DCGAN family, for 28 to 64 pixels.
+- The networks of the recipe `wgan_gp` are smaller, of the DCGAN family, for 28 to 64
+  pixels; those of `wgan_gp_ring` are MLPs.
 - The recipe has 2 updates of the critic for each one of the generator; the paper has 5.
 - The recipe's learning rate decays to 0 along a cosine.
 - The penalty uses fakes of its own, not those of the critic's other terms.

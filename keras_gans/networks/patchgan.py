@@ -145,7 +145,7 @@ def enlarged(
         channels: Number of channels of the result.
         kernel_size: Kernel size of the transposed convolution in pixels.
         upsampling: "transposed" for a transposed convolution; "resize" for
-            nearest-neighbour interpolation and a 3x3 convolution.
+            nearest-neighbor interpolation and a 3x3 convolution.
         use_bias: Whether to add a bias.
 
     Returns:

@@ -3,7 +3,7 @@
 Source: Wang et al. 2018, "ESRGAN" (arXiv 1809.00219), section 3.1. A dense block has
 five 3x3 convolutions f without normalization and returns x + 0.2 f(x). A
 residual-in-residual block applies three dense blocks g and returns x + 0.2 g(x). Each
-doubling is nearest-neighbour interpolation and a convolution.
+doubling is nearest-neighbor interpolation and a convolution.
 
 Difference from the paper: the network's output is added to the bilinearly enlarged
 condition image, so that a short training suffices to improve on interpolation.

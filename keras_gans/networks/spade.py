@@ -2,7 +2,7 @@
 
 Source: Park et al. 2019 (arXiv 1903.07291), equation 1 and the appendix. The generator
 starts from the label map at the smallest size. Residual blocks with spatially adaptive
-normalization alternate with nearest-neighbour upsampling. The discriminator is a
+normalization alternate with nearest-neighbor upsampling. The discriminator is a
 PatchGAN at full and at half size, with spectral and instance normalization. It also
 returns its feature maps, for the feature matching loss.
 """
@@ -193,5 +193,5 @@ def _block(x: Tensor, labels: Tensor, channels: int, hidden: int) -> Tensor:
 
 
 def _thinned(labels: Tensor, level: int) -> Tensor:
-    """Keep every 2^level-th row and column: nearest-neighbour downsampling."""
+    """Keep every 2^level-th row and column: nearest-neighbor downsampling."""
     return layers.MaxPooling2D(1, 2**level)(labels) if level else labels

@@ -50,7 +50,7 @@ def generator(
         blocks: Number of residual blocks, at a quarter of the size.
         norm: Normalization after each convolution but the last.
         upsampling: "transposed" for transposed convolutions, as in the paper; "resize"
-            for nearest-neighbour interpolation and a 3x3 convolution, which avoid
+            for nearest-neighbor interpolation and a 3x3 convolution, which avoid
             checkerboard artifacts.
 
     Returns:

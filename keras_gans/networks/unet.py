@@ -43,7 +43,7 @@ def generator(
             last.
         dropout: Fraction that is dropped of the three innermost maps on the way up.
         upsampling: "transposed" for transposed convolutions, as in the paper; "resize"
-            for nearest-neighbour interpolation and a 3x3 convolution, which avoid
+            for nearest-neighbor interpolation and a 3x3 convolution, which avoid
             checkerboard artifacts.
 
     Returns:

@@ -30,7 +30,7 @@ def load(
     Raises:
         UserError: If `source` is missing or of another kind, or lacks the checkpoint or
             the direction.
-        SamplerError: If a .tflite file is truncated or contains no generator.
+        SamplerError: If a .tflite file is missing, truncated or contains no generator.
     """
     source = os.path.expanduser(source)
     is_run = os.path.isfile(os.path.join(source, "config.toml"))

@@ -50,7 +50,8 @@ def check(source: Any) -> None:
     try:
         features.check_name(features.suited(dataset))
     except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+        words = str(error).removeprefix("--features=")
+        raise UserError(f"{where}: {words}") from None
     num = (source.held_out or source).info.num_examples
     if 0 < num < LEAST:
         raise UserError(

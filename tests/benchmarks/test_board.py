@@ -38,7 +38,7 @@ def make_board(folder, rows=ROWS):
 
 def test_table_is_sorted_and_says_mean_and_deviation():
     title, _, first, second = quality.table(ROWS).splitlines()
-    assert "as asked for" in title and "MiB" not in title
+    assert "label accuracy" in title and "MiB" not in title
     assert first.startswith("| `better` | 1 | 2 | 0.500 |") and "0.900" in first
     assert second.startswith("| `worse` | 2 | 9 ± 1.41 | 0.500 ± 0.000 |")
 

@@ -369,7 +369,7 @@ def test_export_command_judges_each_file(smoke_run, tmp_path, capsys):
     capsys.readouterr()
     args = [f"--workdir={run}", "--to=tflite", "--quantize=float32,int8"]
     assert main([*args, "--evaluate=40"]) == 0
-    assert "| KID | class as asked for |" in capsys.readouterr().out
+    assert "| KID | label accuracy |" in capsys.readouterr().out
     plain, small = json.loads((run / "export" / "report.json").read_text())
     assert 0 <= plain["accuracy"] <= 1 and plain["kid"] > 0
     assert small["kid"] == pytest.approx(plain["kid"], rel=0.2)

@@ -74,6 +74,7 @@ def rows_so_far(workdir):
 @pytest.mark.parametrize(
     "name",
     [
+        "rsgan_ring",
         pytest.param("gan", marks=pytest.mark.slow),
         pytest.param("dcgan", marks=pytest.mark.slow),
         pytest.param("cgan", marks=pytest.mark.second),
@@ -282,9 +283,7 @@ def test_every_variable_is_kept(tmp_path):
 @pytest.mark.parametrize(
     "name, changes",
     [
-        pytest.param(
-            "sngan_ring", ["d_steps=3", "r1_weight=0.1"], marks=pytest.mark.second
-        ),
+        ("sngan_ring", ["d_steps=3", "r1_weight=0.1"]),
         pytest.param(
             "gan",
             ["d_steps=2", "r1_weight=0.1", "augment=ada", "ada_images=200"],

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: k-nearest-neighbour metrics of two sets.
+"""Precision, recall, density and coverage: k-nearest-neighbor metrics of two sets.
 
 Sources: precision and recall, Kynkaanniemi et al. 2019 (arXiv 1904.06991); density and
 coverage, Naeem et al. 2020 (arXiv 2002.09797). The radius of a point's ball is the
