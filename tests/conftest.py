@@ -1,19 +1,19 @@
-"""Set-up of the backend, and fixtures: above all one smoke run for each recipe."""
+"""Setup of the backend, and fixtures such as one smoke run for each recipe."""
 
 import gc
 import os
 
-gc.set_threshold(10_000, 10, 40)  # a look at all of TensorFlow's objects takes a second
+gc.set_threshold(10_000, 10, 40)  # full collections are slow with TensorFlow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the tests mean CPUs; also in subprocesses
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # CPUs only, also in subprocesses
 JAX = os.environ.setdefault("KERAS_BACKEND", "tensorflow") == "jax"
 
-# Small models: what takes long is to compile them.
+# Small models take longer to compile than to run.
 flags = ["--xla_backend_optimization_level=0"]
 flags += ["--xla_force_host_platform_device_count=2"] if JAX else []
 os.environ["XLA_FLAGS"] = " ".join(flags)
 
-# Two devices, for the strategies; before the backend starts any.
+# Two devices for the strategies, set before the backend starts.
 if JAX:
     os.environ["JAX_PLATFORMS"] = "cpu"
 else:
@@ -36,25 +36,25 @@ from keras_gans import train  # noqa: E402
 
 
 def pytest_ignore_collect(collection_path):
-    """Under JAX, leaves out unread what does not say that it runs there.
+    """Ignore modules without the `jax` mark under JAX, before they are imported.
 
-    Such a module may import TensorFlow, which need not be installed.
+    These modules may import TensorFlow, which need not be installed.
     """
     is_test = collection_path.match("test_*.py")
     if JAX and is_test and "pytest.mark.jax" not in collection_path.read_text():
         return True
-    return None  # as other hooks say
+    return None  # other hooks decide
 
 
 @pytest.fixture(scope="session", autouse=True)
 def caches(tmp_path_factory):
-    """Keeps the user's folder of caches out of the tests."""
+    """Replace the user's cache folder by a temporary one."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("caches"))
 
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
-    """Trains and exports a recipe at its smoke size, once; returns its workdir."""
+    """Function that trains and exports a recipe's smoke run once: name to workdir."""
     done = {}
 
     def run(name):
@@ -70,7 +70,7 @@ def smoke_run(tmp_path_factory):
 
 @pytest.fixture(params=in_tiers(ZOO))
 def zoo_name(request):
-    """Each recipe in turn, for tests that train it: the first tier takes the kinds."""
+    """Each recipe in turn, for tests that train it; the first tier has one per kind."""
     return request.param
 
 
@@ -82,7 +82,7 @@ def recipe_name(request):
 
 @pytest.hookimpl(wrapper=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config, items):
-    """Keeps the tests of one smoke run together, so that it is made once."""
+    """Group the tests of a smoke run, so that it is trained once; select JAX tests."""
     if JAX:
         others = [item for item in items if not item.get_closest_marker("jax")]
         config.hook.pytest_deselected(items=others)
@@ -102,7 +102,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A folder with two classes of pictures, of several kinds and sizes."""
+    """Folder with two classes of images, of several formats and sizes."""
     from PIL import Image
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Runs, checkpoints and exports of an older version: see frozen/make.py."""
+"""Runs, checkpoints and exports of an older version, made by `frozen/make.py`."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ from keras_gans.recipes import build, config, old_names
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
 
-# The steps of stylegan2 take a minute to compile.
+# The steps of stylegan2 compile slowly.
 TRAINED = [
     pytest.param(name, marks=[pytest.mark.slow] if name == "stylegan2" else [])
     for name in make.RECIPES
@@ -29,7 +29,7 @@ TRAINED = [
 
 @pytest.fixture
 def frozen(tmp_path):
-    """Unpack the archive of a recipe; returns the folder."""
+    """Function that unpacks the archive of a recipe and returns the folder."""
 
     def unpack(name):
         with zipfile.ZipFile(ROOT / "tests" / "frozen" / f"{name}.zip") as archive:
@@ -42,8 +42,8 @@ def frozen(tmp_path):
 def assert_same_images(actual, expected):
     """Compare uint8 images.
 
-    On one machine they are equal. Another CPU sums in another order, so that a value
-    on the border between two gray levels may fall on the other side.
+    Images of one machine are equal. Another CPU may add numbers in another order and
+    round a value to the neighboring gray level.
     """
     assert actual.shape == expected.shape
     assert np.abs(actual.astype(int) - expected.astype(int)).max() <= 1
@@ -63,7 +63,7 @@ def test_old_runs_and_exports_draw_what_they_drew(name, kind, frozen):
     source, out = folder / "run" / make.SOURCES[kind], folder / "out.png"
     assert sample.main([f"--source={source}", *words, f"--out={out}"]) == 0
     expected = read(folder / "drawn" / f"{kind}.png")
-    assert expected.std() > 5  # it shows something
+    assert expected.std() > 5  # the image is not blank
     assert_same_images(read(out), expected)
 
 
@@ -92,7 +92,7 @@ def test_old_checkpoints_hold_the_whole_state(name, frozen):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_old_runs_train_on(name, frozen):
-    """The same command, and two more steps: their losses are those of that version."""
+    """The same command takes two more steps, with the losses of the older version."""
     folder = frozen(name)
     run = folder / "run"
     assert "recompute = false" in (run / "config.toml").read_text()
@@ -135,7 +135,7 @@ def test_old_keys_of_recipes_are_read(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(text.replace("remat =", "recompute ="))
     assert config.load_config(str(path)) == new
-    # A word of --set wins over the file, by either name.
+    # `--set` takes precedence over the file, by either name.
     for key in ("remat", "recompute"):
         assert not config.load_config(str(path), [f"train.{key}=false"]).train.remat
     path.write_text(f"{text}\n[smoke.train]\nrecompute = false\n")
@@ -175,7 +175,7 @@ def test_old_groups_of_checkpoints_are_read(tmp_path, monkeypatch):
     found = checkpoint.read(str(old))
     assert list(found) == ["ema_generator/000", "state/000"]
     np.testing.assert_array_equal(found["ema_generator/000"], one)
-    # A file with the new name is of today.
+    # In a file that contains the new name, no group is renamed.
     np.savez(new, **{"average/000": one, "ema_generator/000": two})
     found = checkpoint.read(str(new))
     assert list(found) == ["average/000", "ema_generator/000"]

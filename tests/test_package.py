@@ -1,4 +1,4 @@
-"""The package: what it imports, what the wheel holds."""
+"""Package: imports, public names, dependencies, and files of the wheel."""
 
 import configparser
 import subprocess
@@ -17,7 +17,7 @@ def python(code, **kwargs):
 
 
 def test_import_is_light():
-    """Nothing is imported but the package and the standard library."""
+    """`import keras_gans` loads only the package and the standard library."""
     python(
         "import sys; before = set(sys.modules); import keras_gans; "
         "loaded = {name.split('.')[0] for name in set(sys.modules) - before}; "
@@ -37,7 +37,7 @@ def test_every_public_name_can_be_had():
 
 
 def test_wheel_holds_all_and_nothing_at_top_level(tmp_path):
-    # with the setuptools that are installed: needs no network
+    # The installed setuptools builds the wheel without network access.
     code = (
         "from setuptools import build_meta; "
         f"print(build_meta.build_wheel({str(tmp_path)!r}))"

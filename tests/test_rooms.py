@@ -1,4 +1,4 @@
-"""The rooms of the package: imports run down only, and the docs say what is there."""
+"""Rooms of the package: imports run down only, and the docs list every room."""
 
 import ast
 import configparser
@@ -10,12 +10,12 @@ from harness import ROOT
 
 DOCS = ROOT / "docs" / "architecture.md"
 PACKAGE = "keras_gans"
-# Root files that are no commands; `__init__` holds the public names, above all else.
+# Root files that are no commands; `__init__`, the highest, holds the public names.
 NOT_COMMANDS = ("__init__", "errors", "backend")
 
 
 def table(heading):
-    """Read a table of the docs: {first column: second column}, in its order."""
+    """Read a table of the docs as {first column: second column}, in order."""
     text = DOCS.read_text(encoding="utf-8")
     section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.M | re.S)
     rows = re.findall(r"^\| `(\S+)` \| (.+) \|$", section[1], re.M)
@@ -25,12 +25,12 @@ def table(heading):
 
 
 def rooms():
-    """Names of the rooms, from ground to roof."""
+    """Names of the rooms, from the lowest to the highest."""
     return [row.removesuffix("/").removesuffix(".py") for row in table("Rooms")]
 
 
 def folders():
-    """Folders of the package's parts: {dotted name: path}, as setup.cfg says."""
+    """Folders of the package's parts in setup.cfg: {dotted name: path}."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     lines = setup["options"]["package_dir"].strip().splitlines()
@@ -45,12 +45,12 @@ def modules():
         )
         for name, folder in folders().items()
         for path in folder.rglob("*.py")
-        if path.with_name("__init__.py").exists()  # not the files that `new` copies
+        if path.with_name("__init__.py").exists()  # leaves out files that `new` copies
     }
 
 
 def imports(module, sources):
-    """List a module's imports of the package's modules: (line, dotted name) each."""
+    """List a module's imports of the package's modules as (line, dotted name)."""
     known = {name.removesuffix(".__init__") for name in sources}
     found = []
     for node in ast.walk(ast.parse(sources[module])):
@@ -76,7 +76,7 @@ def imports(module, sources):
 
 
 def room_of(module, order):
-    """Room of a module, "commands" for a root file that is none, "" for the roof."""
+    """Room of a module; "commands" for other root files, "" for the package itself."""
     name = (module.removesuffix(".__init__").split(".") + [""])[1]
     return name if name in order or not name else "commands"
 
@@ -86,7 +86,7 @@ def wrong_imports(sources, order):
     heights = {name: height for height, name in enumerate([*order, "commands", ""])}
     found = []
     for module in sources:
-        # The lazy table of public names is the roof: it may name anything.
+        # The lazy table of public names may name any module.
         if module == f"{PACKAGE}.__init__":
             continue
         own = room_of(module, order)
@@ -117,10 +117,9 @@ def loose_files(sources):
 
 
 def circles(sources):
-    """List circles of imports between modules, each as its sorted modules.
+    """List circular imports between modules, each as a sorted list of modules.
 
-    A room's `__init__` is its door: the import of it by a module of the same room is no
-    circle.
+    A module may import the `__init__` of its own room: that is no circle.
     """
     edges = {}
     for module in sources:
@@ -159,7 +158,7 @@ def test_root_files_are_commands():
 
 
 def test_only_commands_know_absl():
-    """Files with a `main` define flags, through `cli` or absl; a library takes none."""
+    """Only `cli` and files with a `main` import absl; other modules define no flags."""
     found = [
         module
         for module, source in modules().items()
@@ -195,10 +194,10 @@ def test_only_commands_know_absl():
         ),
         ("layers.sizes", 'importlib.import_module("keras_gans.networks.dcgan")'),
         ("layers.sizes", "from keras_gans import train"),
-        ("layers.sizes", "from keras_gans import BaseGAN"),  # from the roof
+        ("layers.sizes", "from keras_gans import BaseGAN"),  # from `__init__`
         ("backend", "from keras_gans.engine import kernels"),
         ("errors", "from keras_gans import backend"),
-        ("train", "from keras_gans import sample"),  # a command from a command
+        ("train", "from keras_gans import sample"),  # one command from another
         ("core.gan", "def f():\n    from keras_gans.export import export_workdir"),
         ("export.tflite", "from keras_gans import train"),
     ],
@@ -211,7 +210,7 @@ def test_planted_import_is_found(module, planted):
 
 
 def test_planted_circles_are_found():
-    # Between two rooms: the order of the rooms rules it out.
+    # Between two rooms: the order of the rooms forbids the circle.
     sources = modules()
     sources[f"{PACKAGE}.layers.sizes"] += "\nimport keras_gans.networks.mlp\n"
     sources[f"{PACKAGE}.networks.mlp"] += "\nimport keras_gans.layers.sizes\n"

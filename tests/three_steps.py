@@ -1,10 +1,10 @@
-r"""Trains a recipe for three steps of SGD on a given backend; writes all variables.
+r"""Train a recipe for three steps of SGD on a given backend; write all variables.
 
     KERAS_BACKEND=jax python tests/three_steps.py \
         NAME RATE START.npz END.npz [KEY=VALUE ...]
 
-Both backends begin with the weights of START.npz, which is written if it is missing,
-and draw the same numbers: of each law and shape always the same ones.
+Both backends start from the weights of START.npz, which is written if it is missing.
+Both draw the same random numbers, which depend only on the law and the shape.
 """
 
 import os
@@ -15,8 +15,8 @@ import numpy as np
 from keras_gans.recipes import build
 
 STEPS = 3
-# Draws of dropout are no `keras.random`; without normalization where flat pictures
-# make chaos of it, as in test_distribute.py.
+# Dropout does not draw through `keras.random`. Instance normalization of flat images
+# amplifies rounding errors, as `UNLIKE` in harness.py explains.
 NO_DROPOUT = ["discriminator.dropout=0.0"]
 NO_NORM = ["generator.norm=none", "discriminator.norm=none"]
 PLAIN = {
@@ -32,7 +32,7 @@ PLAIN = {
 
 
 def fix_draws():
-    """Makes `keras.random` draw what NumPy does, whatever the seed."""
+    """Make `keras.random` draw numbers from NumPy that do not depend on the seed."""
     import keras
 
     def fixed(law):
@@ -67,7 +67,7 @@ LAWS = {"normal": _normal, "uniform": _uniform, "randint": _integers}
 
 
 def three_steps(name, rate, start, end, overrides):
-    """Does it."""
+    """Train for three steps from the weights of `start`; write `end`."""
     import keras
 
     from keras_gans import data

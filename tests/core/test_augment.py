@@ -1,4 +1,4 @@
-"""DiffAugment and ADA: what they do to a picture, and when."""
+"""DiffAugment and ADA: their effect on images, and the probability of ADA."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def test_color_changes_brightness_saturation_and_contrast_of_each_picture():
     y = make("color")(IMAGES).numpy()
     shift = y.mean(axis=(1, 2, 3)) - IMAGES.mean(axis=(1, 2, 3))
     assert np.abs(shift).max() <= 0.5 and shift.std() == pytest.approx(0.289, abs=0.06)
-    # what is left is a gain of grays in [0.5, 1.5], and another one of colors
+    # The rest is a gain of gray values in [0.5, 1.5], and a gain of colors in [0, 3].
 
     def grey(x):
         return (x - x.mean(axis=(1, 2, 3), keepdims=True)).mean(axis=3)
@@ -35,10 +35,10 @@ def test_color_changes_brightness_saturation_and_contrast_of_each_picture():
     for part, low, high in ((grey, 0.5, 1.5), (colour, 0.0, 3.0)):
         gains = part(y) / part(IMAGES)
         spread = np.ptp(gains.reshape(64, -1), axis=1)
-        assert np.median(spread) < 1e-2  # one gain for a picture
+        assert np.median(spread) < 1e-2  # one gain per image
         gain = np.median(gains.reshape(64, -1), axis=1)
         assert low <= gain.min() and gain.max() <= high
-        assert len(np.unique(gain.round(4))) > 55  # and its own for each
+        assert len(np.unique(gain.round(4))) > 55  # a different gain for each image
 
 
 def test_translation_moves_by_whole_pixels_and_fills_with_zeros():
@@ -52,7 +52,7 @@ def test_translation_moves_by_whole_pixels_and_fills_with_zeros():
             for c in range(5)
             if np.allclose(before[r : r + 16, c : c + 16], after, atol=1e-6)
         ]
-        assert len(places) == 1  # up to an eighth of 16 each way
+        assert len(places) == 1  # shifted by up to 16 / 8 pixels
         found += places
     assert {r for r, _ in found} == {c for _, c in found} == set(range(5))
 
@@ -64,7 +64,7 @@ def test_cutout_zeroes_a_square_of_half_the_side():
     for hole in holes:
         rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(0))
         assert hole.sum() == len(rows) * len(columns)  # a rectangle
-        assert 4 <= len(rows) <= 8 and 4 <= len(columns) <= 8  # cut by the border
+        assert 4 <= len(rows) <= 8 and 4 <= len(columns) <= 8  # cropped by the border
     assert max(h.sum() for h in holes) == 64
 
 
@@ -92,7 +92,7 @@ def test_ada_does_nothing_at_probability_zero():
         (augment._scale(tf.constant([-1.0]), tf.ones(1)), IMAGES[:, :, ::-1]),
         (
             augment._rotation(tf.constant([np.pi / 2])),
-            np.rot90(IMAGES, -1, (1, 2)),  # y points down: a quarter to the right
+            np.rot90(IMAGES, -1, (1, 2)),  # y points down: a clockwise quarter turn
         ),
         (
             augment._shift(tf.constant([2 * 3 / 16]), tf.constant([0.0])),
@@ -108,20 +108,20 @@ def test_ada_geometry_is_exact_for_whole_pixels(matrix, expected):
 
 
 def test_distortion_is_of_the_size_it_says():
-    """Read off pictures of their own coordinates, near the center."""
+    """The pixels hold their own coordinates, from which the distortion is measured."""
     side, amount = 64, 0.3
     at = (2 * np.arange(side, dtype=np.float32) + 1 - side) / side
     x, y = np.meshgrid(at, at)
     images = np.tile(np.stack([x, y], -1)[None], (500, 1, 1, 1))
     seeds = keras.random.SeedGenerator(0)
     found = augment.distort(tf.constant(images), seeds, amount).numpy()
-    rows = slice(24, 40)  # no border comes in
+    rows = slice(24, 40)  # the center, unaffected by the borders
     places = np.stack([x, y, np.ones_like(x)], -1)[rows, rows].reshape(-1, 3)
     parts = []
     for picture in found[:, rows, rows].reshape(500, -1, 2):
         matrix, residual, *_ = np.linalg.lstsq(places, picture, rcond=None)
         assert residual.max() < 1e-6  # affine
-        # The inverse of: shift, stretch, shear, turn.
+        # The fitted map is the inverse of shift, scaling, shear and rotation.
         linear, shift = matrix[:2].T, np.linalg.solve(matrix[:2].T, matrix[2])
         (c, s), length = linear[:, 0] * (1, -1), np.linalg.norm(linear[:, 0])
         angle = np.arctan2(s, c)
@@ -134,7 +134,7 @@ def test_distortion_is_of_the_size_it_says():
     assert np.abs(parts).max() < 1.001
     np.testing.assert_allclose(parts.min(axis=0), -1, atol=0.05)
     np.testing.assert_allclose(parts.max(axis=0), 1, atol=0.05)
-    assert np.abs(np.corrcoef(parts.T) - np.eye(6)).max() < 0.2  # drawn apart
+    assert np.abs(np.corrcoef(parts.T) - np.eye(6)).max() < 0.2  # drawn independently
 
 
 def test_ada_resampling_is_linear_with_its_true_adjoint():
@@ -165,7 +165,7 @@ def test_ada_colour_turns_hues_about_the_axis_of_greys():
     layer = make("ada")
     layer.probability.assign(1.0)
     y = layer._color(tf.constant(IMAGES)).numpy()
-    # an affine map for each picture: fit it, and look at it
+    # The colors of each image change by an affine map, which is fitted here.
     for before, after in zip(IMAGES, y, strict=True):
         x = np.concatenate([before.reshape(-1, 3), np.ones((256, 1))], axis=1)
         matrix, residual, *_ = np.linalg.lstsq(x, after.reshape(-1, 3), rcond=None)
@@ -173,7 +173,7 @@ def test_ada_colour_turns_hues_about_the_axis_of_greys():
         linear = matrix[:3].T
         greys = linear @ np.ones(3)
         np.testing.assert_allclose(greys, greys[0], rtol=1e-3, atol=1e-3)
-        # off the axis: a rotation, times saturation and contrast
+        # Orthogonal to the gray axis: a rotation times saturation and contrast.
         plane = linear - np.outer(greys, np.ones(3)) / 3
         gains = np.linalg.svd(plane, compute_uv=False)
         assert gains[0] == pytest.approx(gains[1], rel=1e-2)
@@ -187,13 +187,13 @@ def test_ada_gates_each_step_of_its_pipeline_once():
     images = tf.ones((num, 16, 16, 3)) * tf.constant([0.5, -0.25, 0.75])
     still = layer._geometry(images).numpy()
     same = (np.abs(still - np.eye(3)) < 1e-6).all(axis=(1, 2)).mean()
-    # half of the flips, a quarter of the turns, a 16th of the shifts (round(U(-2, 2))
-    # of both axes) are none; two rotations share one chance
+    # Half of the flips, a quarter of the quarter turns and a 16th of the shifts change
+    # nothing: shifts are round(U(-2, 2)) on both axes. Two rotations share one gate.
     none = (1 - p / 2) * (1 - p * 3 / 4) * (1 - p * 15 / 16) * (1 - p) ** 4
     assert same == pytest.approx(none, abs=0.015)  # four standard deviations
     coloured = layer._color(images).numpy()
     same = (np.abs(coloured - images) < 1e-4).all(axis=(1, 2, 3)).mean()
-    # brightness, contrast, hue, saturation; half of the luma flips are none
+    # Brightness, contrast, hue, saturation; half of the luma flips change nothing.
     assert same == pytest.approx((1 - p / 2) * (1 - p) ** 4, abs=0.02)
 
 
@@ -204,14 +204,14 @@ def test_ada_probability_follows_the_sign_of_the_discriminator():
     for logits in [batch] * 8 + [-batch] * 8:
         layer.steer(logits)
         steps.append(float(layer.probability.numpy()))
-    # every 4 updates by 4 * 50 / 1000, up while r_t = 1 > 0.6, down while r_t = -1
+    # Every 4 updates by 4 * 50 / 1000: up while r_t = 1 > 0.6, down while r_t = -1.
     up = [0, 0, 0, 0.2, 0.2, 0.2, 0.2, 0.4]
     down = [0.4, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2, 0.0]
     np.testing.assert_allclose(steps, up + down, atol=1e-6)
     mixed = tf.constant([[1.0], [1.0], [1.0], [-1.0]])  # r_t = 0.5: below the target
     for _ in range(4):
         layer.steer(mixed)
-    assert float(layer.probability) == 0  # and never below 0
+    assert float(layer.probability) == 0  # never below 0
 
 
 def test_augmentation_reaches_real_and_fake_in_both_updates(monkeypatch):
@@ -226,7 +226,7 @@ def test_augmentation_reaches_real_and_fake_in_both_updates(monkeypatch):
 
     monkeypatch.setattr(interface, "run", spy)
     model.d_losses(batch), model.g_losses(batch)
-    assert len(seen) == 3  # real, fake; fake
+    assert len(seen) == 3  # real and fake for D, fake for G
     for images in seen:
         assert ((images == 0).mean(axis=(1, 2, 3)) > 0.05).all()
 

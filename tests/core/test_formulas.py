@@ -1,4 +1,4 @@
-"""Each formula against an exact oracle."""
+"""Losses, updates and terms of variants, compared with their formulas in NumPy."""
 
 import keras
 import numpy as np
@@ -62,7 +62,7 @@ def test_relativistic_losses_pair_real_and_fake_row_by_row():
 
 
 def test_minimax_gradient_vanishes_where_non_saturating_does_not():
-    # where D wins (l -> -inf): d log(1 - s(l)) = -s(l), d(-log s(l)) = s(l) - 1
+    # If D wins (l -> -inf): d log(1 - s(l)) = -s(l), d(-log s(l)) = s(l) - 1
     logits = tf.constant([-10.0])
     sigmoid = 1 / (1 + np.exp(10.0))
     for loss, expected in (
@@ -81,7 +81,7 @@ def test_gradient_of_a_linear_score_is_its_weight_and_differentiable():
         grads = engine.value_and_gradient(lambda v: v @ weight, x)[1]
         penalty = tf.reduce_mean(tf.reduce_sum(grads**2, axis=1))
     np.testing.assert_allclose(grads, np.tile([[2.0, -1.0, 0.5]], (4, 1)))
-    # |w|^2, whose derivative is 2w
+    # The penalty is |w|^2, whose derivative is 2w.
     np.testing.assert_allclose(penalty, 5.25)
     np.testing.assert_allclose(tape.gradient(penalty, weight), 2 * weight.numpy())
 
@@ -95,13 +95,13 @@ def test_minimize_steps_on_the_sum_of_the_means_of_the_terms():
     def terms():
         return {
             "a": keras.ops.sum(w * x, axis=1),  # [batch]
-            "b": keras.ops.square(w)[None] * other,  # [1, 2]: any shape, one mean
+            "b": keras.ops.square(w)[None] * other,  # [1, 2]: terms may have any shape
         }
 
     logs = engine.minimize([terms], [w], optimizer)
     assert float(logs["a"]) == pytest.approx((1 + 11) / 2)
     assert float(logs["b"]) == pytest.approx(5 * (1 + 4) / 2)
-    # d/dw: mean over the batch of x, plus 5 * 2w / 2
+    # d/dw: the mean of x over the batch, plus 5 * 2w / 2.
     gradient = np.array([2.0, 2.0]) + 5 * np.array([1.0, 2.0])
     np.testing.assert_allclose(w, np.array([1.0, 2.0]) - 0.1 * gradient, rtol=1e-6)
     assert float(logs["gradient_norm"]) == pytest.approx(np.linalg.norm(gradient))
@@ -109,7 +109,7 @@ def test_minimize_steps_on_the_sum_of_the_means_of_the_terms():
 
 
 def test_adam_on_an_embedding_is_adam_on_the_dense_gradient():
-    """Repeated labels: their rows are added up before they are squared."""
+    """Gradient rows of repeated labels are summed before Adam squares them."""
     labels = np.array([0, 2, 2, 2, 1, 0])
     factors = np.array([[3.0], [1.0], [-2.0], [5.0], [1.0], [-2.5]], np.float32)
     table = keras.layers.Embedding(4, 2, keras.initializers.Constant(1.0))
@@ -188,7 +188,7 @@ def test_instruments_are_means_of_probabilities():
 
 
 def test_cgan_minimises_the_conditional_game():
-    """The logged terms are the formula's, on the labels of the real batch."""
+    """The terms follow the formula, with the labels of the real batch."""
     model, source = smoke_model("cgan", PLAIN)
     batch = next(iter(source.stream(0)))
     real, labels = batch["images"], batch.get("labels")
@@ -203,7 +203,7 @@ def test_cgan_minimises_the_conditional_game():
     }
     np.testing.assert_allclose(terms["real"], np.log1p(np.exp(-logits["real"])), 1e-4)
     np.testing.assert_allclose(terms["fake"], np.log1p(np.exp(logits["fake"])), 1e-4)
-    # and the class matters to both players
+    # The outputs of both networks depend on the class.
     other = (labels + 1) % 10
     assert not np.allclose(model.generator({"latents": latents, "labels": other}), fake)
     moved = model.discriminator({"images": real, "labels": other}).numpy()
@@ -265,11 +265,11 @@ def test_infogan_reads_its_own_codes_back_off_generated_images(distortion):
     fake = model.generator({"latents": latents, "labels": tf.constant(categories)})
     on_fake = model.discriminator({"images": fake})
     category = -log_softmax(on_fake["classes"])[np.arange(num), categories]
-    # a normal law's negative log-likelihood, less its constant
+    # Negative log-likelihood of a normal distribution, without its constant.
     errors = on_fake["codes"].numpy() - latents.numpy()[:, -2:]
     continuous = (errors**2).sum(axis=1) / 2
     np.testing.assert_allclose(terms["g"]["category"], category / 2, 1e-4)
-    if distortion:  # Q learns from these, with the draws that come next
+    if distortion:  # Q learns from distorted images; `distort` draws next
         fake = augment.distort(fake, model.seeds, distortion)
         moved = model.discriminator({"images": fake})["classes"]
         category = -log_softmax(moved)[np.arange(num), categories]
@@ -304,7 +304,7 @@ def test_hinge_models_minimise_the_hinge_and_biggan_its_angles():
             matrix = weight.numpy().reshape(-1, weight.shape[-1])
             gram = matrix.T @ matrix
             expected += (gram**2).sum() - (np.diag(gram) ** 2).sum()
-        else:  # biases, gains and the class embedding are left alone
+        else:  # no penalty for biases, gains and class embeddings
             assert weight.path.endswith(("bias", "gamma", "beta", "embeddings"))
     assert model.hparams.orthogonal_weight == 1e-4
     assert float(g_terms["orthogonal"]) == pytest.approx(1e-4 * expected, rel=1e-3)

@@ -1,4 +1,4 @@
-"""Variants that a user writes outside the package, with one player and with two."""
+"""Variants defined outside the package, with one player and with two."""
 
 import json
 import pathlib
@@ -30,7 +30,7 @@ def run(name, workdir, *args):
 
 
 def check_resume(name, workdir, first, last):
-    """A run that is broken off after a checkpoint ends where it would have ended."""
+    """Check that a run resumed at step `first` ends with the same variables."""
     whole, parts = (checkpoint.path_of(str(d / "checkpoints"), last) for d in workdir)
     shutil.copytree(*workdir)
     pathlib.Path(parts).unlink()
@@ -44,7 +44,7 @@ def check_resume(name, workdir, first, last):
 
 
 def check_exports(workdir):
-    """Workdir, SavedModel and .tflite draw the same."""
+    """Check that workdir, SavedModel and .tflite generate the same images."""
     draws = []
     for source in ("", "export/saved_model", "export/generator.tflite"):
         sampler = load.load(str(workdir / source))

@@ -19,7 +19,7 @@ def linear(x):
 
 
 def cubic(x):
-    """|grad|^2 = sum (3 x^2)^2, another one for each image."""
+    """Sum of x^3 over each image, with |grad|^2 = sum (3 x^2)^2."""
     return tf.reduce_sum(tf.reshape(x, (-1, 4)) ** 3, axis=1, keepdims=True)
 
 
@@ -29,11 +29,11 @@ def test_linear_critic_has_the_norm_of_its_weight():
         np.full(6, (A**2).sum()),
         rtol=1e-6,
     )
-    expected = (np.linalg.norm(A) - 1) ** 2  # both sides: also below 1
+    expected = (np.linalg.norm(A) - 1) ** 2  # norm above 1
     actual = penalties.two_sided(linear, tf.constant(IMAGES))
     np.testing.assert_allclose(actual, np.full(6, expected), rtol=1e-5)
     short = penalties.two_sided(lambda x: 0.1 * linear(x), tf.constant(IMAGES))
-    expected = (0.1 * np.linalg.norm(A) - 1) ** 2
+    expected = (0.1 * np.linalg.norm(A) - 1) ** 2  # norm below 1
     np.testing.assert_allclose(short, np.full(6, expected), rtol=1e-5)
 
 
@@ -69,7 +69,7 @@ def test_orthogonal_counts_the_angles_and_not_the_lengths():
     assert float(penalties.orthogonal(kernel)) == 0
     kernel = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)  # columns: 1*2 + 3*4
     assert float(penalties.orthogonal(kernel)) == pytest.approx(2 * 14.0**2)
-    # a convolution is read as (height * width * in, out)
+    # The kernel of a convolution is reshaped to (height * width * in, out).
     conv = np.random.default_rng(1).normal(size=(3, 3, 2, 5)).astype(np.float32)
     gram = np.einsum("hwio,hwip->op", conv, conv)
     np.fill_diagonal(gram, 0)
@@ -78,7 +78,7 @@ def test_orthogonal_counts_the_angles_and_not_the_lengths():
 
 
 def replay(model, *draws):
-    """Draws again what a step drew, in its order."""
+    """Repeat the random draws of a step, in the same order."""
     model.seeds.begin_step()
     return [draw() for draw in draws]
 
@@ -135,7 +135,7 @@ def test_dragan_penalises_around_the_real_images_alone():
     np.testing.assert_allclose(
         terms["penalty"], model.hparams.gp_weight * (norms - 1) ** 2, rtol=1e-4
     )
-    assert terms["real"].shape[0] == len(labels)  # the original game's are there
+    assert terms["real"].shape[0] == len(labels)  # the original terms remain
 
 
 def test_r1_is_half_gamma_times_the_norm_at_real_images_of_any_variant():
@@ -169,7 +169,7 @@ def test_penalties_refuse_batch_normalisation(name, overrides):
 
 
 def test_wgan_clips_every_weight_after_each_update_of_the_critic():
-    # batch normalization's averages are no weights
+    # Without batch normalization, whose moving averages would not be clipped.
     plain = "discriminator.normalization=none"
     model, source = smoke_model("wgan", ["hparams.clip=0.003", plain])
     batch = next(iter(source.stream(0)))

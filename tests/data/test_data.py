@@ -1,4 +1,4 @@
-"""Data sources: ranges, order as a function of (seed, step), bad pictures."""
+"""Data sources: ranges, order as a function of (seed, step), corrupt images."""
 
 import collections
 import shutil
@@ -18,7 +18,7 @@ OPTIONS = {"batch_size": 7, "image_size": 8}
 
 
 def take(dataset, num):
-    """The first batches as (images, labels); labels are 0 where there are none."""
+    """First batches as (images, labels); labels are 0 if the data set has none."""
     batches = []
     for batch in dataset.take(num):
         images = batch["images"].numpy()
@@ -28,7 +28,7 @@ def take(dataset, num):
 
 
 def check_stream(name, num_classes, depth, **options):
-    """What every source promises of its stream."""
+    """Check the properties that the stream of every source has."""
     stream, info = data.load_data(name, **OPTIONS, **options)
     batches = take(stream, 6)
     assert set(stream.element_spec) == {"images", *["labels"] * (num_classes > 0)}
@@ -39,7 +39,7 @@ def check_stream(name, num_classes, depth, **options):
         assert 0 <= labels.min() and labels.max() < max(num_classes, 1)
     assert info.image_shape == (8, 8, depth)
     assert info.num_classes == num_classes == len(info.class_names)
-    for start in (0, 1, 5):  # also in a later epoch, for the small sets
+    for start in (0, 1, 5):  # for small data sets, 5 is in a later epoch
         again, _ = data.load_data(name, **OPTIONS, start_step=start, **options)
         for old, new in zip(batches[start:], take(again, 6 - start), strict=True):
             np.testing.assert_array_equal(old[0], new[0])
@@ -58,7 +58,7 @@ def test_embedded_sets(name):
     source = data.open_source(data.DataOptions(name, batch_size=1))
     assert source.images.shape == (5000, 28, 28, 1)
     assert np.bincount(source.labels).tolist() == [500] * 10
-    # real pictures, each in its class: a class mean is nearest to its own members
+    # Labels fit the images: most images are nearest to the mean of their class.
     flat = source.images.reshape(5000, -1) / 255.0
     means = np.stack([flat[source.labels == c].mean(axis=0) for c in range(10)])
     nearest = ((flat[:, None] - means) ** 2).sum(-1).argmin(1)
@@ -69,7 +69,7 @@ def test_embedded_sets(name):
 
 
 def test_batches_have_no_thread_that_tunes_them():
-    """It keeps the end of a run waiting."""
+    """The thread of autotuning would delay the end of a run."""
     stream, _ = data.load_data("digits", 10)
     assert stream.options().autotune.enabled is False
 
@@ -116,7 +116,7 @@ def test_streamed_folder_is_the_cached_one(pictures):
 def test_program_ends_while_batches_are_made():
     code = (
         "from keras_gans import data\n"
-        "stream, _ = data.load_data('outline:digits', 900)\n"  # slow ones
+        "stream, _ = data.load_data('outline:digits', 900)\n"  # slow batches
         "batches = iter(stream)\n"
         "print(next(batches)['images'].shape)"
     )
@@ -163,7 +163,7 @@ def test_damaged_exif_is_a_corrupt_picture(pictures, caplog):
     start = content.index(b"Exif")
     path.write_bytes(content[: start + 6] + b"II*\0\xff\xff" + content[start + 12 :])
     stream, _ = data.load_data(f"folder:{pictures}", **OPTIONS)
-    assert len(take(stream, 1)) == 1  # read, or named: no traceback
+    assert len(take(stream, 1)) == 1  # read or left out, without an error
 
 
 def test_hidden_folders_are_no_classes(pictures):
@@ -212,7 +212,7 @@ def test_pictures_of_one_square_size_need_no_image_size(tmp_path):
 
 
 def save(folder, number, size, colour=None):
-    """Saves pictures of noise, gray or of one color."""
+    """Save images of gray noise or of one color; return their paths."""
     rng = np.random.default_rng(0)
     paths = []
     for i in range(number):
@@ -226,7 +226,7 @@ def save(folder, number, size, colour=None):
 def test_size_and_channels_are_chosen_with_a_reason(tmp_path):
     paths = save(tmp_path, 9, (70, 50)) + save(tmp_path, 1, (20, 20))
     choice = survey.choose(paths)
-    assert (choice.image_size, choice.channels) == (28, 1)  # a tenth has 20 only
+    assert (choice.image_size, choice.channels) == (28, 1)  # one is 20 x 20
     text = "\n".join(choice.notes)
     assert "image_size 28: the largest up to 64" in text
     assert "channels 1: all images are grayscale" in text
@@ -236,7 +236,7 @@ def test_size_and_channels_are_chosen_with_a_reason(tmp_path):
     paths += save(tmp_path, 1, (60, 60), "teal")
     choice = survey.choose(paths)
     assert (choice.image_size, choice.channels) == (48, 3)
-    # what is given stays, without a word
+    # Given values are kept, without a note.
     choice = survey.choose(paths[1:9] * 80, image_size=32, channels=3)
     assert (choice.image_size, choice.channels) == (32, 3)
     assert [note.split(":")[0] for note in choice.notes] == [
@@ -276,15 +276,15 @@ def test_run_says_what_was_chosen(tmp_path, capsys):
 
 
 def test_reading_a_picture_keeps_what_a_viewer_shows(tmp_path):
-    # wide: the center stays
+    # Wide image: the center is kept.
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 200
     Image.fromarray(wide).save(tmp_path / "wide.png")
     assert (images.read(str(tmp_path / "wide.png"), 10, 3) == 200).all()
-    # transparent: on white
+    # Transparent image: on a white background.
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert (images.read(str(tmp_path / "clear.png"), 8, 1) == 255).all()
-    # turned by its EXIF tag
+    # Image rotated by its EXIF tag.
     left = np.zeros((8, 8, 3), np.uint8)
     left[:, :4] = 255
     exif = Image.Exif()
@@ -292,7 +292,7 @@ def test_reading_a_picture_keeps_what_a_viewer_shows(tmp_path):
     Image.fromarray(left).save(tmp_path / "turned.png", exif=exif)
     turned = images.read(str(tmp_path / "turned.png"), 8, 1)
     assert (turned[:4] == 255).all() and (turned[4:] == 0).all()
-    # 16 bits
+    # Image of 16 bits.
     deep = np.full((8, 8), 128 * 256, np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     assert (images.read(str(tmp_path / "deep.png"), 8, 1) == 128).all()
@@ -313,7 +313,7 @@ def test_float_and_uint8_are_inverse():
     assert images.to_uint8(np.array([-9.0, 9.0])).tolist() == [0, 255]
 
 
-# TensorFlow Datasets: mocked ones anywhere, the real MNIST where its files are.
+# TensorFlow Datasets: mocked data always, the real MNIST if its files are present.
 
 
 @pytest.fixture
@@ -342,7 +342,7 @@ def test_tfds_mistakes(tmp_path):
 
 
 def seeded(name, source, folder):
-    """Seeds TFDS's download cache from files at hand; returns the data_dir."""
+    """Fill the download cache of TFDS with local files; return the data_dir."""
     sys.path.insert(0, str(SHARED_DATA))
     try:
         import seed_tfds
@@ -363,7 +363,7 @@ def test_real_mnist(tmp_path):
     source = data.open_source(options, data_dir)
     assert source.images.shape == (60000, 28, 28, 1)
     assert source.info.num_classes == 10
-    # the embedded digits are the first 500 of each class of this very split
+    # The embedded digits come from this split, with the same labels.
     embedded = data.open_source(data.DataOptions("digits", batch_size=1))
     known = {x.tobytes(): y for x, y in zip(source.images, source.labels, strict=True)}
     for picture, label in zip(embedded.images, embedded.labels, strict=True):
@@ -378,7 +378,7 @@ def test_real_mnist(tmp_path):
     or not SHARED_DATA.is_dir(),
     reason="needs Debian's dataset-fashion-mnist and the seeding script",
 )
-@pytest.mark.slow  # the builder is MNIST's, which is tried above
+@pytest.mark.slow  # the builder of MNIST, tested above
 def test_real_fashion_mnist(tmp_path):
     folder = "/usr/share/datasets/fashion-mnist"
     data_dir = seeded("fashion_mnist", folder, tmp_path)
@@ -416,7 +416,7 @@ def test_held_out_pictures_are_not_trained_on(tmp_path, cache_mib):
     train, held_out = seen(source, 0), seen(source.held_out, 0)
     assert len(train) == 14 and len(held_out) == 6
     assert train | held_out == {10 * i for i in range(20)}
-    assert seen(source.held_out, 1) == held_out  # whatever the seed
+    assert seen(source.held_out, 1) == held_out  # for any seed
 
 
 def test_held_out_mistakes(mocked):

@@ -1,4 +1,4 @@
-"""XLA: every recipe's compiled step, and what happens where one cannot be compiled."""
+"""Compilation of steps by XLA, device faults, choice of kernels, line on devices."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ from keras_gans.models.rsgan import RSGAN
 from keras_gans.recipes.config import zoo_names
 from keras_gans.storage import checkpoint
 
-# Where rounding grows in three steps.
+# Smaller learning rates for recipes in which rounding errors grow within three steps.
 RATES = {
     **dict.fromkeys(("biggan", "esrgan", "spade", "sagan"), 5e-3),
     **dict.fromkeys(("wgan_gp", "cyclegan"), 1e-3),
@@ -34,7 +34,7 @@ RATES = {
 ADA = "hparams.augment=ada", "hparams.ada_images=64"
 LAZY = "rsgan_ring", ["hparams.r1_weight=1.0", "hparams.r1_every=2"]
 CASES = [(name, PLAIN.get(name, [])) for name in zoo_names()]
-# Lazy terms, an augmentation with a state, a batch in parts.
+# Adaptive augmentation, a lazy penalty and a batch in two parts.
 ALL_AT_ONCE = [*NO_DROPOUT, *ADA, "hparams.r1_every=2", "train.accumulate=2"]
 CASES += [
     ("cgan", ALL_AT_ONCE),
@@ -48,14 +48,14 @@ GPU_KERNELS = {"fold_strides": False, "split_groups": False, "sum_shifts": False
 
 @pytest.fixture
 def fixed_draws(monkeypatch):
-    """Makes both kinds of steps draw the same numbers."""
+    """Make compiled and uncompiled steps draw the same random numbers."""
     for law in ("normal", "uniform", "randint", "shuffle", "categorical"):
         monkeypatch.setattr(keras.random, law, getattr(keras.random, law))
     three_steps.fix_draws()
 
 
 def steps_of(name, overrides, jit_compile, start=None, steps=3):
-    """Takes steps of SGD; returns (variables before, after, the model)."""
+    """Take steps of SGD; return (variables before, variables after, model)."""
     model, source = smoke_model(name, overrides)
     rates = [keras.optimizers.SGD(RATES.get(name, 0.05)) for _ in "gd"]
     model.compile(*rates, accumulate=model.accumulate, jit_compile=jit_compile)
@@ -72,7 +72,7 @@ def steps_of(name, overrides, jit_compile, start=None, steps=3):
 def test_compiled_steps_equal_uncompiled_ones(name, overrides, fixed_draws):
     before, one, _ = steps_of(name, overrides, False)
     _, two, model = steps_of(name, overrides, True, before)
-    assert model.jit_compile  # it did not fall back
+    assert model.jit_compile  # no fallback to uncompiled steps
     for key in one:
         np.testing.assert_allclose(one[key], two[key], atol=1e-4, err_msg=key)
     assert max(np.abs(one[k] - before[k]).max() for k in one if "state" not in k) > 1e-3
@@ -83,7 +83,7 @@ def test_compiled_steps_equal_uncompiled_ones(name, overrides, fixed_draws):
     "name, overrides", [("r3gan", []), ("stylegan2", ["hparams.path_weight=2.0"])]
 )
 def test_kernels_of_a_gpu_are_compiled(name, overrides, fixed_draws):
-    """The operations that a GPU's step holds, with their second derivatives."""
+    """XLA compiles the operations chosen for a GPU, and their second derivatives."""
     before, one, _ = steps_of(name, overrides, False)
     with kernels.force(**GPU_KERNELS):
         _, two, model = steps_of(name, overrides, True, before)
@@ -111,7 +111,7 @@ def test_several_devices_are_not_compiled_by_fit():
 
 
 def test_no_variable_is_kept_in_the_hosts_memory(zoo_name, smoke_run):
-    """TensorFlow keeps int32 variables there, where a compiled step cannot reach."""
+    """TensorFlow keeps int32 variables on the host, out of reach of compiled steps."""
     path = smoke_run(zoo_name) / "checkpoints/step_00000006.npz"
     with np.load(path) as arrays:
         assert "int32" not in {arrays[name].dtype.name for name in arrays.files}
@@ -140,7 +140,7 @@ def test_older_checkpoints_have_int32_counters(name, more, tmp_path):
 
 
 def test_lazy_terms_choose_between_compiled_steps():
-    """Each set of terms is compiled once; no number of a step is compiled by itself."""
+    """A step is compiled once for each set of lazy terms, not for each step number."""
     traced = []
 
     def train_step(batch):
@@ -162,7 +162,7 @@ def test_lazy_terms_choose_between_compiled_steps():
 
 
 def test_compiled_step_has_no_conditional():
-    """XLA would compile a step with one anew for every value of the counter."""
+    """With a conditional, XLA would compile the step again for each counter value."""
     model, source = smoke_model(*LAZY)
     batch, compiled = next(iter(source.stream(0))), CompiledStep(model)
     sizes = []
@@ -173,16 +173,16 @@ def test_compiled_step_has_no_conditional():
         kinds = [op.type for op in graph.get_operations()]
         assert not {"If", "StatelessIf"} & set(kinds)
         sizes.append(len(kinds))
-    assert sizes[0] > sizes[1] + 100  # the penalty is in the first one alone
+    assert sizes[0] > sizes[1] + 100  # only step 0 computes the penalty
 
 
 def test_fit_compiles_the_same_steps():
-    """Keras's `fit` with finite data: its epochs end where the batches do."""
+    """`fit` gives the same weights with and without XLA; epochs end with the data."""
     ends = []
     for jit_compile, size in ((False, 1), (True, 1), (True, 2)):
         model, source = smoke_model(*LAZY)
         sgds = [keras.optimizers.SGD(0.1) for _ in "gd"]
-        model.draw_latents = lambda num: ops.ones((num, 4))  # XLA draws others
+        model.draw_latents = lambda num: ops.ones((num, 4))  # XLA draws other numbers
         model.compile(*sgds, jit_compile=jit_compile, steps_per_execution=size)
         data = tf.data.Dataset.from_tensors(next(iter(source.stream(0)))).repeat(5)
         history = model.fit(data, epochs=2, verbose=0).history
@@ -195,7 +195,7 @@ def test_fit_compiles_the_same_steps():
 
 
 def unsupported(self, batch):
-    """The usual terms, through an operation whose gradient XLA lacks."""
+    """Compute RSGAN's terms with an operation whose gradient XLA lacks."""
     terms = RSGAN_D_LOSSES(self, batch)
     maps = ops.reshape(terms["pairs"], (-1, 2, 2, 1))
     larger = ops.image.resize(maps, (4, 4), interpolation="nearest")
@@ -280,7 +280,7 @@ and where"""
 
 
 def test_memory_of_a_compiled_step_is_told_likewise(monkeypatch):
-    """XLA's own words: on a CPU its failure would end the process of the tests."""
+    """The error is simulated: on a CPU, a real one would end the test process."""
     text = "Out of memory while trying to allocate 64.06TiB. [Op:__inference_train_29]"
     error = tf.errors.ResourceExhaustedError(None, None, text)
     assert "memory is too small" in faults.describe(error, 64, 1)
@@ -293,7 +293,7 @@ def test_memory_of_a_compiled_step_is_told_likewise(monkeypatch):
     monkeypatch.setattr(model, "train_step", fails)
     with pytest.raises(tf.errors.ResourceExhaustedError):
         engine.train_function(model, [1])(iter(source.stream(0)))
-    assert model.jit_compile  # nothing was wrong with that
+    assert model.jit_compile  # a memory fault leaves XLA on
 
 
 def test_other_errors_are_left_alone():
@@ -308,7 +308,7 @@ def test_other_errors_are_left_alone():
 
 
 def test_error_that_hides_another_names_the_first():
-    """JAX: a step's inputs are given away, and cannot be assigned back."""
+    """JAX raises a second error when the donated inputs of a failed step are used."""
     try:
         try:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
@@ -362,8 +362,8 @@ def make_blur():
     return keras.Model(x, resampling.blur(x, strides=2))
 
 
-# Under TensorFlow XLA has no second derivative of the one's slice, and no derivative of
-# the other.
+# Under TensorFlow, XLA lacks the second derivative of the slice in `fold_strides`, and
+# the gradient of the resizing that `repeat_pixels` replaces.
 LACKING = ("fold_strides", True), ("repeat_pixels", False)
 
 
@@ -383,7 +383,7 @@ LACKING = ("fold_strides", True), ("repeat_pixels", False)
 )
 def test_choices_give_the_same_values_and_gradients(choice, make, jit_compile):
     layer, x = make(), tf.random.stateless_normal((2, 8, 6, 6), (0, 1))
-    layer(x)  # builds it
+    layer(x)  # builds the layer
     weights = [w.value for w in layer.trainable_variables]
 
     def values():
@@ -409,7 +409,7 @@ def test_choices_give_the_same_values_and_gradients(choice, make, jit_compile):
     (first, few), (last, many) = found[0], found[-1]
     for one, two in zip(first, last, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
-    assert few != many or len(found) == 1  # they are computed in two ways
+    assert few != many or len(found) == 1  # the two computations differ
 
 
 GPU = devices.Hardware("TensorFlow", "gpu", "NVIDIA H200", 1, True)

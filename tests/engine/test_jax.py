@@ -37,14 +37,15 @@ STEPS = three_steps.__file__
 PLAIN = {
     **three_steps.PLAIN,
     "lsgan": [*three_steps.NO_DROPOUT, "hparams.augment=ada", "hparams.ada_images=64"],
-    # the others make patches of 0, where the two have another slope of a leaky ReLU
+    # Translation and cutout make zeros, at which the two backends give the leaky ReLU
+    # different gradients.
     "stylegan2": ["hparams.augment=color"],
 }
 RATES = {"wgan_gp": 1e-3, "biggan": 5e-3, "fastgan": 1e-4, "cyclegan": 1e-3}
 
 
 def run(backend, *command):
-    """Runs Python under a backend; returns what it prints."""
+    """Run Python under a backend; return its standard output."""
     environment = {**os.environ, "KERAS_BACKEND": backend}
     done = subprocess.run(
         [sys.executable, *map(str, command)],
@@ -57,11 +58,11 @@ def run(backend, *command):
 
 
 def apart(a, b):
-    """The largest difference of two checkpoints, and where it is."""
+    """Largest difference between two checkpoints, and the name of its variable."""
     with np.load(a) as one, np.load(b) as two:
         assert one.keys() == two.keys()
         found = {
-            # Keras counts draws in integers of a backend's own
+            # Floats only: Keras counts draws in a different integer type per backend.
             name: np.abs(one[name].astype(float) - two[name]).max()
             for name in one
             if one[name].dtype.kind == "f"
@@ -81,7 +82,7 @@ def test_three_steps_are_those_of_tensorflow(name, tmp_path):
 
 def test_run_is_taken_to_tensorflow_and_back(tmp_path):
     ours, args = tmp_path / "ours", ["--model=cgan", "--smoke"]
-    # it exports, with TensorFlow in a process of its own
+    # The export runs TensorFlow in a separate process.
     assert train.main([*args, f"--workdir={ours}"]) == 0
     draw = ["--seed=3", "--label=4", "--num=4"]
     for i, source in enumerate(
@@ -95,7 +96,7 @@ def test_run_is_taken_to_tensorflow_and_back(tmp_path):
     for i in range(3):
         with Image.open(tmp_path / f"{i}.png") as picture:
             assert np.abs(np.asarray(picture) - mine).max() <= 1
-    # each goes on from the other's checkpoint
+    # Each backend resumes from the other's checkpoint.
     args = ["--model=gan", "--smoke", "--export=none"]
     three, workdirs = "--set=train.steps=3", (tmp_path / "a", tmp_path / "b")
     here, there = (f"--workdir={w}" for w in workdirs)
@@ -146,7 +147,7 @@ def test_training_needs_no_tensorflow(tmp_path):
     lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     logged = [json.loads(line) for line in lines]
     assert any("kid" in row for row in logged)
-    # TensorFlow's own reader finds the same numbers in TensorBoard's file.
+    # TensorFlow reads the same numbers from TensorBoard's file.
     [events] = (tmp_path / "run/tensorboard").iterdir()
     program = (
         "import json, sys, tensorflow as tf\n"
@@ -245,7 +246,7 @@ def test_second_derivatives_and_what_is_assigned_inside():
 
         value, gradient = engine.value_and_gradient(score, x)
         np.testing.assert_allclose(value[:, 0].shape, (2,))
-        return {"penalty": gradient**2}  # (3 w x^2)^2, of slope 18 w x^4 in w
+        return {"penalty": gradient**2}  # (3 w x^2)^2; its derivative in w: 18 w x^4
 
     means, [slope] = engine.gradients(losses, [weight])
     assert float(slope) == pytest.approx(18 * 3 * (1 + 16) / 2)
@@ -257,7 +258,7 @@ def test_lazy_term_is_computed_where_it_is_due():
     step, seen = keras.Variable(0, dtype="int"), keras.Variable(0.0)
 
     def heavy():
-        seen.assign(1.0)  # is forgotten
+        seen.assign(1.0)  # this assignment is discarded
         return jnp.ones(2)
 
     pick = engine.compiled(
@@ -329,7 +330,8 @@ def test_throughput_is_measured(capsys):
     values = found.measure()
     assert values["fit"] > 0 and values["bare"] > 0 and 0 < values["waiting"] < 1
     flop = found.loop.count_flop(next(iter(found.stream))) / found.size
-    # Three passes of the discriminator's step, and as many of both in the generator's.
+    # The discriminator's step takes three passes of the discriminator. The generator's
+    # step takes three passes of both networks.
     dense = [w.shape for w in found.model.discriminator.trainable_variables]
     least = 2 * sum(np.prod(shape) for shape in dense if len(shape) == 2)
     assert 5 * least < flop < 40 * least
@@ -387,7 +389,7 @@ def test_what_jax_has_not(args, message, tmp_path, capsys):
 def test_team_checks_its_options():
     with pytest.raises(UserError, match="jit_compile"):
         strategies.make_team("auto").check(TrainOptions(1, jit_compile="no"))
-    assert strategies.make_team("auto").devices == 1  # CPUs are one
+    assert strategies.make_team("auto").devices == 1  # all CPUs are one device
     assert jax.local_device_count() == 2
 
 

@@ -1,4 +1,4 @@
-"""Private names of Keras and TensorFlow stand in one file, and still work."""
+"""Private names of Keras and TensorFlow: all in one file, and still working."""
 
 import ast
 import importlib
@@ -28,7 +28,7 @@ FILES = [
 
 
 def foreign_names(text):
-    """Return private attributes and modules that a file uses and does not define."""
+    """Return private attributes and modules that a file uses but does not define."""
     tree = ast.parse(text)
     own, used = set(), []
     for node in ast.walk(tree):
@@ -97,7 +97,7 @@ def replaced_names(ours):
 
 
 def test_no_class_replaces_a_private_name_of_its_library():
-    """A method or attribute of ours with such a name would break the base class."""
+    """A method or attribute of ours with a private name would break its base class."""
     for ours in package_classes():
         replaced = replaced_names(ours)
         assert not replaced, (
@@ -162,7 +162,7 @@ def test_optimizer_leaves_the_sum_over_replicas_to_the_engine(scaled):
     keras_private.sum_no_gradients(outer)
     tf_base = next(c for c in type(optimizer).__mro__ if name in vars(c))
     assert f"self.{name}(" in inspect.getsource(tf_base), reason
-    # whatever stands there is called; `list` keeps the pairs as they are
+    # Keras calls the replaced method, which returns the pairs unchanged.
     seen = []
     setattr(optimizer, name, lambda pairs: seen.append(list(pairs)) or seen[-1])
     variable = keras.Variable(np.ones(2, "float32"))

@@ -1,4 +1,4 @@
-"""Layers of 16 bits: the rest is of 32, and no gradient vanishes."""
+"""Mixed precision: 16-bit layers, float32 weights, no vanishing gradients."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_every_model_trains_in_16_bits(name, precision):
         np.abs(w.numpy() - b).max()
         for w, b in zip(model.trainable_weights, before, strict=True)
     ]
-    assert np.mean(np.array(moved) > 0) > 0.9  # not only the steps that overflow
+    assert np.mean(np.array(moved) > 0) > 0.9  # not all steps overflowed
     assert {w.dtype for w in model.weights} <= {"float32", "int32", "uint32", "int64"}
     networks = model.generator, model.ema_generator
     computed = [
@@ -42,7 +42,7 @@ def test_every_model_trains_in_16_bits(name, precision):
         for network in networks
     ]
     assert precision.removeprefix("mixed_") in computed[0]
-    assert computed[1] == {"float32"}  # what is sampled and exported
+    assert computed[1] == {"float32"}  # used for samples and exports
     for network in (model.generator, model.discriminator):
         for output in tf.nest.flatten(network.output):
             assert output.dtype == "float32"
@@ -51,7 +51,7 @@ def test_every_model_trains_in_16_bits(name, precision):
 
 
 def test_the_same_model_comes_out_of_a_checkpoint_and_an_export(tmp_path):
-    """Training in 16 bits leaves what training in 32 leaves: float32, and no more."""
+    """A float16 run stores float32 weights, which give the same images in float32."""
     args = ["--model=dcgan", "--smoke", f"--workdir={tmp_path}", "--export=none"]
     assert train.main([*args, "--set=train.precision=mixed_float16"]) == 0
     sampler = keras_sampler.load_workdir(str(tmp_path))
@@ -73,7 +73,7 @@ def test_the_same_model_comes_out_of_a_checkpoint_and_an_export(tmp_path):
 
 
 def test_inner_gradients_of_float16_do_not_vanish():
-    """D(x) = 2e-8 sum(x), in two factors: its gradient is none in float16."""
+    """D(x) = 2e-8 sum(x), as two factors: its gradient underflows in float16."""
     with precision_lib.policy("mixed_float16"):
         network = keras.Sequential(
             [
@@ -96,11 +96,11 @@ def test_inner_gradients_of_float16_do_not_vanish():
         chosen.build(weights)
         found[name] = float(engine.minimize([losses], weights, chosen)["penalty"])
     assert found["scaled"] == pytest.approx(2e-8, rel=2e-3)
-    assert abs(found["plain"] - 2e-8) > 1e-9  # what the scale is there for
+    assert abs(found["plain"] - 2e-8) > 1e-9  # underflows without the scale
 
 
 def test_an_overflow_is_left_out_on_every_device():
-    """One device's gradient overflows: no weight moves, and all halve the scale."""
+    """No weight moves if one device's gradient overflows, and the scale is halved."""
     from keras_gans import strategies
 
     strategy = strategies.make_team("mirrored").strategy
@@ -127,10 +127,10 @@ def test_an_overflow_is_left_out_on_every_device():
     np.testing.assert_array_equal(weight.numpy(), np.ones(3))
     assert float(optimizer.dynamic_scale.numpy()) == scale / 2
     logs = run(batch(3.0))
-    # mean over three entries and both devices: (1 + 3) / 2 / 3
+    # The gradient is the mean over three entries and both devices: (1 + 3) / 2 / 3.
     np.testing.assert_allclose(weight.numpy(), 1.0 - 0.1 * 2.0 / 3.0, rtol=1e-6)
     norms = strategy.experimental_local_results(logs["gradient_norm"])
-    for norm in norms:  # of the whole gradient, on both
+    for norm in norms:  # the whole gradient's norm on both devices
         assert float(norm) == pytest.approx(np.sqrt(3 * (2.0 / 3.0) ** 2), rel=1e-6)
 
 

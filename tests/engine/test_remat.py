@@ -1,4 +1,4 @@
-"""Activations that are computed again: the same run, from less memory."""
+"""Gradient checkpointing: the same training steps in less memory."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from keras_gans.engine.remat import remat
 
 
 def test_second_derivatives_are_those_of_the_function():
-    """(w x^3)'' through the segment, and through the gradient of its gradient."""
+    """The segment w x^3 has the right first and second derivatives."""
     w, x = keras.Variable(2.0), tf.constant(3.0)
 
     def cubed(x):
@@ -32,14 +32,14 @@ def test_second_derivatives_are_those_of_the_function():
 @pytest.mark.parametrize(
     "name, more, devices",
     [
-        ("dcgan", [], "one_device"),  # statistics of batches
+        ("dcgan", [], "one_device"),  # batch statistics
         ("wgan_gp", [], "one_device"),  # second derivatives
         ("lsgan", [], "mirrored"),
     ]
     + [
         pytest.param(name, more, "one_device", marks=pytest.mark.slow)
         for name, more in (
-            ("cyclegan", []),  # networks in networks
+            ("cyclegan", []),  # networks inside networks
             ("gan", []),  # dropout
             ("r3gan", ["train.accumulate=2"]),
             ("sngan", []),  # power iterations
@@ -59,7 +59,7 @@ def test_steps_are_those_that_keep_everything(name, more, devices):
 
 
 def test_convolutions_run_twice_and_little_is_kept():
-    """In the graph of a gradient; to Keras the network looks as before."""
+    """The gradient's graph holds each convolution twice; values and shapes stay."""
 
     def convolutions(model):
         @tf.function

@@ -1,4 +1,4 @@
-"""Exports stand alone: plain TensorFlow, and LiteRT without TensorFlow."""
+"""Exports work alone: in plain TensorFlow, and in LiteRT without TensorFlow."""
 
 import json
 import os
@@ -43,7 +43,7 @@ print(json.dumps(images.numpy().tolist()))
 
 
 def test_sampler_runs_alone_without_tensorflow(smoke_run, tmp_path):
-    """The one file, away from the package, beside a .tflite."""
+    """`sampler.py` and a .tflite file work without the rest of the package."""
     shutil.copy(ROOT / "keras_gans" / "device" / "sampler.py", tmp_path)
     tflite = smoke_run("cgan") / "export" / "generator.tflite"
     shutil.copy(tflite, tmp_path)
@@ -112,7 +112,7 @@ def test_latents_depend_on_seed_and_index_alone():
     assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
     flat = draw(0, range(2000), 20, "uniform")
     assert np.abs(flat).max() <= 1 and abs(flat.std() - 1 / np.sqrt(3)) < 0.02
-    # a promise over versions: the stream is Philox's with the key (seed, index)
+    # Every version uses the stream of Philox with the key (seed, index).
     stream = np.random.Generator(np.random.Philox(key=np.array([3, 4], np.uint64)))
     np.testing.assert_array_equal(a[4], stream.standard_normal(5, np.float32))
 
@@ -124,7 +124,7 @@ def test_threshold_draws_again_what_lies_beyond_it():
     assert np.abs(cut).max() <= 0.5
     inside = np.abs(plain) <= 0.5
     np.testing.assert_array_equal(cut[inside], plain[inside])
-    # the truncated normal's own law, not a clipped one
+    # The values follow a truncated normal distribution; they are not clipped.
     assert cut.std() == pytest.approx(0.2840, abs=0.01)
     assert (np.abs(cut) > 0.49).mean() < 0.05
     np.testing.assert_array_equal(draw(3, [7], 20, "normal", 0.5), cut[[7]])
@@ -162,7 +162,7 @@ def test_codes_of_infogan_are_set_and_swept(smoke_run, tmp_path, capsys):
     ).astype(int)
     actual = sampler.sample(4, labels=3, codes={0: 0.25})
     np.testing.assert_array_equal(actual, expected)
-    # a row for each value of the categorical code, a column for each of the other
+    # Rows: values of the categorical code. Columns: values of the continuous code.
     out = tmp_path / "codes.png"
     args = [f"--source={workdir}", f"--out={out}"]
     assert sample.main([*args, "--code=1:-2,2", "--num=5"]) == 0
@@ -193,7 +193,7 @@ def test_points_are_drawn_as_a_scatter():
     sheet = sampler_lib.sheet(points)
     assert sheet.shape == (512, 512, 3)
     dark = {tuple(p) for p in np.argwhere(sheet[..., 0] < 100)}
-    corners = {(510, 0), (0, 510), (510 - 400, 20)}  # (row, column), y from below
+    corners = {(510, 0), (0, 510), (510 - 400, 20)}  # (row, column); y points up
     assert dark == {(r + i, c + j) for r, c in corners for i in (0, 1) for j in (0, 1)}
     circled = sampler_lib.scatter(points[:1], [(127.5, 127.5, 20)])
     ring = np.argwhere(circled[..., 0] == 230)
@@ -273,7 +273,7 @@ else:
 
 
 def test_drawn_latents_have_their_law(smoke_run, tmp_path):
-    """The graph's draws, seen through a generator that is the identity."""
+    """An identity generator returns the latents that the graph draws."""
     import tensorflow as tf
 
     from keras_gans.export import saved_model
@@ -309,7 +309,7 @@ def test_model_card_says_what_it_is(smoke_run):
     assert (smoke_run("cgan") / "config.toml").read_text().strip() in card
 
 
-# the largest and the mean deviation of pictures in [-1, 1]
+# Upper limits of the largest and the mean deviation, for images in [-1, 1].
 WITHIN = {"float16": (5e-3, 1e-3), "dynamic": (0.2, 0.02), "int8": (0.4, 0.03)}
 
 
@@ -338,7 +338,7 @@ def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys)
     latents = sampler.latents(range(64), sampler_lib.SampleOptions(seed=1))
     labels = sampler.labels(64, None)
     expected = sampler.generate(latents, labels)
-    # Errors are relative to what the untrained stylegan2 makes before it is cut off.
+    # An untrained stylegan2 exceeds [-1, 1] before clipping: the limits are scaled.
     inputs = sampler.inputs(latents, labels)
     size = max(1.0, np.abs(sampler.model.ema_generator(inputs)).max())
     plain = rows["generator.tflite"]
@@ -383,7 +383,7 @@ def test_export_command_measures_speed_and_says_mistakes(
 ):
     from keras_gans.export.__main__ import main
 
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # else with two threads, too
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # measures one thread only
     run = tmp_path / "run"
     shutil.copytree(smoke_run("gan"), run)
     shutil.rmtree(run / "export")
@@ -393,7 +393,7 @@ def test_export_command_measures_speed_and_says_mistakes(
     assert (keras["file"], row["file"]) == ("Keras", "generator.tflite")
     for found in keras["threads"]["1"], row["threads"]["1"]:
         assert found["milliseconds"] > 0 and found["pictures_per_second"] > 0
-    assert 10 < found["peak_mib"] < 300  # of a process without TensorFlow
+    assert 10 < found["peak_mib"] < 300  # a process without TensorFlow
     for args, message in (
         ([], "expected the folder of a run"),
         ([f"--workdir={tmp_path}"], "not a run's folder"),
@@ -412,7 +412,7 @@ def test_export_command_measures_speed_and_says_mistakes(
 
 def test_sampler_measures_itself(smoke_run, capsys):
     tflite = smoke_run("cgan") / "export" / "generator.tflite"
-    capsys.readouterr()  # of the training, if this test is the first to need it
+    capsys.readouterr()  # discards output of the training
     assert sampler_lib.main([str(tflite), "--benchmark"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["milliseconds"] > 0 and found["pictures_per_second"] > 0
@@ -433,7 +433,7 @@ def test_pictures_say_where_they_come_from(smoke_run, tmp_path, capsys):
     assert (drawn["seed"], drawn["label"]) == (7, 4)
     assert drawn["generator"].startswith("cgan-6-")
     assert trained["generator"] == drawn["generator"].replace("-6-", "-3-")
-    # as other programs look for it
+    # Other programs read the mark from the XMP text.
     with Image.open(out) as image:
         assert mark in image.text["XML:com.adobe.xmp"]
     Image.new("L", (4, 4)).save(tmp_path / "other.png")

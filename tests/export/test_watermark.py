@@ -1,4 +1,4 @@
-"""The invisible mark: how it looks, who finds it, and who does not."""
+"""Invisible mark: its effect on images, and its detection by key."""
 
 import io
 import json
@@ -19,11 +19,11 @@ from keras_gans.sampling import keras_sampler, load
 
 
 def mark(pictures, key="a key"):
-    """The graph's mark of uint8 pictures, as NumPy does it from the docstring."""
+    """Mark uint8 images in NumPy, as the docstring of the method describes."""
     known = watermark.scheme(pictures.shape[1], key)
     x = (pictures - 127.5) * (1 - watermark.MARGIN / 127.5)
     weights = watermark.LUMINANCE if pictures.shape[-1] == 3 else (1.0,)
-    # each mixture as one long vector: no separable transform here
+    # Each mixture is one long vector, not a separable transform.
     rows = np.einsum("vy,ux->uvyx", known.basis, known.basis)
     rows = rows.reshape(*known.signs.shape, -1)
     vectors = (rows * known.signs[..., None]).sum(1)
@@ -35,7 +35,7 @@ def mark(pictures, key="a key"):
 
 
 def graph(pictures, key="a key"):
-    """What the exported graph makes of uint8 pictures."""
+    """Mark uint8 images with the operations of the exported graph."""
     known = watermark.scheme(pictures.shape[1], key)
     x = sampler_lib.to_float(pictures)
     made = watermark.mark(x, known, pictures.shape[-1]).numpy()
@@ -93,7 +93,7 @@ def test_marked_pictures_are_found_and_look_alike():
 
 
 def test_p_is_an_upper_bound_whatever_the_picture():
-    """Over keys: of flat, of smooth, of real pictures; one at a time, and together."""
+    """For flat, smooth and real images, p <= alpha for a share of keys up to alpha."""
     digits = data.open_source(data.DataOptions("digits", batch_size=1)).images
     for pictures in (
         digits[:1],
@@ -104,9 +104,9 @@ def test_p_is_an_upper_bound_whatever_the_picture():
         found = np.array([watermark.detect(pictures, str(key)) for key in range(1500)])
         assert found.max() == 1
         for alpha in (0.5, 0.1, 0.02):
-            # within three standard errors
+            # Tolerance: three standard errors.
             assert (found <= alpha).mean() <= alpha + 3 * (alpha / 1500) ** 0.5
-        assert (found < 0.9).mean() > 0.1  # but no bound that says nothing
+        assert (found < 0.9).mean() > 0.1  # the bound is not trivial
 
 
 def test_several_small_pictures_count_together():
@@ -139,7 +139,7 @@ def test_exports_mark_what_they_make(smoke_run, tmp_path, capsys):
         assert watermark.detect(made[:1], "a key") < 1e-6, name
         assert watermark.detect(made, "a kez") > 1e-4
         if name != "generator_int8.tflite":
-            assert psnr(expected, made).min() > 37.5  # of 28 pixels; float16's own too
+            assert psnr(expected, made).min() > 37.5  # includes float16 rounding
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(run / "export/saved_model"))
@@ -175,7 +175,7 @@ def test_command_reads_files_folders_and_sheets(tmp_path, capsys):
     for i, picture in enumerate(pictures):
         sampler_lib.save(picture[None], str(tmp_path / "sheet.png"))
         (folder / f"{i}.png").write_bytes(sampler_lib.encode(picture))
-    sheet = sampler_lib.grid(pictures, columns=4)  # two places stay empty
+    sheet = sampler_lib.grid(pictures, columns=4)  # two empty places
     (tmp_path / "sheet.png").write_bytes(sampler_lib.encode(sheet))
     large = Image.fromarray(pictures[0].squeeze()).resize((56, 56))
     large.save(tmp_path / "large.png")
@@ -191,7 +191,7 @@ def test_command_reads_files_folders_and_sheets(tmp_path, capsys):
     assert said(folder, "--key=a kez").count("no watermark of this key") == 7
     out = said(tmp_path / "sheet.png", "--key=a key", "--size=28")
     assert out.count("marked") == 1 and "6 images together" in out
-    row = sampler_lib.grid(pictures[:2], columns=2)  # no higher than one picture
+    row = sampler_lib.grid(pictures[:2], columns=2)  # one image high
     (tmp_path / "row.png").write_bytes(sampler_lib.encode(row))
     out = said(tmp_path / "row.png", "--key=a key", "--size=28")
     assert "marked" in out and "2 images together" in out

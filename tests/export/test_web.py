@@ -1,4 +1,4 @@
-"""The page that runs a generator in the browser, in headless Chromium."""
+"""Web page that runs a generator, tested in headless Chromium."""
 
 import io
 import os
@@ -20,10 +20,10 @@ from keras_gans.sampling import load
 from keras_gans.storage import caches
 
 pytestmark = pytest.mark.xdist_group("web")
-FETCHED = caches.folder("web")  # the user's own, before the tests have theirs
+FETCHED = caches.folder("web")  # the user's cache, before the tests set another
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run
     --disable-background-networking --disable-component-update --disable-sync""".split()
-# The runtime's, where there is no GPU; and Chromium's, of how these tests read pixels.
+# Expected messages: the runtime's without a GPU, and Chromium's about `pixels`.
 OWN_WORDS = (
     "No available adapters.",
     "Failed to create default WebGPU device",
@@ -33,7 +33,7 @@ OWN_WORDS = (
 
 @pytest.fixture(scope="module")
 def runtime():
-    """LiteRT.js in the tests' caches."""
+    """Put LiteRT.js into the tests' cache, or skip the test if it is unavailable."""
     for name, (digest, _) in web.RUNTIME.items():
         kept = os.path.join(FETCHED, f"{name}.tgz")
         if os.path.isfile(kept):
@@ -58,7 +58,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def visit(runtime, browser, smoke_run, tmp_path_factory):
-    """Exports a smoke run as a page and opens it, once: (run, page, what it said)."""
+    """Function that exports and opens a run's page once: (run, page, messages)."""
     done, servers = {}, []
 
     def opened(name):
@@ -93,7 +93,7 @@ def problems(said):
 
 
 def pixels(page):
-    """What the canvas shows: uint8 [height, width, 4]."""
+    """Pixels of the canvas: uint8 [height, width, 4]."""
     found = page.evaluate(
         """() => { const c = document.getElementById("made");
         const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
@@ -103,7 +103,7 @@ def pixels(page):
 
 
 def settled(page):
-    """Waits until the picture of the last change is there."""
+    """Wait until the page shows the image of the last change."""
     page.wait_for_timeout(100)
     page.wait_for_function(
         "/ ms( each)?\\.$/.test(document.getElementById('status').textContent)"
@@ -146,7 +146,7 @@ def test_controls_change_the_picture(visit):
         page.select_option("#label", label)
         settled(page)
         seen.append(pixels(page))
-        # the picture of that label, of the page's own latents
+        # The image of that label, generated from the page's own latents.
         latents = page.evaluate("Array.from(ganPage.latents(0))")
         sampler = load.load(str(run / "export" / "generator.tflite"))
         z = np.array([latents], np.float32)
@@ -268,7 +268,7 @@ def test_what_is_missing_is_said_on_the_page(runtime, browser, visit, tmp_path):
 
 
 def package():
-    """An archive with all files of the runtime, of four bytes each."""
+    """Archive that holds all files of the runtime, each of four bytes."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         for _, files in web.RUNTIME.values():
@@ -280,7 +280,7 @@ def package():
 
 
 class Answer(io.BytesIO):
-    """What urlopen returns."""
+    """Response of `urlopen`."""
 
 
 @pytest.mark.second
@@ -303,14 +303,14 @@ def test_runtime_is_checked_kept_and_done_without(
     text = (page / "index.html").read_text()
     assert "https://cdn.jsdelivr.net/npm/@litertjs/core@2.5.3" in text
     assert "$" not in text and not (page / "litert").exists()
-    # another file than the one that was tested is refused, and the page stays
+    # An archive with another digest is refused, and the page stays unchanged.
     monkeypatch.setattr(urllib.request, "urlopen", lambda u, timeout: Answer(package()))
     assert main_of_export(args) == 2
     out, err = capsys.readouterr()
     assert err.count("\n") == 1 and "expected the file that" in err
     assert (page / "index.html").read_text() == text
     assert not list((tmp_path / "caches").rglob("*.tgz"))
-    # the right one is fetched once
+    # The archive with the right digest is downloaded once.
     content, asked = package(), []
     monkeypatch.setattr(
         web,

@@ -1,4 +1,4 @@
-"""Layers against what NumPy computes."""
+"""Layers, compared with computations in NumPy."""
 
 import keras
 import numpy as np
@@ -54,7 +54,7 @@ def test_spectral_normalisation_is_the_plain_layer_on_that_weight(layer, x):
 
 @pytest.mark.parametrize("layer, x", spectral_layers())
 def test_spectral_gradient_knows_sigma(layer, x):
-    """W and 2 W are the same layer, so that the gradient is orthogonal to W."""
+    """W and 2 W give the same outputs, so that the gradient is orthogonal to W."""
     layer(x)
     for _ in range(200):
         layer.iterate()
@@ -90,7 +90,7 @@ def test_one_power_iteration_for_each_update_and_none_for_a_call():
 
 
 def test_spectral_norm_is_right_with_averaged_vectors():
-    """An average of unit vectors is shorter: the weight must not grow by it."""
+    """Averaged unit vectors are shorter; the normalized weight must not change."""
     layer = spectral.SNDense(7)
     x = normal(3, 5)
     layer(x)
@@ -167,7 +167,7 @@ def test_pixel_norm_leaves_a_mean_square_of_one():
 
 
 def test_network_with_attention_and_classes_exports_its_average():
-    """Averaging keeps the spectrally normalized layers close to norm 1."""
+    """Averaging keeps the spectral norms of the layers close to 1."""
     model, source = smoke_model("sagan")
     for batch in source.stream(0).take(3):
         model.train_step(batch)

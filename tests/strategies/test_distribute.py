@@ -1,4 +1,4 @@
-"""One device and several give the same run."""
+"""Training on one device and on several gives the same weights."""
 
 import shutil
 
@@ -10,14 +10,14 @@ from keras_gans import train
 
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
 
-# wgan_gp_ring is wgan_gp with networks that take a second
+# wgan_gp_ring is wgan_gp with small networks.
 QUICK = "cgan", "pix2pix", "rsgan_ring", "wgan_gp_ring"
 LONG = "biggan", "sagan", "spade", "stylegan2", "sngan", "wgan_gp", "dcgan_64"
 LONG += "cut", "cyclegan", "esrgan", "r3gan", "wgan"
 
 
-# fastgan is left out: with its weights one rounding off, one device is as far from
-# itself after three steps (1e-4 to 1e-2) as two devices are from one.
+# fastgan is left out: within three steps on one device, a single rounding error grows
+# as large as the difference between two devices and one.
 @pytest.mark.parametrize(
     "name, overrides",
     [
@@ -60,7 +60,7 @@ def test_two_replicas_equal_one(name, overrides):
             "stylegan2",
             [
                 "discriminator.group_size=1",
-                "hparams.path_weight=0.0",  # its mean moves part by part
+                "hparams.path_weight=0.0",  # each part updates its mean
                 "train.seed=1",
             ],
             "one_device",
@@ -75,7 +75,7 @@ def test_parts_of_a_batch_add_up(name, overrides, devices):
     whole = trained(name, overrides, "one_device", rate)
     parts = trained(name, [*overrides, "train.accumulate=2"], devices, rate)
     for key in whole:
-        # the mean style moves part by part, as far in all
+        # Each part updates the mean style; the total change is nearly the same.
         moving = name == "stylegan2" and key.endswith("generator/005")
         close = {"rtol": 0.01, "atol": 1e-4} if moving else {"atol": 1e-5}
         np.testing.assert_allclose(whole[key], parts[key], **close, err_msg=key)
@@ -85,7 +85,7 @@ def marks(name):
     found = [] if name == "cgan" else [pytest.mark.slow]
     if name == "gan":
         found = [pytest.mark.second]
-    if name == "esrgan":  # so are two unbroken runs of it on one device
+    if name == "esrgan":  # two uninterrupted runs on one device differ, too
         last_bit = "its CPU kernels round differently from run to run"
         found.append(pytest.mark.xfail(reason=last_bit, strict=False))
     return found
@@ -96,7 +96,7 @@ def test_command_trains_mirrored_and_resumes(name, tmp_path):
     args = [f"--model={name}", "--smoke", "--strategy=mirrored", "--export=none"]
     whole = [*args, f"--workdir={tmp_path / 'whole'}"]
     assert train.main(whole) == 0
-    # as if a kill had come before the last checkpoint
+    # A copy without the last checkpoint, as if the run had been killed.
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
     paths = [tmp_path / p / "checkpoints/step_00000006.npz" for p in ("whole", "parts")]
     paths[1].unlink()

@@ -1,4 +1,4 @@
-"""Several hosts, here processes on one: the same run, ended and taken up together."""
+"""Several workers, here processes on one host: same run, common end and resume."""
 
 import json
 import os
@@ -26,7 +26,7 @@ PLAIN = ["--set=generator.normalization=none", "--set=discriminator.dropout=0.0"
 
 
 def free_ports(num):
-    """Ports that nobody listens at; all found before any is used."""
+    """Unused ports; all are bound at the same time, so that they differ."""
     sockets = [socket.socket() for _ in range(num)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))
@@ -37,7 +37,7 @@ def free_ports(num):
 
 
 def start(num, *args, own=()):
-    """Starts workers on loopback, as a cluster manager would; `own`: one for each."""
+    """Start workers on loopback; `own` holds one more argument for each worker."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(num)]}
     workers = []
     for index in range(num):
@@ -55,7 +55,7 @@ def start(num, *args, own=()):
 
 
 def ends(workers, seconds):
-    """Waits for all: [(status, stdout, stderr)]."""
+    """Wait for all workers; return [(status, stdout, stderr)]."""
     deadline = time.monotonic() + seconds
     found = []
     for worker in workers:
@@ -65,7 +65,7 @@ def ends(workers, seconds):
 
 
 def plain_sgd(path):
-    """The recipe of cgan with an optimizer that does not hide a wrong scale."""
+    """Write cgan's recipe with SGD, which reveals a wrong gradient scale."""
     text = (ROOT / "zoo_configs" / "cgan.toml").read_text()
     for player in "gd":
         table = rf"(?ms)^\[{player}_optimizer\]\n.*?(?=^\[)"
@@ -86,7 +86,7 @@ def test_workers_equal_one(num, tmp_path):
     many, one = tmp_path / "many", tmp_path / "one"
     found = ends(start(num, *args, f"--workdir={many}"), 200)
     assert [status for status, _, _ in found] == [0] * num, found
-    # only the chief writes, and has something to say
+    # Only the chief writes files and prints progress.
     assert "trained to step 6" in found[0][1]
     for _, out, _ in found[1:]:
         assert len(out.splitlines()) == 1 and f"waiting for {num} workers" in out
@@ -95,7 +95,7 @@ def test_workers_equal_one(num, tmp_path):
     assert a.keys() == b.keys()
     for name in a:
         np.testing.assert_allclose(a[name], b[name], atol=1e-5, err_msg=name)
-    # what is logged is of the whole batch, too
+    # The logged values are of the whole batch, too.
     logs = [
         [json.loads(line) for line in (w / "metrics.jsonl").read_text().splitlines()]
         for w in (many, one)
@@ -108,7 +108,7 @@ def test_workers_equal_one(num, tmp_path):
 
 @pytest.mark.slow
 def test_a_pool_of_all_workers(tmp_path):
-    """CycleGAN's earlier fakes are those of all workers, on each."""
+    """CycleGAN's image pool holds the earlier fakes of all workers."""
     args = ["--model=cyclegan", "--smoke", "--export=none"]
     args += ["--set=generator.norm=none", "--set=discriminator.norm=none"]
     many, one = tmp_path / "many", tmp_path / "one"
@@ -130,7 +130,7 @@ def test_workers_of_different_recipes_say_so(tmp_path):
 
 
 def test_a_mistake_on_one_worker_ends_all(tmp_path):
-    """Data that one of them does not have: each says so, and nothing is begun."""
+    """Each worker prints one line if one lacks the data, and no run is started."""
     args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path / 'run'}"]
     data = ["--set=data.dataset=digits", f"--set=data.dataset=folder:{tmp_path / 'no'}"]
     (chief, _, told), (other, _, error) = ends(start(2, *args, own=data), 120)
@@ -143,7 +143,7 @@ def test_a_mistake_on_one_worker_ends_all(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("victim, number", [(0, 9), (1, 9), (1, 15)])
 def test_workers_end_together_and_go_on(victim, number, tmp_path):
-    """A worker that is killed, or told to stop; then the rest, on another number."""
+    """All workers end if one is killed or stopped; one device can finish the run."""
     args = ["--model=cgan", "--smoke", "--export=none", "--set=train.steps=400"]
     args += [*PLAIN, "--set=train.checkpoint_every=20"]
     broken, whole = tmp_path / "broken", tmp_path / "whole"

@@ -1,4 +1,4 @@
-"""RaLSGAN: least squares of how much more real an image is than the average fake."""
+"""RaLSGAN: relativistic average GAN with a least-squares loss."""
 
 import dataclasses
 
@@ -10,25 +10,33 @@ from keras_gans.networks.interface import image_inputs, latent_inputs
 
 @dataclasses.dataclass(frozen=True)
 class RaLSHparams(Hparams):
-    """Options of RaLSGAN: `margin`, the distance that real images should keep."""
+    """Options of RaLSGAN.
+
+    Attributes:
+        margin: Target distance between an image's logit and the average logit of the
+            other kind, real or fake.
+    """
 
     margin: float = 1.0
 
 
 class RaLSGAN(BaseGAN):
-    """Jolicoeur-Martineau 2018 (arXiv 1807.00734), its equations 13 and 14."""
+    """Relativistic average least-squares GAN.
+
+    Source: Jolicoeur-Martineau 2018 (arXiv 1807.00734), equations 13 and 14.
+    """
 
     Hparams = RaLSHparams
     neutral_logit = None
 
     def d_losses(self, batch):
-        """Pull real images above the average fake, and fakes below."""
+        """Return terms that raise logits of real images and lower logits of fakes."""
         real, fake = self.logits(batch)
         self.log_scores(real, fake)
         return self.apart(real, fake)
 
     def g_losses(self, batch):
-        """Pull fakes above the average real image, and real images below."""
+        """Return terms that raise logits of fakes and lower logits of real images."""
         real, fake = self.logits(batch)
         return self.apart(fake, real)
 
@@ -38,7 +46,7 @@ class RaLSGAN(BaseGAN):
         return (self.score(images, batch) for images in (batch["images"], fakes))
 
     def apart(self, above, below):
-        """Return the squared distances from +-margin."""
+        """Return squared distances of the relative logits from margin and -margin."""
         margin = self.hparams.margin
         return {
             "above": ops.square(above - ops.mean(below) - margin),

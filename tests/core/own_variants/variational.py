@@ -1,4 +1,4 @@
-"""VAE: one player, an encoder and a generator that redraws what it encodes."""
+"""VAE: one player that trains an encoder and a generator."""
 
 import keras
 from keras import Model, layers, ops
@@ -8,13 +8,16 @@ from keras_gans.networks.interface import image_inputs, latent_inputs
 
 
 class VAE(Trainer):
-    """Kingma and Welling 2014 (arXiv 1312.6114), its equation 10, with sigma = 1/4."""
+    """Variational autoencoder with an observation noise of sigma = 1/4.
+
+    Source: Kingma and Welling 2014 (arXiv 1312.6114), equation 10.
+    """
 
     networks = ("generator", "encoder")
     players = (Player("g", ("generator", "encoder")),)
 
     def g_losses(self, batch):
-        """Return -log p(x|z) and KL(q(z|x) || N(0, I)), each per image."""
+        """Return -log p(x|z) and KL(q(z|x) || N(0, I)) for each image."""
         images = batch["images"]
         code = self.encoder({"images": images}, training=True)
         mean, log_variance = code["mean"], code["log_variance"]
