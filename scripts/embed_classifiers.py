@@ -1,13 +1,16 @@
-"""Writes the classifiers that the wheel carries: keras_gans/evaluation/features/*.npz.
+"""Write the classifiers of the wheel: keras_gans/evaluation/features/*.npz.
 
 usage: python scripts/embed_classifiers.py TFDS_DIR CACHE
 
-TFDS_DIR holds `mnist` and `fashion_mnist` of TensorFlow Datasets. A small CNN is
-trained on the 60,000 training pictures of each, and kept as
-CACHE/<name>_classifier.keras; one that is there is taken as it is. Batch normalization
-is folded into the convolution before it, and each kernel is rounded to 8 bits with a
-scale for each output: 0.4 MB each instead of 1.8. Prints the test accuracy before and
-after; the latter goes into keras_gans/evaluation/features/classifier.py.
+TFDS_DIR holds `mnist` and `fashion_mnist` of TensorFlow Datasets. For each data set,
+the script trains a small CNN on the 60,000 training images, and saves the CNN as
+CACHE/<name>_classifier.keras. An existing file in CACHE is used as it is.
+
+Batch normalization is folded into the convolution before it. Each kernel is rounded to
+8 bits, with one scale per output. A classifier then has 0.4 MB instead of 1.8 MB.
+
+The script prints the test accuracy before and after rounding. Enter the accuracy after
+rounding in keras_gans/evaluation/features/classifier.py.
 """
 
 import io
@@ -28,14 +31,14 @@ OUT = pathlib.Path(classifier.__file__).parent
 
 
 def read(name: str, split: str, tfds_dir: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read a split: uint8 [num, 28, 28, 1] and int32 [num]."""
+    """Read a split: images uint8 [num, 28, 28, 1], labels int32 [num]."""
     options = data.DataOptions(f"tfds:{name}", batch_size=1, split=split)
     source = data.open_source(options, tfds_dir)
     return source.images, source.labels
 
 
 def train(images: np.ndarray, labels: np.ndarray) -> keras.Model:
-    """Trains the CNN: a model from images in [-1, 1] to [features, logits]."""
+    """Train the CNN, a model from images in [-1, 1] to [features, logits]."""
     keras.utils.set_random_seed(0)
     inputs = x = keras.Input((28, 28, 1))
     for filters, pool in zip((32, 64, 64), classifier.POOLS, strict=True):
@@ -74,7 +77,7 @@ def fold(model: keras.Model) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def write(name: str, weights: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Write kernels in 8 bits, as a compressed npz with fixed time stamps."""
+    """Write weights, with kernels in 8 bits, as an npz file with fixed dates."""
     path = OUT / f"{name}.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for layer, (kernel, bias) in zip(classifier.LAYERS, weights, strict=True):
@@ -87,14 +90,14 @@ def write(name: str, weights: list[tuple[np.ndarray, np.ndarray]]) -> None:
             for key, array in arrays.items():
                 buffer = io.BytesIO()
                 np.save(buffer, array)
-                info = zipfile.ZipInfo(f"{layer}_{key}.npy")  # a fixed date
+                info = zipfile.ZipInfo(f"{layer}_{key}.npy")  # fixed date
                 info.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(info, buffer.getvalue(), compresslevel=9)
     print(path.name, path.stat().st_size, "bytes")
 
 
 def main(tfds_dir: str, cache: str) -> None:
-    """Trains what is not there yet, writes both, and measures them."""
+    """Train missing CNNs; write and evaluate both classifiers."""
     for name, of in (("digits", "mnist"), ("fashion", "fashion_mnist")):
         kept = os.path.join(cache, f"{of}_classifier.keras")
         if not os.path.isfile(kept):

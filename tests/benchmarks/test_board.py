@@ -1,4 +1,4 @@
-"""The board of models: runs of equal budgets, measured, kept and reported."""
+"""Board of models: runs of equal budgets, their metrics and the report."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def test_table_is_sorted_and_says_mean_and_deviation():
 
 
 def points_of(svg, run):
-    """The points of a run's line, in the units of the page."""
+    """Points of a run's line, in the units of the SVG."""
     space = "{http://www.w3.org/2000/svg}"
     [group] = [g for g in svg.iter(f"{space}g") if g.get("id") == run]
     numbers = re.findall(r"[ML] ([\d.]+) ([\d.]+)", group.find(f"{space}path").get("d"))
@@ -57,9 +57,9 @@ def test_plot_is_an_svg_with_a_line_for_each_run():
     assert {"better", "worse", "KID (lower is better)", "seconds of training"} <= texts
     lines = {run: points_of(svg, run) for run in ("worse_0", "worse_1", "better_0")}
     for (x0, y0), (x1, y1) in lines.values():
-        # lower KID is lower on the page, later is further right
+        # Lower KID is further down (larger y); later is further right.
         assert x1 > x0 and y1 > y0
-    # KID 16 -> 8, 20 -> 10 and 4 -> 2: one scale for all
+    # KID 16 -> 8, 20 -> 10 and 4 -> 2, on one scale
     falls = [lines[run][1][1] - lines[run][0][1] for run in lines]
     assert falls[1] / falls[0] == pytest.approx(10 / 8, rel=1e-4)
     assert falls[2] / falls[0] == pytest.approx(2 / 8, rel=1e-4)
@@ -71,7 +71,7 @@ def test_same_rows_are_the_same_plot(tmp_path):
     program = (
         "import json, sys, matplotlib\n"
         "from keras_gans.benchmarks import quality\n"
-        "matplotlib.rcParams['font.size'] = 20\n"  # a user's own style
+        "matplotlib.rcParams['font.size'] = 20\n"  # a style set by the user
         "sys.stdout.buffer.write(quality.plot(json.loads(sys.argv[1])))\n"
     )
     command = [sys.executable, "-c", program, json.dumps(ROWS)]
@@ -101,7 +101,7 @@ def test_report_writes_docs_and_the_page_between_its_marks(tmp_path, capsys):
     assert "60 seconds of training" in text and "a machine" in text
     assert (tmp_path / "docs" / "board.svg").is_file()
     assert benchmark.main([*args, f"--readme={page}"]) == 0
-    assert page.read_text() == text  # again: the same
+    assert page.read_text() == text  # unchanged by a second report
     page.write_text("no marks")
     capsys.readouterr()
     assert benchmark.main([*args, f"--readme={page}"]) == 2
@@ -131,14 +131,13 @@ def test_folders_that_hold_something_else_are_refused(tmp_path, capsys):
 
 
 class Recipe:
-    """As much of a recipe as a board looks at."""
+    """Stand-in for a recipe, with the attributes that a board reads."""
 
     def __init__(self, name, text="a"):
-        """Keeps both."""
         self.name, self.text = name, text
 
     def to_toml(self):
-        """The text."""
+        """Return the text."""
         return self.text
 
 
@@ -190,7 +189,7 @@ def test_failed_runs_are_kept_and_changed_recipes_run_again(tmp_path, monkeypatc
     assert lines[2].startswith("| `good` | 2 |")
     assert lines[3].startswith("| `broken` | 2, 2 of them failed |")
     run()
-    assert len(made) == 4  # nothing again
+    assert len(made) == 4  # no run is repeated
     configs["good"].text = "changed"
     rows = run()
     assert made[4:] == [("good", 0, 150), ("good", 1, 150)] and len(rows) == 4
@@ -201,7 +200,7 @@ def test_failed_runs_are_kept_and_changed_recipes_run_again(tmp_path, monkeypatc
 
 def test_seconds_leave_out_tracing_and_measuring(tmp_path):
     log = [
-        {"step": 10, "steps_per_second": 1.0},  # traced
+        {"step": 10, "steps_per_second": 1.0},  # includes tracing
         {"step": 20, "steps_per_second": 5.0},
         {"step": 20, "kid": 3.0, "evaluation_seconds": 4.0},
         {"step": 30, "steps_per_second": 10 / 6},  # 2 seconds of steps

@@ -1,4 +1,4 @@
-"""The page of what the zoo's exports cost."""
+"""Page of the sizes and deviations of the zoo's exports."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_exports_of_several_models_make_a_page(tmp_path, capsys):
     plain = rows["generator.tflite"]["bytes"]
     assert (name, kib) == ("`dcgan`", f"{plain / 1024:,.0f}")
     assert half == f"{rows['generator_float16.tflite']['bytes'] / plain:.3f}"
-    # what is there is not made again, and another joins it
+    # An existing export is kept; the page lists the new one as well.
     written = report.stat().st_mtime_ns
     capsys.readouterr()
     both = ["--model=dcgan", "--model=lsgan", *small]
@@ -48,7 +48,7 @@ def test_mistakes_are_one_line(tmp_path, capsys):
 
 @pytest.mark.second
 def test_equal_vectors_are_written_once(smoke_run, tmp_path):
-    """The file that says the same in fewer bytes makes the same pictures."""
+    """A file with shared vectors is smaller and generates the same images."""
     path = smoke_run("cgan") / "export" / "generator.tflite"
     content = path.read_bytes()
     shared = tflite._share_vectors(content)
@@ -69,7 +69,7 @@ def test_equal_vectors_are_written_once(smoke_run, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["biggan", "r3gan"])
 def test_exports_are_as_small_as_promised(name, tmp_path):
-    """At the recipe's own size; biggan and r3gan have the most small layers."""
+    """Recipes at full size; biggan and r3gan have the most small layers."""
     args = ["exports", f"--model={name}", "--steps=2", f"--out={tmp_path}"]
     assert benchmark.main([*args, f"--docs={tmp_path}"]) == 0
     report = tmp_path / name / "export" / "report.json"

@@ -1,4 +1,4 @@
-"""`benchmark gpu`: its order, its rows on this CPU, and its page."""
+"""`benchmark gpu`: the order of its rows, a run on this CPU, and its page."""
 
 import json
 import re

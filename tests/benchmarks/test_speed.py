@@ -1,4 +1,4 @@
-"""What `benchmark throughput` counts, and PyTorch's DCGAN beside it."""
+"""`benchmark throughput`: counted operations, and the DCGAN in PyTorch."""
 
 import json
 import re
@@ -19,8 +19,9 @@ def test_arithmetic_is_counted():
 
     @tf.function
     def forward(x):
-        y = tf.nn.conv2d(x, kernel, 2, "SAME")  # 2 * 4 * 4 places, 5 of 27 products
-        return tf.matmul(tf.reshape(y, (2, 80)), dense)  # 2 rows of 7
+        # 2 * 4 * 4 places, each with 5 sums of 27 products
+        y = tf.nn.conv2d(x, kernel, 2, "SAME")
+        return tf.matmul(tf.reshape(y, (2, 80)), dense)  # 2 * 7 sums of 80 products
 
     once = 2 * (2 * 16 * 5 * 27 + 2 * 7 * 80)
     assert bare_loop_tensorflow.count_flop(forward, x) == once
@@ -32,7 +33,7 @@ def test_arithmetic_is_counted():
             y = tf.reduce_sum(tf.square(forward(x)))
         return tape.gradient(y, [x, kernel, dense])
 
-    # forward, to the inputs, and to the weights
+    # forward pass, gradient of the inputs, gradient of the weights
     assert bare_loop_tensorflow.count_flop(backward, x) == 3 * once
 
     @tf.function
@@ -98,7 +99,7 @@ def test_torch_is_the_same_network():
 
 
 def test_templates_tell_each_worker_who_is_who(tmp_path):
-    """Their shell, with what the cluster manager would give it."""
+    """Run the templates' shell scripts with the variables of a cluster manager."""
     pod = (ROOT / "docs/scaling/kubernetes.yaml").read_text()
     script = re.search(r"- \|\n(.*?)\n {10}resources:", pod, re.S)[1]
     stub = 'python() { echo "$TF_CONFIG"; echo "$@" >&2; return 75; }\n'

@@ -1,4 +1,4 @@
-"""The `keras-gans` program, and flags in all their forms."""
+"""The `keras-gans` program, and all forms of its flags."""
 
 import configparser
 import importlib
@@ -72,7 +72,7 @@ def test_commands_run_by_name(capsys):
 
 
 def parsed(*argv, takes_words=False):
-    """Parses flags of each kind; returns their values and the other words."""
+    """Parse flags of each kind; return their values and the other words."""
     caught = {}
 
     def define_flags(values):
@@ -116,7 +116,7 @@ def test_switches_and_their_negation():
         assert parsed(word) == {"a_switch": True}
     for word in ("--noa_switch", "--no-a-switch", "--no_a_switch", "--a-switch=false"):
         assert parsed(word) == {"a_switch": False}
-    assert parsed("--no-name", "x") == {"no_name": "x"}  # a flag of its own
+    assert parsed("--no-name", "x") == {"no_name": "x"}  # not a negation
 
 
 def test_words_that_are_no_flags(capsys):
@@ -139,7 +139,7 @@ def test_words_that_are_no_flags(capsys):
 
 
 def test_benchmark_takes_its_kind_anywhere(capsys):
-    # "models" is the value of a flag here, and no second kind
+    # "models" is the value of a flag here, not a second benchmark.
     words = ["--out", "models", "watermark", "--num", "20"]
     assert benchmark.main(words) == 2
     assert capsys.readouterr().err.startswith("benchmark: --source: expected")

@@ -1,4 +1,4 @@
-"""Every command: its help, and one clear line for every mistake."""
+"""Every command: its help, and one line for every mistake."""
 
 import importlib
 import json
@@ -32,7 +32,7 @@ COMMANDS = [
 
 
 def run(command, *args, cwd=None):
-    """Runs a command as a user does; returns (status, stdout, stderr)."""
+    """Run a command as a user does; return (status, stdout, stderr)."""
     done = subprocess.run(
         [sys.executable, "-m", f"keras_gans.{command}", *args],
         capture_output=True,
@@ -43,7 +43,7 @@ def run(command, *args, cwd=None):
 
 
 def fails(main, capsys, *args):
-    """Runs a command in this process; it must end with one line and status 2."""
+    """Run the command, which must exit with status 2; return its single error line."""
     capsys.readouterr()
     assert main(list(args)) == 2
     out, err = capsys.readouterr()
@@ -146,12 +146,13 @@ def test_mistakes_in_training(args, message, tmp_path, capsys, monkeypatch):
     (tmp_path / "FILE").touch()
     (tmp_path / "OTHER").mkdir()
     (tmp_path / "OTHER" / "thesis.txt").write_text("mine")
-    (tmp_path / "SITE" / "export").mkdir(parents=True)  # has a config.toml of its own
+    # A foreign folder that also has a config.toml and a folder `export`.
+    (tmp_path / "SITE" / "export").mkdir(parents=True)
     (tmp_path / "SITE" / "config.toml").write_text("title = 'site'")
     before = sorted(tmp_path.rglob("*"))
     assert message in fails(train.main, capsys, *args)
     assert sorted(tmp_path.rglob("*")) == before
-    if "--workdir=OTHER" in args:  # nor does --overwrite touch what is not ours
+    if "--workdir=OTHER" in args:  # nor does --overwrite delete foreign files
         fails(train.main, capsys, *args, "--overwrite")
         assert (tmp_path / "OTHER" / "thesis.txt").read_text() == "mine"
 
@@ -248,7 +249,7 @@ def test_sources_that_are_none(smoke_run, tmp_path, capsys):
     content = (workdir / "export" / "generator.tflite").read_bytes()
     (tmp_path / "half.tflite").write_bytes(content[: len(content) // 2])
     (tmp_path / "text.tflite").write_text("no model")
-    # a zip where the model should be: the description is there, the model is not
+    # The description (a zip) is complete; the model before it is missing.
     start = content.rindex(b"PK\x03\x04")
     (tmp_path / "headless.tflite").write_bytes(b"\0" * 8 + content[start:])
     (tmp_path / "empty").mkdir()
@@ -295,10 +296,9 @@ def test_sampling_writes_grids_and_animations(smoke_run, tmp_path):
 
     walk = draw("walk.webp", "--interpolate=1", "--label=4", "--num=9")
     assert walk.shape == (9, 28, 28)
-    for frame, seed in ((0, 0), (8, 1)):  # it ends where the seeds are
+    for frame, seed in ((0, 0), (8, 1)):  # first and last frame: seeds 0 and 1
         end = sampler.sample(1, labels=4, seed=seed)[0, ..., 0]
         assert np.abs(walk[frame] - end).max() <= 1
-    # and moves in small steps
     steps = np.abs(np.diff(walk, axis=0)).mean(axis=(1, 2))
     assert 0 < steps.max() < np.abs(walk[0] - walk[8]).mean()
 
@@ -307,7 +307,7 @@ def test_sampling_writes_grids_and_animations(smoke_run, tmp_path):
     still = sampler.sample(1, labels=0)[0, ..., 0]
     assert np.abs(moved[2] - still).max() <= 4  # the middle frame is not shifted
     shifted = draw("b.png", "--shift=1", "--label=0", "--num=1")[0, 2:30, 2:30]
-    assert np.abs(shifted - moved[4]).max() <= 4  # a GIF keeps 256 colors
+    assert np.abs(shifted - moved[4]).max() <= 4  # a GIF has 256 colors
     flat = draw("flat.webp", "--interpolate=1", "--truncation=0", "--num=3")
     assert (flat == flat[:1]).all() and np.ptp(flat) > 0
     narrow = draw("c.png", "--truncation=0", "--label=2", "--num=2")
@@ -333,7 +333,7 @@ def test_exports_can_be_made_later(smoke_run, tmp_path, capsys):
     exported.unlink()
     assert tflite.main([f"--workdir={workdir}"]) == 0
     assert saved_model.main([f"--workdir={workdir}"]) == 0
-    # Not the bytes: the names of layers depend on what was built before.
+    # Bytes may differ: names of layers depend on the layers built before.
     np.testing.assert_array_equal(load.load(exported).sample(4, seed=0), old)
     for main in (tflite.main, saved_model.main):
         assert "expected the folder of a run" in fails(main, capsys)

@@ -1,4 +1,4 @@
-"""GANs of a user's own: the template, and recipes whose modules lie elsewhere."""
+"""GANs of a user: the template, and recipes with modules in other folders."""
 
 import os
 import shutil
@@ -17,11 +17,11 @@ from keras_gans.sampling.load import load
 
 @pytest.fixture
 def forget():
-    """Makes this process one that has not imported the module yet."""
+    """Function that removes an imported module from this process."""
     path = list(sys.path)
 
     def forget(name="rel_gan"):
-        assert sys.path == path  # a recipe's folder is there only while it is read
+        assert sys.path == path  # has a recipe's folder only while the recipe is read
         sys.modules.pop(name, None)
 
     yield forget
@@ -30,7 +30,7 @@ def forget():
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch, forget):
-    """A folder with a GAN of the template; the current folder is another one."""
+    """Folder with a GAN from the template; the current folder is another one."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -42,7 +42,7 @@ def test_template_is_tested_by_its_own_test(mine):
     words = [sys.executable, "-m", "pytest", "-q", str(mine / "test_rel_gan.py")]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout
-    assert not os.listdir()  # what it makes is in its own temporary folder
+    assert not os.listdir()  # the test writes to its temporary folder only
 
 
 def test_own_gan_is_trained_resumed_exported_and_sampled_from_elsewhere(
@@ -62,9 +62,9 @@ def test_own_gan_is_trained_resumed_exported_and_sampled_from_elsewhere(
     drawn = load(run).sample(4, seed=0).astype(int)
     tflite = load(f"{run}/export/generator.tflite")
     assert np.ptp(drawn) > 0 and abs(drawn - tflite.sample(4, seed=0)).max() <= 1
-    assert str(mine.parent) not in tflite.info["recipe"]  # no folder of this machine
+    assert str(mine.parent) not in tflite.info["recipe"]  # no local folder
 
-    # The module has moved.
+    # Move the folder of the module.
     mine.rename(mine.parent / "moved")
     forget()
     capsys.readouterr()
@@ -87,7 +87,7 @@ def test_modules_are_found_beside_the_recipe_or_in_the_current_folder(
     recipe = load_config(str(mine / "rel_gan.toml"))
     assert recipe.import_from == (str(mine),)
     assert load_config("cgan").import_from == ()
-    # the recipe alone is elsewhere
+    # Copies of the recipe in another folder than the module.
     text = (mine / "rel_gan.toml").read_text()
     os.mkdir("recipes")
     for name, more in (("a", ""), ("b", 'import_from = ["../../mine"]\n')):
@@ -102,7 +102,7 @@ def test_modules_are_found_beside_the_recipe_or_in_the_current_folder(
     found = load_config("../elsewhere/recipes/a.toml")
     assert found.to_toml() == recipe.to_toml() and "import_from" not in found.to_toml()
     assert found.import_from == (str(mine),)
-    # what is written into a workdir is read back there
+    # `with_folders`, as in a workdir, makes the module found from any folder.
     with open("../elsewhere/config.toml", "w") as file:
         file.write(found.to_toml(with_folders=True))
     monkeypatch.chdir(mine.parent)

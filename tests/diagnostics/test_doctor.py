@@ -1,4 +1,4 @@
-"""The doctor: what it says of real runs, of made-up logs, and of pictures."""
+"""The doctor: findings for real runs and synthetic logs; checks of images."""
 
 import json
 import types
@@ -29,7 +29,7 @@ HEALTHY = {
     "held_out_score": 0.58,
 }
 SURE = {"real_score": 0.98, "fake_score": 0.02, "fakes_passing": 0.0}
-SURE_SQUARES = {  # least squares: sigmoids of 1/2 and -1/2
+SURE_SQUARES = {  # least squares: sigmoids of 1/2 and of -1/2
     "real_score": 0.62,
     "fake_score": 0.38,
     "fakes_passing": 0.0,
@@ -37,7 +37,7 @@ SURE_SQUARES = {  # least squares: sigmoids of 1/2 and -1/2
     "d_fake": 0.01,
 }
 CASES = [
-    # (what differs from HEALTHY after step 1,000, what is said of it)
+    # (changes of HEALTHY after step 1,000, name of the expected finding)
     ({}, None),
     ({"g_gradient_norm": 1e-7}, "dead gradients"),
     ({"d_gradient_norm": 1e-7}, "dead gradients"),
@@ -52,7 +52,7 @@ CASES = [
     (SURE | {"held_out_score": 0.9, "fake_score": 0.1}, None),
     (SURE_SQUARES, "discriminator won"),
     (SURE_SQUARES | {"d_real": 0.1}, None),
-    (SURE_SQUARES | {"d_fake": -0.01}, None),  # a critic's, which means nothing
+    (SURE_SQUARES | {"d_fake": -0.01}, None),  # negative, as a critic's loss may be
     (SURE_SQUARES | {"fakes_passing": 0.1}, None),
     ({"real_score": 0.8, "fake_score": 0.2, "held_out_score": 0.3}, "overfitting"),
     ({"real_score": 0.8, "fake_score": 0.2, "held_out_score": 0.5}, None),
@@ -63,7 +63,7 @@ CASES = [
 
 
 def made_up(changes, first=1000, every=50, last=2000):
-    """Lines of a healthy run that changes after a step."""
+    """Yield the lines of a run that is healthy up to step `first`, then changed."""
     for step in range(every, last + 1, every):
         yield {"step": step} | HEALTHY | (changes if step > first else {})
 
@@ -76,10 +76,11 @@ def test_rules(changes, name, every):
     for row in made_up(changes, every=every):
         log.add(row)
         said += diagnosis.update(log)
-    assert [finding.name for finding in said] == ([name] if name else [])  # once
+    # Each finding is reported once.
+    assert [finding.name for finding in said] == ([name] if name else [])
     if name:
-        # as soon as all that is judged, 200 steps or 4 lines, is so (an average
-        # before that)
+        # At the latest when all evaluated lines (200 steps, or 4 lines) are changed;
+        # a rule that averages may report earlier.
         assert 1000 < said[0].step <= 1000 + max(200, 4 * every)
         assert str(said[0]).startswith(f"step {said[0].step}: {name}: ")
         assert "\n" not in str(said[0]) and "tart again" in str(said[0])
@@ -94,13 +95,13 @@ def test_swings_from_line_to_line_are_oscillation_too():
 
 
 def test_generators_that_learn_to_vary_have_not_collapsed():
-    """The first pictures are noise, which varies; then all are alike for a while."""
+    """Diversity is high in the first steps (noise), then low, then grows."""
     log, diagnosis = log_lib.Log(), rules.Diagnosis()
     for step in range(50, 2001, 50):
         diversity = 1.2 if step <= 100 else 0.05 + 0.8 * step / 2000
         log.add({"step": step} | HEALTHY | {"diversity": diversity})
         assert not diagnosis.update(log)
-    log = log_lib.Log(made_up({"diversity": 0.1}, first=0))  # alike from the start
+    log = log_lib.Log(made_up({"diversity": 0.1}, first=0))  # low from the start
     assert "collapse" in {f.name for f in rules.Diagnosis().update(log)}
 
 
@@ -119,23 +120,22 @@ def test_lines_of_one_step_belong_together():
 
 
 class Sampler:
-    """As much of a sampler as `SampleStatistics` asks."""
+    """Stand-in for a sampler, with the methods that `SampleStatistics` calls."""
 
     def __init__(self, pictures, **info):
-        """Keeps what to draw."""
         self.pictures = pictures
         self.info = {"num_classes": 0, "num_codes": 0} | info
 
     def latents(self, numbers):
-        """Any."""
+        """Return zeros."""
         return np.zeros((len(numbers), 2))
 
     def extra_inputs(self, numbers):
-        """None."""
+        """Return no inputs."""
         return {}
 
     def generate(self, latents, labels, extra):
-        """Always the same."""
+        """Record the labels; return the same images each time."""
         self.asked = labels
         return self.pictures
 
@@ -156,19 +156,19 @@ def test_vitals_are_what_they_say():
     assert measure(real, black_and_white)["saturation"] == 1.0
     half = np.where(np.arange(6)[:, None] < 3, black_and_white, real)
     assert measure(real, half)["saturation"] == pytest.approx(0.5)
-    # real ones are so, too: nothing is wrong with it
+    # Saturation is 0 if the real images are saturated, too.
     assert measure(black_and_white, black_and_white)["saturation"] == 0.0
 
 
 def test_diversity_is_that_within_classes():
-    """Pair by pair: two classes, far apart, each of which has collapsed."""
+    """Compare with a loop over pairs, and with two classes that have each collapsed."""
     rng = np.random.default_rng(0)
     labels = np.arange(32) % 2
     real = rng.uniform(-1, 1, (32, 4, 4, 1))
     fake = np.where(labels[:, None, None, None] == 1, 0.9, -0.9) * np.ones_like(real)
     found = measure(real, fake, labels, num_classes=2)["diversity"]
     assert found == pytest.approx(0, abs=1e-6)
-    assert measure(real, fake, labels)["diversity"] > 0.5  # without classes: they vary
+    assert measure(real, fake, labels)["diversity"] > 0.5  # without classes
 
     def mean(pictures):
         pairs = [
@@ -193,7 +193,7 @@ def test_classes_of_one_picture_are_compared_with_each_other():
 
 
 def test_pictures_that_are_not_finite_stop_a_run():
-    """As of an averaged generator whose statistics have overflowed."""
+    """As with overflowed batch statistics in the moving average of a generator."""
     lines = []
     recorder = types.SimpleNamespace(
         check=lambda: True, log=log_lib.Log(), broken=None, line=lines.append
@@ -246,7 +246,7 @@ def test_constant_pictures_end_a_run_before_it_starts(tmp_path, capsys):
 
 
 def train_gan(workdir, *words):
-    """A small MLP on digits, told what breaks it."""
+    """Train a small MLP on digits with settings that break the run."""
     settings = [f"--set={word}" for word in words]
     args = ["--model=gan", "--smoke", "--export=none", f"--workdir={workdir}"]
     return train.main([*args, *settings])
@@ -272,7 +272,7 @@ def test_a_run_says_what_goes_wrong_and_says_it_once(tmp_path, capsys):
     assert doctor.main([f"--workdir={tmp_path / 'run'}"]) == 1
     assert [f"doctor: {line}" for line in capsys.readouterr().out.splitlines()] == said
     assert any(": saturated: " in line for line in said)
-    # a resumed run does not say again what it has said
+    # A resumed run does not repeat its findings.
     longer = [w.replace("480", "560") for w in words]
     args = ["--model=gan", "--smoke", "--export=none", "--resume"]
     args += [f"--workdir={tmp_path / 'run'}", "--set=train.grid_every=1000"]
@@ -293,7 +293,7 @@ def test_a_healthy_log_is_called_so(smoke_run, capsys):
     [
         (None, "no log yet"),
         ("", "no line yet"),
-        ('{"step": 1}\n{"step"', None),  # being written
+        ('{"step": 1}\n{"step"', None),  # a line that is being written
         ('{"step": 1}\nhello\n', "line 2: expected a JSON object"),
         ('{"stop": 1}\n', "line 1: expected a JSON object"),
         ("[1]\n", "line 1: expected a JSON object"),
@@ -321,7 +321,7 @@ def test_doctor_says_what_it_needs(tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["wgan", "rsgan_ring", "lsgan"])
 def test_held_out_score_is_what_real_score_is(name):
-    """Of critics it does not change when all logits rise; lsgan's are of D - 1/2."""
+    """For wgan and rsgan, a bias cancels; for lsgan, the score is sigmoid(D - 1/2)."""
     model, source = smoke_model(name)
     options = TrainOptions(10, log_every=1)
     recorder = types.SimpleNamespace(line=lambda step, values: found.append(values))
@@ -334,7 +334,8 @@ def test_held_out_score_is_what_real_score_is(name):
     before = [v.numpy() for network in networks for v in network.variables]
     held.on_step(1, {})
     after = [v.numpy() for network in networks for v in network.variables]
-    for one, two in zip(before, after, strict=True):  # it only looks
+    # The callback changes no variable.
+    for one, two in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, two)
     found.clear()
     [bias] = [w for w in model.discriminator.weights if w.path.endswith("logits/bias")]
@@ -346,7 +347,7 @@ def test_held_out_score_is_what_real_score_is(name):
     if name == "lsgan":
         logits = model.score(batch["images"], batch) - 0.5
         found = float(tf.reduce_mean(tf.sigmoid(logits)))
-        assert after == pytest.approx(found, abs=0.02)  # layers with dropout
+        assert after == pytest.approx(found, abs=0.02)  # dropout changes the logits
         assert after > before
     else:
         assert after == pytest.approx(before, abs=1e-5)

@@ -1,4 +1,4 @@
-"""What the doctor finds in the logs of the real runs of docs/results/doctor.md."""
+"""Findings of the doctor in the logs of the real runs of docs/results/doctor.md."""
 
 import pathlib
 import re
@@ -16,7 +16,7 @@ LOGS = pathlib.Path(__file__).parent / "doctor_logs"
 
 @pytest.fixture(scope="module")
 def recorded():
-    """What it finds in the logs of the real runs of docs/results/doctor.md."""
+    """{name: findings} of the recorded logs."""
     names = doctor.runs()
     assert {path.stem for path in LOGS.iterdir()} == set(names)
     return {name: doctor.findings(f"{LOGS / name}.jsonl") for name in names}

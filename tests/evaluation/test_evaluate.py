@@ -1,4 +1,4 @@
-"""The evaluate command: what it measures, what it writes, and its mistakes."""
+"""The evaluate command: its metrics, its files and its error messages."""
 
 import dataclasses
 import gzip
@@ -25,7 +25,7 @@ from keras_gans.training import kid_monitor
 
 
 def fails(capsys, *args):
-    """Runs the command; it must end with one line and status 2."""
+    """Run the command, which must exit with status 2; return its single error line."""
     capsys.readouterr()
     assert evaluate.main(list(args)) == 2
     out, err = capsys.readouterr()
@@ -52,7 +52,7 @@ def result_in(folder):
 
 @pytest.fixture(scope="module")
 def fashion():
-    """(network, 5,000 real pictures in random order, their features)."""
+    """(network, 5,000 real images in random order, their features)."""
     pictures = embedded("fashion").images
     pictures = pictures[np.random.default_rng(0).permutation(5000)]
     network = features.open_network("classifier:fashion")
@@ -84,7 +84,8 @@ def test_measures_rank_growing_noise_and_blur(spoil, amounts, fashion, monkeypat
     for key, sign in (("kid", 1), ("frechet_distance", 1), ("coverage", -1)):
         values = [row[key]["mean"] if key == "kid" else row[key] for row in rows]
         assert (np.diff(values) * sign > 0).all(), (key, values)
-    # real against real: 0 within the spread of its subsets, of half of the pictures
+    # KID of real against real images is 0 within the spread of its subsets. A subset
+    # holds half of the images.
     kid = rows[0]["kid"]
     assert abs(kid["mean"]) < 2 * kid["standard_deviation"]
     assert kid["subset_size"] == 400
@@ -134,7 +135,7 @@ def test_real_test_digits_are_authentic_beside_the_embedded_ones():
 
 
 def test_samples_come_in_small_chunks(smoke_run, monkeypatch):
-    """However many they are; and they are those of `sample`."""
+    """The chunks are small for any number of samples and equal those of `sample`."""
     sampler = load.load(str(smoke_run("cgan") / "export" / "generator.tflite"))
     expected = sampler.sample(150, seed=3)
     sizes, generate = [], sampler.generate
@@ -152,7 +153,7 @@ def test_samples_come_in_small_chunks(smoke_run, monkeypatch):
 
 
 def test_memory_does_not_grow_with_the_pictures():
-    """Beyond the features, which are four bytes for each of 128."""
+    """Memory grows with the features only: 128 of 4 bytes for each image."""
     import tracemalloc
 
     network = features.open_network("classifier:digits")
@@ -165,8 +166,8 @@ def test_memory_does_not_grow_with_the_pictures():
         tracemalloc.stop()
         return most - found.features.nbytes
 
-    peak(500)  # what only the first call makes
-    assert peak(5000) < peak(1000) + 200_000  # 4,000 pictures are 3,136,000 bytes
+    peak(500)  # one-time allocations of the first call
+    assert peak(5000) < peak(1000) + 200_000  # 4,000 images have 3,136,000 bytes
 
 
 @pytest.mark.parametrize("cache_mib", [0, 1024])
@@ -201,7 +202,7 @@ def test_run_is_measured_against_its_own_data(smoke_run, tmp_path, capsys):
         == "cgan at step 6 with seed 1, classifier:digits, lanczos, digits, 60"
     )
     assert result["name"] in out and "60,000 training images of MNIST" in out
-    assert "the 5000 training images themselves" in out  # the reference is said
+    assert "the 5000 training images themselves" in out
     assert "--reference=tfds:mnist" in out and "no held-out images" in out
     assert result["reference"] == {"name": "digits", "num": 5000, "held_out": False}
     assert result["num"] == 60 and result["seed"] == 1 and result["step"] > 0
@@ -209,15 +210,16 @@ def test_run_is_measured_against_its_own_data(smoke_run, tmp_path, capsys):
     assert found["kid"]["standard_error"] == pytest.approx(
         found["kid"]["standard_deviation"]
     )
-    assert found["kid"]["subset_size"] == 30  # half: the spread is the error
+    # For subsets of half of the images, the standard error is the deviation.
+    assert found["kid"]["subset_size"] == 30
     assert 0 <= found["accuracy"] <= 1 and found["frechet_distance"] > 0
     assert 1 <= found["class_score"]["mean"] <= 10 and 0 < found["ms_ssim"] < 1
     assert set(result["skipped"]) == {"suspicious"}
-    assert result["real"]["accuracy"] > 0.99  # the network knows these pictures
+    assert result["real"]["accuracy"] > 0.99  # the network was trained on them
     assert sheet.shape == (10 * 30 + 2, 2 * 30 + 2)
     assert len(result["most_suspicious"]) == 10
     assert "60 images are few for 128 features" in out
-    # the same from an export, whose file says what it was trained on
+    # An exported file, which records its training set, gets the same result.
     tflite = run / "export" / "generator.tflite"
     args = [f"--source={tflite}", "--num=60", "--seed=1", f"--out={tmp_path / 'out'}"]
     assert evaluate.main(args) == 0
@@ -229,7 +231,7 @@ def test_run_is_measured_against_its_own_data(smoke_run, tmp_path, capsys):
 
 
 def test_folders_of_pictures(tmp_path, capsys):
-    """Ten copies among real pictures are found and shown."""
+    """Ten copies of training images among 100 images are found and shown."""
     pictures = embedded("digits").images[::7]
     train, fresh, held_out = pictures[::3], pictures[1::3], pictures[2::3]
     write_pictures(tmp_path / "train", train)
@@ -250,7 +252,7 @@ def test_folders_of_pictures(tmp_path, capsys):
     assert f"{len(held_out)} images, assumed to be unseen" in out
     numbers = {pair["sample"]: pair["training"] for pair in result["most_suspicious"]}
     assert numbers == {90 + i: i for i in range(10)}
-    for row in range(10):  # copies look like what they are copied from
+    for row in range(10):  # each copy beside its training image
         part = sheet[2 + 30 * row : 30 + 30 * row]
         np.testing.assert_array_equal(part[:, 2:30], part[:, 32:60])
     assert 0.1 <= result["samples"]["suspicious"] < 0.2
@@ -258,11 +260,11 @@ def test_folders_of_pictures(tmp_path, capsys):
     assert result["skipped"] == {"accuracy": "the source takes no labels"}
     assert "(the source takes no labels)" in out and result["seed"] is None
     assert result["ms_ssim_pairs"] == "of any classes"
-    assert result["ms_ssim_scales"] == 2  # of 28 pixels
+    assert result["ms_ssim_scales"] == 2  # for 28 pixels
 
 
 def evaluate_folder(tmp_path, out, *more):
-    """Measures tmp_path/made against tmp_path/real; returns the result."""
+    """Evaluate tmp_path/made against tmp_path/real; return the result."""
     args = [f"--source={tmp_path / 'made'}", f"--dataset=folder:{tmp_path / 'real'}"]
     args += [f"--out={tmp_path / out}", "--features=classifier:digits", *more]
     assert evaluate.main(args) == 0
@@ -283,14 +285,14 @@ def test_real_pictures_are_looked_at_once(tmp_path, capsys, monkeypatch):
         assert again[key] == first[key]
     evaluate_folder(tmp_path, "anew", "--nocache")
     assert "folder:real: 70/70, in" in capsys.readouterr().out
-    # another network, or another file of the same name
+    # The cache is not used for another network or for changed files.
     evaluate_folder(tmp_path, "other", "--features=classifier:fashion")
     assert "folder:real: 70/70, in" in capsys.readouterr().out
     write_pictures(tmp_path / "real", 255 - pictures[30:31])
     changed = evaluate_folder(tmp_path, "changed")
     assert "folder:real: 70/70, in" in capsys.readouterr().out
     assert changed["samples"]["kid"] != first["samples"]["kid"]
-    # a file that is cut off is no reason to fail; what is too much goes, oldest first
+    # A truncated cache file is ignored. Beyond MOST, the oldest files are deleted.
     folder = tmp_path / "caches" / "keras_gans" / "features"
     assert len(list(folder.iterdir())) == 3
     for file in folder.iterdir():
@@ -347,7 +349,7 @@ def test_torch_fidelity_gets_the_same_pictures(tmp_path, capsys, monkeypatch):
     assert evaluate.main([*args, "--num=25", "--cross_check"]) == 2
     out, err = capsys.readouterr()
     assert err.count("\n") == 1 and "torch-fidelity failed: cannot" in err
-    assert "cross_check" not in result_in(tmp_path / "failed")[0]  # and it is there
+    assert "cross_check" not in result_in(tmp_path / "failed")[0]  # the rest is kept
 
 
 def test_unconditional_generators_and_codes(smoke_run, tmp_path):
@@ -436,7 +438,7 @@ def test_held_out_pictures_of_a_changed_folder_are_not_known(tmp_path, capsys):
     assert "the 30 images that the run held out" in capsys.readouterr().out
     write_pictures(tmp_path / "set", pictures[:1], start=100)
     assert "the images have changed" in fails(capsys, *asked)
-    # the same folder by another name is the training set, not others
+    # The same folder under another path is still the training set.
     asked += [f"--dataset={dataset}", f"--reference=folder:{tmp_path / 'run/../set'}"]
     assert evaluate.main(asked) == 0
     assert "training images themselves" in capsys.readouterr().out
@@ -446,7 +448,7 @@ def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
     run = tmp_path / "run"
     args = ["--model=gan", "--smoke", "--export=none", "--set=train.evaluate_every=3"]
     args += ["--set=data.held_out=300", f"--workdir={run}"]
-    # the second measurement, of step 6, is made worse than the first
+    # The second KID, of step 6, is replaced with a worse one.
     real_kid = kid_monitor.kid
     values = iter([None, 1e3])
 
@@ -466,14 +468,14 @@ def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
     best = load.load(str(run), "best")
     assert (best.info["step"], load.load(str(run)).info["step"]) == (3, 6)
 
-    # what is logged, another way
+    # the logged coverage, computed in another way
     source = data.open_source(data.DataOptions("digits", 64, held_out=300)).held_out
     network = features.open_network("classifier:digits")
     found = network(best.sample(300, seed=0))[0]
     expected = prdc_of(network(source.images)[0], found)["coverage"]
     assert rows[0]["coverage"] == pytest.approx(expected, abs=0.01)
 
-    # a resume knows the best, and a worse one does not take its place
+    # A resumed run keeps the best checkpoint when a later one is worse.
     before = (run / "checkpoints" / "best.npz").read_bytes()
     values = iter([1e3])
     monkeypatch.setattr(kid_monitor, "kid", worse)

@@ -1,4 +1,4 @@
-"""Feature networks: known outputs, and files of weights that are not trusted."""
+"""Feature networks: known outputs, and safe reading of weight files."""
 
 import collections
 import io
@@ -28,14 +28,14 @@ def test_classifiers_know_the_embedded_pictures(name, least):
     assert "60,000" in network.about and "% on the test split" in network.about
     again, _ = features.open_network(f"classifier:{name}")(source.images[::10])
     np.testing.assert_array_equal(found, again)
-    # pictures of another size and color are brought to its own
+    # Images are resized and converted to grayscale for the network.
     larger = data.DataOptions(name, batch_size=1, image_size=56, channels=3)
     _, seen = network(data.open_source(larger).images[::10])
     assert (seen.argmax(axis=1) == source.labels[::10]).mean() > least - 0.02
 
 
 def test_efficientnet_is_that_of_pytorch():
-    """Against the values that PyTorch 2.13 computes with the same file."""
+    """The expected values are those of PyTorch 2.13 with the same file."""
     network = features.open_network("efficientnet_lite0")
     rows, columns, channels = np.mgrid[:224, :224, :3]
     picture = (rows * (channels + 1) + columns * (3 - channels)) % 256
@@ -69,7 +69,7 @@ def test_inception_without_a_network_is_one_line(monkeypatch):
 
 
 class _Reference:
-    """Pickled by reference to a name that need not be there."""
+    """Object whose pickle calls `module.name`, which need not exist."""
 
     def __init__(self, module, name, *args):
         self.what = module, name, args
@@ -80,7 +80,7 @@ class _Reference:
 
 
 def _named(module, name):
-    """A function whose pickle is `module.name`."""
+    """Function that is pickled as a reference to `module.name`."""
 
     def function():
         pass
@@ -94,7 +94,7 @@ def _named(module, name):
 
 
 def torch_bytes(tensor=None, magic=torch_file.MAGIC, short=0):
-    """A file as `torch.save` wrote it: one tensor [2, 3] of 0..5, transposed."""
+    """Content of a legacy `torch.save` file: one transposed tensor [2, 3] of 0..5."""
     storage = np.arange(6, dtype="<f4")
 
     class Storage:
@@ -122,7 +122,7 @@ def torch_bytes(tensor=None, magic=torch_file.MAGIC, short=0):
 
 @pytest.fixture
 def foreign_modules():
-    """Names of PyTorch for the pickles of a test."""
+    """Remove the stand-in modules of PyTorch after a test."""
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:

@@ -1,4 +1,4 @@
-"""Measures against other implementations, a direct double loop, and known values."""
+"""Metrics against other implementations, direct loops and known values."""
 
 import itertools
 import tracemalloc
@@ -30,7 +30,7 @@ from keras_gans.evaluation.metrics.ssim import ms_ssim, num_scales
 
 
 def features(num, seed, shift=0.0, dim=64):
-    """Like a ReLU layer's: not negative, correlated, float32."""
+    """Features like those of a ReLU layer: nonnegative, correlated, float32."""
     rng = np.random.default_rng(seed)
     mix = np.random.default_rng(99).normal(size=(dim, dim)) / np.sqrt(dim)
     drawn = np.maximum(rng.normal(size=(num, dim)) @ mix + shift, 0)
@@ -38,7 +38,7 @@ def features(num, seed, shift=0.0, dim=64):
 
 
 def slow(real, fake, k):
-    """The papers' definitions, pair by pair."""
+    """Precision, recall, density and coverage by definition, pair by pair."""
 
     def distance(a, b):
         return float(np.sqrt(((a - b) ** 2).sum()))
@@ -107,7 +107,7 @@ def test_distances_are_held_in_blocks():
     radii(points_, 5)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 4 * 8 * prdc_lib.CELLS < 5000 * 5000 * 8  # the whole matrix
+    assert peak < 4 * 8 * prdc_lib.CELLS < 5000 * 5000 * 8  # bytes of the full matrix
 
 
 def test_too_few_points():
@@ -128,12 +128,12 @@ def test_kid_is_the_unbiased_mmd_with_the_cubic_kernel():
     ]
     across = np.mean([kernel(a, b) for a in x for b in y])
     assert mmd2(x, y) == pytest.approx(sum(within) - 2 * across)
-    # subsets as large as the sets are the sets
+    # Subsets as large as the smaller set give the same value.
     assert kid(x[:4], y, subsets=3)[0] == pytest.approx(mmd2(x[:4], y))
 
 
 def test_kid_is_that_of_another_implementation():
-    # in float64: scikit-learn computes in the precision of what it gets
+    # float64, since scikit-learn computes in the dtype of its input
     real = features(300, 0).astype(np.float64)
     fake = features(200, 1, shift=0.1).astype(np.float64)
     across = polynomial_kernel(real, fake, degree=3, coef0=1)
@@ -145,7 +145,7 @@ def test_kid_is_that_of_another_implementation():
 
 
 def test_kid_of_real_against_real_is_0_within_two_standard_errors():
-    """Splits of one set of real pictures, by their pixels."""
+    """Compare the pixels of disjoint subsets of one set of real images."""
     digits = data.open_source(data.DataOptions("digits", batch_size=1)).images
     pixels = digits[:, ::4, ::4].reshape(5000, -1) / 255.0
     order = np.random.default_rng(0).permutation(5000).reshape(50, 2, 50)
@@ -159,7 +159,7 @@ def test_kid_is_zero_on_average_for_one_law_and_grows_with_the_distance():
         mmd2(rng.normal(size=(40, 4)), rng.normal(size=(30, 4))) for _ in range(300)
     ]
     error = np.std(values) / np.sqrt(300)
-    assert abs(np.mean(values)) < 3 * error  # unbiased; a biased one is off by 0.1
+    assert abs(np.mean(values)) < 3 * error  # unbiased; a biased estimate is off by 0.1
     assert min(values) < 0
     real = rng.normal(size=(1500, 4))
     near, far = (rng.normal(size=(1500, 4)) + shift for shift in (0.2, 0.8))
@@ -192,7 +192,7 @@ def test_modes_covered_counts_modes_that_good_points_fall_on(name, num):
     at = modes[[0, 0, 1, 2]] + np.array([[2.9, 0], [0, -3.1], [0, 0], [0, 15]]) * stddev
     found = modes_covered(at, modes, stddev)
     assert found == {"modes_covered": 2, "high_quality": 0.5}
-    # points of the mixture itself: 1 - exp(-9 / 2) of them
+    # A share of 1 - exp(-9 / 2) of the mixture's points lies within 3 stddev.
     source = data.open_source(data.DataOptions(name, batch_size=20_000))
     batch = next(iter(source.stream(0)))
     drawn = batch["images"]
@@ -215,12 +215,12 @@ def test_frechet_distance_is_that_of_scipy():
 
 
 def test_frechet_distance_of_known_gaussians():
-    # in one dimension: (m - n)^2 + (s - t)^2
+    # In one dimension, the distance is (m - n)^2 + (s - t)^2.
     one = gaussian_distance(
         np.array([1.0]), np.array([[4.0]]), np.array([-2.0]), np.array([[9.0]])
     )
     assert one == pytest.approx(9 + 1)
-    # covariances that commute: the sum over the directions
+    # For covariances that commute, it is the sum over the eigenvectors.
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     s, t = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 0.5])
     covs = [(turn * stddevs**2) @ turn.T for stddevs in (s, t)]
@@ -228,7 +228,7 @@ def test_frechet_distance_of_known_gaussians():
     expected = ((s - t) ** 2).sum()
     assert gaussian_distance(zero, covs[0], zero, covs[1]) == pytest.approx(expected)
     assert gaussian_distance(zero, covs[0], zero, covs[0]) == pytest.approx(0, abs=1e-9)
-    # fewer samples than features: no root of a b, but a distance
+    # Singular covariances (fewer samples than features) have a distance, too.
     few = features(20, 0)
     assert frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
     with pytest.raises(ValueError, match="at least 2 rows"):
@@ -241,10 +241,10 @@ def test_class_score_is_the_definition():
     marginal = p.mean(axis=0)
     expected = np.exp(np.mean([(q * np.log(q / marginal)).sum() for q in p]))
     score = ClassScore(105, splits=1)
-    for start in range(0, 105, 16):  # as they come
+    for start in range(0, 105, 16):  # in batches
         score.add(p[start : start + 16])
     assert score.result() == pytest.approx((expected, 0))
-    # the parts' mean and deviation, also of pictures that come class by class
+    # Mean and deviation of the splits, also for images sorted by class.
     sure = ClassScore(40_000)
     sure.add(np.repeat(np.eye(4), 10_000, axis=0))
     mean, deviation = sure.result()
@@ -283,21 +283,21 @@ def test_authenticity_of_copies_and_of_fresh_points():
     near = train + rng.normal(0, 0.01, train.shape).astype(np.float32)
     assert authenticity(near) < 0.01
     assert authenticity(fresh) == pytest.approx(0.5, abs=0.05)
-    # On a circle two points are each other's nearest with probability 2/3.
+    # On a circle, two points are each other's nearest with probability 2/3.
     angles = rng.uniform(0, 2 * np.pi, (2, 3000))
     circle, others = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     assert authenticity(circle, others) == pytest.approx(1 / 3, abs=0.03)
     assert authenticity(fresh + 10) == 1
     mixed = np.concatenate([train[:1500], fresh[:1500]])
     assert authenticity(mixed) == pytest.approx(0.25, abs=0.03)
-    # a picture that is in the training set twice: its copy is one all the same
+    # A copy of a training image that occurs twice still has the ratio 0.
     twice = np.concatenate([train, train[:1]])
     ratios = neighbours.copy_ratios(*neighbours.nearest(train[:1], twice), twice)
     assert ratios[0] == 0
 
 
 def slow_ms_ssim(a, b, weights):
-    """Wang et al.'s formula on one gray picture, with SciPy's convolution."""
+    """Formula of Wang et al. for one grayscale image, with SciPy's convolution."""
     window = np.exp(-((np.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
     window = np.outer(window, window) / window.sum() ** 2
 

@@ -1,20 +1,21 @@
-"""Make the archives of this folder: runs of an older version, and what they draw.
+"""Make the archives of this folder: runs of an older version, and their images.
 
-The archives are of commit 025f790. To make them again, install that commit in an
-environment of its own and run, in an empty folder,
+The code of commit 025f790 wrote the archives. To make them again, install that commit
+in an environment of its own and run, in an empty folder,
 
     python /path/to/tests/frozen/make.py
 
 Each `<recipe>.zip` holds
 
-- `run/`: the workdir of `keras_gans.train --model=<recipe> --smoke`, with its newest
-  checkpoint alone, and without the TensorBoard events and the sample grids;
+- `run/`: the workdir of `keras_gans.train --model=<recipe> --smoke`, with only its
+  newest checkpoint, and without the TensorBoard events and the sample grids;
 - `drawn/workdir.png`, `drawn/saved_model.png`, `drawn/tflite.png`: the images that
-  `keras_gans.sample` drew from the workdir and from the two exported files, by the
-  words of `drawn/words.json`;
-- `drawn/signature.npy`: the images that plain TensorFlow drew from the SavedModel;
-- `drawn/input.png`: the image that the translation network was given;
-- `resumed.jsonl`: the log of two more steps, resumed from the checkpoint.
+  `keras_gans.sample` generated from the workdir and from the two exports, with the
+  arguments in `drawn/words.json`;
+- `drawn/signature.npy`: the images that plain TensorFlow generated from the
+  SavedModel;
+- `drawn/input.png`: the condition image of the translation network;
+- `resumed.jsonl`: the log of two more steps after a resume from the checkpoint.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ WORDS = {
     "stylegan2": ["--num=4", "--seed=3", "--label=3", "--truncation=0.7"],
     "pix2pix": [],
 }
-# Schedules last for the whole run; two more steps need the length of the first run.
+# A schedule lasts for the whole run. For the resume, its length must stay the same.
 SCHEDULED = ("cgan", "infogan")
 SCHEDULES = [
     f"--set={table}.learning_rate.decay_steps={STEPS}"
@@ -51,7 +52,7 @@ SCHEDULES = [
 
 
 def main() -> None:
-    """Make the archives in the current folder; finished runs in `runs` are reused."""
+    """Make the archives in the current folder; reuse the runs in `runs`."""
     for name in RECIPES:
         run, drawn = os.path.join("runs", name), os.path.join("drawn", name)
         if not os.path.isdir(run):
@@ -71,7 +72,7 @@ def command(name: str, *words: str) -> None:
 
 
 def draw(name: str, run: str, drawn: str) -> None:
-    """Draw from the workdir, the SavedModel and the .tflite file of a run."""
+    """Generate images from the workdir and the two exports of a run."""
     import tensorflow as tf
     from PIL import Image
 
@@ -93,14 +94,14 @@ def draw(name: str, run: str, drawn: str) -> None:
 
 
 def signature(model: Any, image: np.ndarray | None) -> np.ndarray:
-    """Draw from a loaded SavedModel by TensorFlow alone.
+    """Generate images from a loaded SavedModel with TensorFlow alone.
 
     Args:
         model: SavedModel with the signature `sample` or `translate`.
-        image: uint8 [height, width], for a translation network.
+        image: Condition image of a translation network, uint8 [height, width].
 
     Returns:
-        uint8 [num, height, width, 1].
+        Images, uint8 [num, height, width, 1].
     """
     import tensorflow as tf
 
@@ -114,14 +115,14 @@ def signature(model: Any, image: np.ndarray | None) -> np.ndarray:
 
 
 def resume_words(name: str, run: str) -> list[str]:
-    """Words of the `train` command that goes on with a run for two more steps."""
+    """Return the arguments of `train` that resume a run for two more steps."""
     words = [f"--model={name}", "--smoke", f"--workdir={run}", "--resume"]
     words += [f"--set=train.steps={STEPS + 2}", "--export=none"]
     return [*words, *(SCHEDULES if name in SCHEDULED else [])]
 
 
 def resume(name: str, run: str) -> str:
-    """Train a copy of a run for two more steps; returns the lines they logged."""
+    """Train a copy of a run for two more steps; return the lines of their log."""
     copy = os.path.join("resumed", name)
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(run, copy)

@@ -1,4 +1,4 @@
-"""Models that make pictures from pictures: data, formulas, networks."""
+"""Translation models: data sets, losses and networks."""
 
 import dataclasses
 import shutil
@@ -25,7 +25,7 @@ MODELS = ["pix2pix", "cyclegan", "cut", "spade", "esrgan"]
 
 
 def numbered(folder, names, side=8, value=0, mode="RGB"):
-    """Pictures of one color each: value, value + 10, ..."""
+    """Write images of one gray level each: value, value + 10, ..."""
     folder.mkdir(parents=True, exist_ok=True)
     for i, name in enumerate(names):
         colour = (value + 10 * i,) * (3 if mode == "RGB" else 1)
@@ -38,7 +38,7 @@ def first(source, seed=0, step=0):
 
 
 def levels(x):
-    """The 8 bit value of each picture's first pixel."""
+    """8-bit value of the first pixel of each image."""
     return np.round((x[:, 0, 0, 0] + 1) * 127.5).astype(int)
 
 
@@ -65,7 +65,7 @@ def test_pairs_go_by_name_and_stay_together(two_folders):
     assert other.info.image_shape == (8, 8, 1)
     made, given = first(other)
     np.testing.assert_array_equal(levels(made) + 100, levels(given))
-    # streamed from disk it is the same
+    # streamed from disk, the batches are the same
     streamed = data.open_source(dataclasses.replace(options, cache_mib=0))
     for one, two in zip(first(source), first(streamed), strict=True):
         np.testing.assert_array_equal(one, two)
@@ -100,7 +100,7 @@ def test_cut_and_mirror_are_the_same_for_both(tmp_path):
     made, given = first(data.open_source(options))
     assert made.shape == (16, 16, 16, 3)
     np.testing.assert_array_equal(made, given)
-    assert len({x.tobytes() for x in made}) > 8  # at places of their own
+    assert len({x.tobytes() for x in made}) > 8  # crops and flips differ
     again, _ = first(data.open_source(options))
     np.testing.assert_array_equal(made, again)
 
@@ -142,7 +142,8 @@ def test_cycle_gan_sets_of_tfds(direction, cache_mib, monkeypatch):
     assert made.shape == given.shape == (4, 16, 16, 3)
     assert source.info.condition_shape == (16, 16, 3) and source.info.num_classes == 0
     order = ["trainA", "trainB"] if direction == "a_to_b" else ["trainB", "trainA"]
-    assert list(dict.fromkeys(asked)) == order  # the second is what is made
+    # The condition images are read first.
+    assert list(dict.fromkeys(asked)) == order
     assert set(asked) == {"trainA", "trainB"}
 
 
@@ -158,7 +159,7 @@ def test_derived_conditions():
     assert small.shape == (1, 4, 4, 3)
     np.testing.assert_allclose(small, 0.25, atol=1 / 255)
     steps = (small + 1) * 127.5
-    np.testing.assert_allclose(steps, np.round(steps), atol=1e-4)  # 8 bits
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-4)  # 8-bit values
     red = np.stack([np.ones((1, 4, 4)), -np.ones((1, 4, 4)), -np.ones((1, 4, 4))], -1)
     grey = conditions.derive(red.astype(np.float32), "grey")
     np.testing.assert_allclose(grey, 2 * 0.299 - 1, atol=1 / 127)
@@ -174,7 +175,7 @@ def test_derived_and_unpaired(tmp_path):
     made, given = first(apart)
     own = conditions.derive(made, "outline")
     assert (own != given).any(axis=(1, 2, 3)).mean() > 0.9
-    made, given = first(apart.held_out)  # what is measured belongs together
+    made, given = first(apart.held_out)  # held-out images stay paired
     np.testing.assert_array_equal(conditions.derive(made, "outline"), given)
 
 
@@ -184,7 +185,7 @@ def test_real_pairs_side_by_side(tmp_path):
     folder = f"pairs:{tmp_path}/facades/train"
     options = DataOptions(folder, 2, image_size=64, direction="b_to_a")
     made, given = first(data.open_source(options))
-    # label maps are far more saturated than photographs
+    # The label maps are far more saturated than the photographs.
     assert np.ptp(given, axis=3).mean() > 2 * np.ptp(made, axis=3).mean()
 
 
@@ -251,7 +252,7 @@ def test_mistakes_in_recipes_are_one_line(arguments, line, tmp_path, capsys):
         [*arguments, "--smoke", f"--workdir={workdir}", "--export=none"]
     )
     if line is None:
-        assert status == 0  # once the pictures' own size
+        assert status == 0  # condition images may be as large as the images
         return
     assert status == 2
     err = capsys.readouterr().err
@@ -306,7 +307,7 @@ def test_relativistic_average_is_the_equations():
     below = losses.relativistic_average_below(*f[::-1])
     np.testing.assert_allclose(above, -np.log(d(real, fake)), rtol=1e-5)
     np.testing.assert_allclose(below, -np.log(1 - d(fake, real)), rtol=1e-5)
-    # the critic's bias does not matter
+    # A constant added to all logits cancels.
     np.testing.assert_allclose(
         losses.relativistic_average(f[0] + 5, f[1] + 5), above, atol=1e-5
     )
@@ -319,7 +320,7 @@ def seeds_of(step):
 
 @pytest.mark.parametrize("size, batch", [(6, 2), (5, 2), (7, 3), (4, 4)])
 def test_pool_is_the_buffer_of_the_paper(size, batch):
-    """Against a list that is worked through picture by picture."""
+    """Compare the pool with a list that is updated image by image."""
     step = keras.Variable(0, dtype="int32")
     pool = ImagePool(size, (1, 1, 1), seeds_of(step), "pool")
     rng = np.random.default_rng(0)
@@ -330,12 +331,12 @@ def test_pool_is_the_buffer_of_the_paper(size, batch):
         made = rng.normal(size=(batch, 1, 1, 1)).astype("f")
         shown = pool(made).numpy()
         for new, seen in zip(made.ravel(), shown.ravel(), strict=True):
-            if len(kept) < size:  # until it is full all go in and are shown
+            if len(kept) < size:  # until the pool is full, it adds and shows all images
                 assert seen == new
                 kept.append(new)
             elif seen == new:
                 shown_now += 1
-            else:  # an earlier one is shown, and the new one takes its place
+            else:  # an earlier image is shown and replaced by the new image
                 shown_earlier += 1
                 kept[kept.index(seen)] = new
         assert sorted(kept) == sorted(pool.pictures.numpy().ravel()[: len(kept)])
@@ -380,7 +381,7 @@ def test_resume_is_exact_with_the_pool(tmp_path):
 
 
 def receptive_field(depth, side):
-    """How many pixels of a row the logit in the middle sees."""
+    """Width and height, in pixels, of the receptive field of the middle logit."""
     network = patchgan.discriminator(
         (side, side, 1),
         (side, side, 1),
@@ -390,7 +391,7 @@ def receptive_field(depth, side):
         conditional=False,
     )
     for weight in network.weights:
-        weight.assign(np.ones(weight.shape))  # no two paths cancel
+        weight.assign(np.ones(weight.shape))  # so that no two paths cancel
     picture = tf.Variable(np.ones((1, side, side, 1), "f"))
     with tf.GradientTape() as tape:
         logits = network({"images": picture})
@@ -408,7 +409,7 @@ def test_patchgan_of_the_paper_has_its_parameters():
     network = patchgan.discriminator((256, 256, 3), (256, 256, 3))
     convolutions = [(6, 64), (64, 128), (128, 256), (256, 512), (512, 1)]
     expected = sum(16 * a * b for a, b in convolutions)
-    expected += 64 + 1 + 2 * (128 + 256 + 512)  # biases; gain and bias of the norms
+    expected += 64 + 1 + 2 * (128 + 256 + 512)  # biases; gains and biases of the norms
     assert sum(np.prod(w.shape) for w in network.trainable_weights) == expected
     assert network.output.shape == (None, 30, 30, 1)
 
@@ -442,7 +443,7 @@ def test_options_of_the_networks(networks, norm, upsampling):
 
 
 def test_resized_maps_show_no_checkerboard():
-    """A transposed convolution of stride 2 with 3x3 weights overlaps unevenly."""
+    """A 3x3 transposed convolution of stride 2 overlaps unevenly; resizing does not."""
     shades = {}
     for upsampling in ("transposed", "resize"):
         x = keras.Input((None, None, 1))
@@ -469,7 +470,7 @@ def test_padding_mirrors_and_leaves_what_fits():
     found = PadToMultiple(4)(x).numpy()[0, :, :, 0]
     expected = np.pad(x[0, :, :, 0], ((0, 1), (0, 3)), mode="symmetric")
     np.testing.assert_array_equal(found, expected)
-    far = PadToMultiple(16)(x).numpy()[0, :, :, 0]  # several times its own size
+    far = PadToMultiple(16)(x).numpy()[0, :, :, 0]  # padding larger than the image
     expected = np.pad(x[0, :, :, 0], ((0, 13), (0, 11)), mode="symmetric")
     np.testing.assert_array_equal(far, expected)
     np.testing.assert_array_equal(PadToMultiple(1)(x), x)
@@ -526,21 +527,21 @@ def test_labels_are_the_nearest_colours():
 
 
 def test_dense_block_is_the_papers():
-    """Each convolution sees all maps before it; residuals are scaled by 0.2."""
+    """Each convolution takes all earlier maps; residuals are scaled by 0.2."""
     network = rrdb.generator((8, 8, 1), (4, 4, 1), width=4, growth=2, blocks=2)
     convolutions = [x for x in network.layers if isinstance(x, keras.layers.Conv2D)]
     seen = [x.input.shape[-1] for x in convolutions]
     assert seen == [1] + [4, 6, 8, 10, 12] * 6 + [4] + [4, 4, 4]
     scales = [x for x in network.layers if isinstance(x, keras.layers.Rescaling)]
-    assert [x.scale for x in scales] == [0.2] * 8  # 6 dense blocks, 2 around three
-    # without what the dense blocks' last convolutions add, a block is the identity
+    assert [x.scale for x in scales] == [0.2] * 8  # 6 dense blocks, and 2 blocks of 3
+    # With zeros in its last convolution, each dense block is the identity.
     for i, layer in enumerate(convolutions[1:31]):
         if i % 5 == 4:
             layer.kernel.assign(np.zeros(layer.kernel.shape))
     x = np.random.default_rng(0).normal(size=(1, 4, 4, 1)).astype("f")
     inner = keras.Model(network.input, convolutions[31].input)
     scaled = convolutions[0](x)
-    for _ in range(2):  # x + 0.2 x from each
+    for _ in range(2):  # each block of 3 computes x + 0.2 x
         scaled = 1.2 * scaled
     np.testing.assert_allclose(inner({"condition": x}), scaled, rtol=1e-5)
 
@@ -570,7 +571,7 @@ def test_cuts_small_network_learns_and_keys_stay():
     after = variables_of(model)
     moved = {k.split("/")[0] for k in after if (after[k] != before[k]).any()}
     assert {"generator", "projector", "discriminator"} <= moved
-    # what is made must be at its place: patches of a turned picture are not
+    # PatchNCE is lower for an image and itself than for an image and its flip.
     at_place, turned = (
         float(tf.reduce_mean(model.nce(given, x))) for x in (given, given[:, ::-1])
     )
@@ -578,7 +579,7 @@ def test_cuts_small_network_learns_and_keys_stay():
 
 
 def terms_of(model, player, real, given):
-    """The means of a player's terms."""
+    """Mean of each loss term of a player, "d" or "g"."""
     batch = {"images": tf.constant(real), "condition": tf.constant(given)}
     found = getattr(model, f"{player}_losses")(batch)
     return {name: float(tf.reduce_mean(term)) for name, term in found.items()}
@@ -591,7 +592,7 @@ def two_pictures(model):
 
 
 def test_losses_of_cyclegan():
-    """G halves pictures, F makes a quarter of them, and D shows what it is shown."""
+    """Compare the terms with NumPy for G(x) = x / 2, F(y) = y / 4 and linear D."""
     model, _ = smoke_model("cyclegan")
     real, given = two_pictures(model)
     model.run_both = lambda source, images: (source / 2, images / 4)
@@ -622,7 +623,7 @@ def test_losses_of_cyclegan():
 
 @pytest.mark.parametrize("name", ["pix2pix", "esrgan", "cut", "spade"])
 def test_losses_of_one_generator(name):
-    """G halves its source, and D shows the picture that it is shown."""
+    """Compare the terms with NumPy for G(x) = x / 2 and D(x) = x."""
     model, _ = smoke_model(name)
     model.step.assign(10)
     real, given = two_pictures(model)
@@ -654,7 +655,7 @@ def test_losses_of_one_generator(name):
             [tf.reduce_sum(pictures), tf.reduce_sum(made)]
         )
         d = {"real": np.mean((real - 1) ** 2) / 2, "fake": np.mean(fake**2) / 2}
-        both = real.sum() + given.sum()  # conditions, then what is there
+        both = real.sum() + given.sum()  # `given` for x; `real` for the identity term
         g = {"adversarial": np.mean((fake - 1) ** 2), "nce": (both + both / 2) / 2}
     else:
         d = {
@@ -707,7 +708,7 @@ def test_comparison_is_the_formulas():
     psnr = [10 * np.log10(1 / (x**2).mean()) for x in apart]
     assert result["l1"] == pytest.approx(np.abs(apart).mean())
     assert result["psnr"] == pytest.approx(np.mean(psnr))
-    # SSIM at the center of one window, by its definition
+    # SSIM of a single window, by its definition
     line = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     window = np.outer(line, line) / line.sum() ** 2
     a, b = (x[0, :11, :11, 0].astype(float) for x in (real, fake))

@@ -1,4 +1,4 @@
-"""What holds for every recipe of the zoo."""
+"""Properties of every recipe of the zoo."""
 
 import ast
 import importlib.util
@@ -22,7 +22,7 @@ from keras_gans.models.wgan import WGAN
 from keras_gans.recipes import config
 from keras_gans.sampling import load
 
-# Their D(x) - D(G(z)) does not know the last bias (the hinge's, within its margins).
+# The last bias of D cancels in their losses (in the hinge loss: within its margins).
 OF_DIFFERENCES = WGAN, RSGAN, SNGAN, ESRGAN, SPADE
 LOGGED = {
     "real_score",
@@ -51,7 +51,7 @@ def test_run_leaves_what_it_promises(zoo_name, smoke_run):
     assert not [name for name in files if name.endswith(".tmp")]
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    # these have lines of their own
+    # values with log lines of their own
     own = {"modes_covered", "held_out_score", "diversity"}
     assert [r["step"] for r in rows if "diversity" in r] == [2, 4, 6]
     rows = [r for r in rows if not r.keys() & own]
@@ -66,7 +66,8 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
     model, source = smoke_model(zoo_name)
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
-        if not weight.numpy().any():  # what is behind a closed gate gets no gradient
+        # A weight of zeros blocks the gradients of earlier weights.
+        if not weight.numpy().any():
             weight.assign(rng.normal(0, 0.1, weight.shape))
     batch = next(iter(source.stream(0)))
     for losses_fn, mine, optimizer in (
@@ -82,9 +83,9 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
         for weight, gradient in zip(
             weights, tape.gradient(loss, [w.value for w in weights]), strict=True
         ):
-            values = tf.convert_to_tensor(gradient).numpy()  # embeddings: slices
+            values = tf.convert_to_tensor(gradient).numpy()  # embeddings: IndexedSlices
             largest = np.abs(values).max()
-            # more than the noise of rounding
+            # larger than rounding errors
             assert largest > 1e-5 or weight.path in still, weight.path
         before = {id(v): v.numpy() for v in model.trainable_variables}
         engine.minimize([lambda: losses_fn(batch)], weights, optimizer)  # noqa: B023
@@ -99,17 +100,17 @@ def test_each_player_moves_alone_and_every_weight_gets_a_gradient(zoo_name):
 
 
 def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
-    """A small step of SGD lowers the logged sum by rate * |logged norm|^2."""
+    """A small SGD step lowers the logged sum by about rate * |logged norm|^2."""
     model, source = smoke_model(zoo_name, compiled=lambda: keras.optimizers.SGD(0.0))
     batch = next(iter(source.stream(0)))
     weights = model.discriminator.trainable_variables
     start = [w.numpy() for w in weights]
-    small = 2e-4  # against the loss; large against its rounding
+    small = 2e-4  # small beside the loss, large beside its rounding error
 
     def step(rate):
-        """Takes a step; returns the sum before it, the norm, and the terms."""
+        """Take a step; return the sum before it, the norm and the terms."""
         model.d_optimizer.learning_rate = rate
-        model.seeds.begin_step()  # the same latents again
+        model.seeds.begin_step()  # use the same latents in each step
         for layer in model.discriminator.layers + model.generator.layers:
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign([0, 0])
@@ -121,18 +122,18 @@ def test_sum_of_logged_terms_is_what_is_minimised(zoo_name):
 
     _, norm, terms = step(0.0)
     sums = []
-    for sign in (1, -1):  # both ways: what is curved cancels
+    for sign in (1, -1):  # central difference: the second-order term cancels
         step(sign * small / norm**2)
         sums.append(step(0.0)[0])
         for weight, value in zip(weights, start, strict=True):
             weight.assign(value)
-    # A gradient penalty jumps where a leaky ReLU turns.
+    # A gradient penalty jumps where a leaky ReLU changes its slope.
     within = 0.1 if "penalty" in terms else 0.02
     assert (sums[1] - sums[0]) / 2 == pytest.approx(small, rel=within)
 
 
 def draw(sampler, num):
-    """Pictures of a seed; or, if they are made from pictures, from the same ones."""
+    """Sample from seed 3, or translate the same random condition images."""
     if "condition_shape" not in sampler.info:
         return sampler.sample(num, seed=3)
     rng = np.random.default_rng(3)
@@ -153,10 +154,10 @@ def test_same_seed_gives_the_same_picture_from_each_source(zoo_name, smoke_run):
         drawn = draw(sampler, 5)
         pictures.append(drawn.astype(int))
         assert drawn.shape == (5, *sampler.info["image_shape"])
-        # a picture depends on (seed, index) alone, not on how many are drawn
+        # An image depends on (seed, index) alone, not on the number of samples.
         np.testing.assert_array_equal(draw(sampler, 2), drawn[:2])
     for other in pictures[1:]:
-        # to the rounding of one gray level
+        # Rounding may differ by one gray level.
         assert np.abs(other - pictures[0]).max() <= 1
         assert (other == pictures[0]).mean() > 0.999
     assert np.ptp(pictures[0]) > 0
@@ -176,7 +177,7 @@ def test_exports_agree_with_keras_on_random_latents(zoo_name, smoke_run):
     assert np.isfinite(expected).all() and np.abs(expected).max() <= 1
     for name in ("saved_model", "generator.tflite"):
         actual = load.load(str(workdir / "export" / name)).run(inputs)
-        # not assert_allclose with its equal_nan: NaN must fail
+        # assert_allclose would accept NaN beside NaN.
         assert np.abs(actual - expected).max() < 1e-4, name
 
 
@@ -194,7 +195,7 @@ def test_recipe_is_complete_and_reads_back(recipe_name, tmp_path):
     path = tmp_path / f"{recipe_name}.toml"
     path.write_text(recipe.to_toml())
     assert config.load_config(str(path)) == recipe
-    # what the file says beyond the defaults is all there is to say
+    # A recipe of the zoo has no other top-level keys.
     raw = tomllib.loads((ROOT / "zoo_configs" / f"{recipe_name}.toml").read_text())
     assert set(raw) <= {"model", "networks", "smoke", *config.TABLES}
 
@@ -207,20 +208,20 @@ def test_module_says_idea_paper_and_differences(recipe_name):
     doc = ast.get_docstring(ast.parse(text))
     assert doc.startswith(f"{name}: ")
     assert "\nPaper: " in doc and "\nDifferences from the paper:" in doc
-    # the naming rule: wgan_gp -> WGANGP; a recipe may add a suffix
+    # Naming rule: wgan_gp -> WGANGP; a recipe may add a suffix.
     assert name.lower() == path.stem.replace("_", "")
     assert recipe_name == path.stem or recipe_name.startswith(f"{path.stem}_")
     [entry] = [e for e in zoo.entries() if e.name == recipe_name]
     assert entry.idea and entry.paper
 
 
-# Where a backend has a name: the engine, and what reads, divides and exports.
+# Files that may import a backend, beside the folders `apart` below.
 BACKEND = """backend.py benchmark.py cli/run.py sample.py
     sampling/saved_model_sampler.py sampling/shards.py""".split()
 
 
 def test_no_backend_in_variants_and_networks():
-    """Nor in losses, penalties, layers, callbacks, metrics, ...: but for the engine."""
+    """Only `BACKEND` and a few folders import TensorFlow, JAX or PyTorch."""
     root = ROOT / "keras_gans"
     apart = {"benchmarks", "data", "engine", "strategies"}
     files = [
@@ -266,7 +267,7 @@ def test_predict_and_variables_of_the_base_are_kerass(zoo_name):
     network = model.translator() if model.is_translation else model.ema_generator
     expected = np.clip(network(inputs), -1, 1)
     np.testing.assert_allclose(images, expected, atol=1e-5)
-    assert len(variables_of(model)) > len(model.variables)  # and the optimizers'
+    assert len(variables_of(model)) > len(model.variables)  # also optimizer variables
 
 
 def test_tensorboard_gets_the_same_numbers_and_the_grids(smoke_run):

@@ -1,4 +1,4 @@
-"""FastGAN: its blocks against NumPy, what its two losses see, its sizes."""
+"""FastGAN: its blocks against NumPy, its losses and its image sizes."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def sigmoid(x):
 
 
 def kernels(model):
-    """Kernels of the convolutions, in order: W / (u' W v), in NumPy."""
+    """Normalized kernels W / (u' W v) of the convolutions, in order, as arrays."""
     found = []
     for layer in model.layers:
         if isinstance(layer, spectral.SNConv2D):
@@ -143,7 +143,7 @@ def test_generated_pictures_bring_their_own_small_ones(model_and_pictures):
     assert fakes["images"].shape == real.shape
     assert fakes["small"].shape == (len(real), 32, 32, 1)
     shrunk = model.shrink(fakes["images"])
-    assert np.abs(fakes["small"] - shrunk).max() > 0.01  # another head's
+    assert np.abs(fakes["small"] - shrunk).max() > 0.01  # from another output of G
     seen = model.discriminator.get_layer("critic")(fakes, training=True)
     model.seeds.begin_step()
     np.testing.assert_allclose(
@@ -178,7 +178,11 @@ def test_only_real_pictures_are_redrawn(model_and_pictures):
     + [(512, 50, 128, (4, 3))],
 )
 def test_sizes(side, logits, small, gates):
-    """Gates are from 4 to 64 pixels and so on; in the critic from 64 to 8 and so on."""
+    """Check the shapes of inputs and outputs, and the numbers of gates.
+
+    `gates` counts the gates of the generator (4-pixel maps gate 64-pixel maps, and so
+    on) and of the critic (64-pixel maps gate 8-pixel maps, and so on).
+    """
     shape = (side, side, 3)
     generator = fastgan.generator(shape, latent_dim=4, width=8)
     critic = fastgan.discriminator(shape, width=2).get_layer("critic")

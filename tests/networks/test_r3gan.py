@@ -1,4 +1,4 @@
-"""R3GAN: its networks against NumPy and the paper's sizes, its losses and schedules."""
+"""R3GAN: its networks against NumPy and the paper, its losses and schedules."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def lrelu(x):
 
 
 def convolve(x, kernel, groups=1):
-    """Slowly: same size, zeros around, each group of channels by itself."""
+    """Grouped convolution in NumPy; zero padding keeps the size."""
     size, _, per_group, out = kernel.shape
     batch, height, width, _ = x.shape
     around = size // 2
@@ -72,7 +72,8 @@ def test_block_begins_as_the_identity_with_fixups_gains():
     assert not w3.any() and not b1.any() and not b2.any()
 
 
-PRESETS = [  # side, classes, width, max_width, group_size; the paper's and its code's
+# Settings of the paper and of its code.
+PRESETS = [  # side, classes, width, max_width, group_size, weights of G and of D
     (32, 0, 768, 768, 16, 20_732_160, 20_683_776),
     (32, 10, 768, 768, 16, 20_781_952, 21_280_512),
     (64, 0, 384, 768, 16, 22_429_824, 22_381_440),
@@ -87,7 +88,7 @@ def test_presets_have_the_papers_numbers_of_weights(
 ):
     shared = {"width": width, "max_width": most, "group_size": group}
     for make, size in ((r3gan.generator, g_size), (r3gan.discriminator, d_size)):
-        with keras.StatelessScope():  # nothing of this size is drawn
+        with keras.StatelessScope():  # does not initialize the weights
             assert make((side, side, 3), classes, **shared).count_params() == size
 
 
@@ -128,7 +129,7 @@ def test_groups_must_divide_the_channels():
 
 
 def test_grouped_convolution_and_both_its_gradients():
-    """Of CPUs that lack them: against a convolution for each group; as R1 does."""
+    """Compare with one convolution per group; the second gradient is that of R1."""
     x = tf.constant(normal(2, 5, 6, 12))
     kernel = tf.constant(normal(3, 3, 4, 18))
 
@@ -151,7 +152,7 @@ def test_grouped_convolution_and_both_its_gradients():
         found(engine_tensorflow._group_by_group), found(one_by_one), strict=True
     ):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
-    # what it says holds; where it says no, the smoke run shows it
+    # If native gradients are reported, they exist. The smoke run covers the rest.
     if engine_tensorflow.has_grouped_gradients(tf.float32):
         assert all(v is not None for v in found(engine.grouped_conv))
 
@@ -166,7 +167,7 @@ def norms_of(model, images, labels):
 
 
 def opened(model):
-    """Gives the blocks something to do."""
+    """Replace all-zero weights with random ones, so that no block is the identity."""
     for weight in model.trainable_variables:
         if not weight.numpy().any():
             weight.assign(0.1 * normal(*weight.shape))
@@ -186,14 +187,14 @@ def test_losses_are_of_pairs_with_both_penalties():
     assert r1.std() > 0 and r2.std() > 0
     np.testing.assert_allclose(terms["r1"], 1.5 * r1, rtol=1e-4)
     np.testing.assert_allclose(terms["r2"], 1.5 * r2, rtol=1e-4)
-    pairs = np.log1p(np.exp(fake_logits - real_logits))  # i with i
+    pairs = np.log1p(np.exp(fake_logits - real_logits))  # image i with image i
     np.testing.assert_allclose(terms["pairs"], pairs, rtol=1e-4)
     model.seeds.begin_step()
     terms = model.g_losses(batch)
     np.testing.assert_allclose(
         terms["pairs"], np.log1p(np.exp(real_logits - fake_logits)), rtol=1e-4
     )
-    assert not model.regularizers(batch)  # not a second time
+    assert not model.regularizers(batch)  # the penalties are not added twice
 
 
 def test_lazy_penalties_are_as_large_as_all_of_them():

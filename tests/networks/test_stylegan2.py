@@ -1,4 +1,4 @@
-"""StyleGAN2: its layers against NumPy, path lengths, mixing and truncation."""
+"""StyleGAN2: layers against NumPy, path lengths, style mixing and truncation."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ from keras_gans.recipes import config
 from keras_gans.sampling import keras_sampler as building
 from keras_gans.sampling import load
 
-# The tests of one smoke run, on one worker.
+# Tests that share one smoke run, on one worker.
 GROUP = pytest.mark.xdist_group("stylegan2")
 RNG = np.random.default_rng(0)
 
@@ -26,7 +26,7 @@ def normal(*shape):
 
 
 def modulated(x, style, weights, affine, bias, demodulate):
-    """Equations 1 to 3, with kernels of each picture's own; same size."""
+    """Equations 1 to 3, with one kernel per image; zero padding keeps the size."""
     scales = style @ affine / np.sqrt(len(affine)) + bias
     size, _, channels, filters = weights.shape
     weights = weights / np.sqrt(size * size * channels)
@@ -97,7 +97,7 @@ def test_equalised_layers_divide_by_the_root_of_the_fan_in():
 
 
 def test_path_length_of_a_linear_generator():
-    """For images = A w, summed over layers, J' y is A' y in each layer."""
+    """For images = A w, with w summed over layers, J' y is A' y in each layer."""
     matrix, styles, y = normal(12, 5), normal(3, 4, 5), normal(3, 2, 6, 1)
 
     def synthesize(w):
@@ -142,7 +142,7 @@ def test_styles_are_mixed_from_a_layer_on():
     draws = model.draw_mixing(4000).numpy()
     count = draws.shape[1]
     assert set(np.unique(draws)) == {0, 1}
-    assert (np.diff(draws, axis=1) >= 0).all()  # first 0, then 1
+    assert (np.diff(draws, axis=1) >= 0).all()  # zeros, then ones
     assert not draws[:, 0].any()
     assert draws[:, -1].mean() == pytest.approx(0.75, abs=0.03)
     starts = np.bincount((draws == 0).sum(axis=1), minlength=count + 1)[1:count]
@@ -172,7 +172,7 @@ def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run)
     generator = keras_sampler.model.ema_generator
     for layer in generator.get_layer("synthesis").layers:
         if isinstance(layer, stylegan2.AddNoise):
-            assert layer.gain.numpy() != 0  # it has learned some
+            assert layer.gain.numpy() != 0  # the gain has been trained
     for source in ("", "export/saved_model", "export/generator.tflite"):
         sampler = load.load(str(workdir / source))
         labels = sampler.labels(3, [0, 1, 2])
@@ -198,7 +198,7 @@ def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run)
 def test_mixed_pictures_are_shifted_as_well(smoke_run, tmp_path):
     path = str(smoke_run("stylegan2") / "export/generator.tflite")
     sampler = load.load(path)
-    # from layer 0 on, they are all the other seed's
+    # Mixing from layer 0 on takes all styles from the other seed.
     mixed = sampler.sample(3, seed=1, shift=0.5, mix=(2, 0)).astype(int)
     expected = sampler.sample(3, seed=2, shift=0.5).astype(int)
     assert np.abs(mixed - expected).max() <= 1

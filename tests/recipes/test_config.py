@@ -1,4 +1,4 @@
-"""Recipes: every mistake is one line that names what is known."""
+"""Recipes: loading, overrides, and one line for every mistake."""
 
 import dataclasses
 
@@ -154,10 +154,10 @@ def test_learning_rate_may_be_a_schedule(tmp_path):
     assert float(schedule(0)) == pytest.approx(0.1)
     assert float(schedule(5)) == pytest.approx(0.05)
     assert float(schedule(10)) == pytest.approx(0)
-    # it ends with the run, unless the recipe says otherwise
+    # By default, a schedule ends with the run.
     whole = config.load_config("cgan", ["train.steps=77"])
     assert whole.optimizers["g"]["learning_rate"]["decay_steps"] == 77
-    # one of its numbers may be changed alone
+    # A single key of a schedule can be changed.
     alone = ["g_optimizer.learning_rate.initial_learning_rate=0.5", "train.steps=77"]
     changed = config.load_config("cgan", alone).optimizers["g"]["learning_rate"]
     expected = whole.optimizers["g"]["learning_rate"] | {"initial_learning_rate": 0.5}

@@ -1,4 +1,4 @@
-"""Shards of pictures: the same ones as `sample`, by whoever makes them."""
+"""Shards of samples: equal to those of `sample`, on any machine."""
 
 import io
 import tarfile
@@ -14,7 +14,7 @@ from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError
 from keras_gans.sampling import load, shards
 
-NUM, SHARDS = 23, 4  # 5, 6, 6 and 6 pictures
+NUM, SHARDS = 23, 4  # 5, 6, 6 and 6 images
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_any_machine_makes_the_same_shard(form, source, tmp_path, capsys):
         assert make(source, parts, "--label=4", f"--only={only}", form=form) == 0
     assert contents(parts, form) == contents(whole, form)
     assert {label for _, label, _ in read(parts, form)} == {4}
-    # what is lost is made again, and nothing else
+    # Only the lost shard is written again.
     before = contents(whole, form)
     lost = whole / f"samples-00002-of-00004.{form}"
     lost.unlink()
@@ -101,7 +101,7 @@ def test_shards_differ_by_a_picture_at_most():
 
 
 def test_manifest_is_what_earlier_versions_wrote():
-    """A folder begun by an earlier version can be completed."""
+    """A folder that an earlier version began can be completed."""
     options = sampler_lib.SampleOptions(7, 4, truncation=0.7, codes={0: 0.5})
     assert shards.ShardPlan(12, 4, options, "tar").manifest() == {
         "num": 12,
@@ -136,13 +136,13 @@ def test_a_broken_shard_leaves_no_file(source, tmp_path, monkeypatch):
 
 
 def test_two_writers_of_a_shard_do_not_meet(source, tmp_path):
-    """Both end, and the file is whole."""
+    """Both writers finish, and the file is complete."""
     path = str(tmp_path / "one.tar")
     alone = [(0, 3, b"png"), (1, 4, b"more")]
 
     def slow():
         yield alone[0]
-        shards._write_shard(path, "tar", iter(alone))  # another one, meanwhile
+        shards._write_shard(path, "tar", iter(alone))  # a second writer, meanwhile
         yield alone[1]
 
     shards._write_shard(path, "tar", slow())
@@ -168,7 +168,7 @@ def test_marked_and_plain_pictures_are_not_mixed(source, tmp_path):
 
 
 def test_only_a_few_pictures_wait_to_be_written(source):
-    """However slow the disk is: memory does not grow with a shard."""
+    """Memory does not grow with the size of a shard, however slow the disk is."""
     sampler = load.load(source)
     made = []
 

@@ -1,4 +1,4 @@
-"""Pictures from pictures: tiles, files and folders, exports of any and of one size."""
+"""Translation: tiles, files and folders, exports of a fixed and of any size."""
 
 import json
 import os
@@ -26,10 +26,9 @@ NOISE = np.random.default_rng(0)
 
 
 class Function(BaseSampler):
-    """Stands for a network: any function of float32 [1, height, width, channels]."""
+    """Sampler that applies a function of float32 [1, height, width, channels]."""
 
     def __init__(self, function, side=16, scale=1, channels=3, **info):
-        """Says what a generator says of itself."""
         self.function, self.seen = function, []
         self.info = {
             "name": "function",
@@ -41,7 +40,7 @@ class Function(BaseSampler):
         }
 
     def run(self, inputs):
-        """Notes the shape, too."""
+        """Apply the function, and record the shape of its input."""
         self.seen.append(inputs["condition"].shape)
         return self.function(inputs["condition"])
 
@@ -71,18 +70,18 @@ def test_tiles_of_what_looks_at_one_pixel_are_the_whole(size, tile, overlap, sca
     whole = sampler_lib.to_uint8(function(images.to_float(picture[None])))[0]
     made = sampler.translate(picture, tile, overlap)
     np.testing.assert_array_equal(made, whole)
-    # one at a time, all of one size, none larger than asked for: in constant memory
+    # Memory is constant: one tile at a time, all of one size, at most `tile`.
     assert len(set(sampler.seen)) == 1 and sampler.seen[0][0] == 1
     assert max(sampler.seen[0][1:3]) <= tile
 
 
 def test_tiles_leave_no_seams():
-    """Neither of what sees its neighbors, nor of what sees the whole tile."""
+    """Neither a blur nor a normalization over the whole tile leaves visible seams."""
     rows, columns = np.mgrid[:150, :190] / 150
     smooth = np.cos(5 * rows + 3 * columns**2)[..., None].repeat(3, axis=2)
     picture = sampler_lib.to_uint8(smooth)
 
-    def blur(x):  # blind beyond the tile's edges, as a padded convolution
+    def blur(x):  # zeros beyond the edges of a tile, as in a padded convolution
         padded = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)))
         return sum(
             padded[:, i : i + x.shape[1], j : j + x.shape[2]]
@@ -98,13 +97,13 @@ def test_tiles_leave_no_seams():
     for axis in (0, 1):
         assert np.abs(np.diff(tiled, axis=axis)).max() <= step + 4
 
-    def normalize(x):  # as instance normalization: a shift for each tile
+    def normalize(x):  # as in instance normalization: each tile is shifted
         return 0.5 * x - 0.5 * x.mean(axis=(1, 2), keepdims=True)
 
     tiled = Function(normalize).translate(picture, 64, 32).astype(int)
     whole = Function(normalize).translate(picture, 256).astype(int)
     step = max(np.abs(np.diff(whole, axis=a)).max() for a in (0, 1))
-    assert np.abs(tiled - whole).max() > 20  # there is something to hide
+    assert np.abs(tiled - whole).max() > 20  # tiles differ clearly from the whole
     for axis in (0, 1):
         assert np.abs(np.diff(tiled, axis=axis)).max() <= step + 128 / 32 + 1
 
@@ -127,7 +126,7 @@ def test_blend_hands_over_linearly():
 
 
 def test_small_pictures_are_mirrored_up_to_the_size_of_training():
-    sampler = Function(lambda x: x[:, ::-1])  # upside down
+    sampler = Function(lambda x: x[:, ::-1])  # flips upside down
     picture = noise(3, 16)
     made = sampler.translate(picture)
     assert sampler.seen == [(1, 16, 16, 3)]
@@ -179,7 +178,7 @@ def test_files_become_files_and_folders_folders(tmp_path, capsys):
         assert np.abs(made.astype(int) - (255 - picture[..., 0].astype(int))).max() <= 1
         about = provenance.read(str(out / f"{name[0]}.png"))
         assert about["input"] == name and about["backward"] is True
-    # again, over what is ours; one file at a time is the same
+    # Earlier results are overwritten. A single input file gives the same bytes.
     before = (out / "a.png").read_bytes()
     sampler_lib.translate_files(sampler, str(given), str(out))
     one = tmp_path / "one.png"
@@ -230,7 +229,7 @@ def test_pictures_are_read_alike_at_any_size(tmp_path):
     picture.putalpha(Image.fromarray(noise(7, 9, 1)[..., 0]))
     picture.save(path)
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned
+    exif[0x0112] = 6  # orientation: rotated by 90 degrees
     turned = tmp_path / "b.jpg"
     picture.convert("RGB").save(turned, exif=exif)
     assert sampler_lib.read(str(path), 3).shape == (7, 9, 3)
@@ -320,7 +319,7 @@ for i, png in enumerate(signatures["png"](files=files)["png"].numpy()):
     for i, path in enumerate(files):
         found = np.asarray(Image.open(tmp_path / f"made{i}.png")).astype(int)
         expected = ours.translate(sampler_lib.read(str(path), 1))[..., 0]
-        # gray levels of colors are rounded in other ways
+        # TensorFlow rounds the gray levels of RGB images differently.
         assert np.abs(found - expected).max() <= 3, path
     card = (run / "export/saved_model/assets.extra/README.md").read_text()
     assert "images, the size of the condition image, 1 channel" in card
@@ -409,7 +408,8 @@ def test_generators_from_noise_take_no_pictures(smoke_run, tmp_path, capsys):
     assert "--size is for translation models" in capsys.readouterr().err
 
 
-# of a network that has barely begun: its maps use little of their ranges
+# Largest and mean deviation for a network that has hardly been trained: its
+# activations use a small part of their ranges.
 WITHIN = {"float16": (5e-3, 1e-3), "dynamic": (0.2, 0.02), "int8": (0.5, 0.08)}
 
 
@@ -454,7 +454,8 @@ def test_tflite_files_of_every_kind_are_near(smoke_run, tmp_path, capsys, size):
 def test_export_of_pictures_says_mistakes_and_measures(
     smoke_run, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # else with two threads, too
+    # One core, so that the benchmark uses one thread only.
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     run = tmp_path / "run"
     shutil.copytree(smoke_run("pix2pix"), run)
     (run / "sources.npz").unlink()
@@ -467,7 +468,7 @@ def test_export_of_pictures_says_mistakes_and_measures(
         assert export_main([f"--workdir={run}", *args]) == 2
         shown = capsys.readouterr()
         assert message in shown.err and shown.err.count("\n") == 1 and not shown.out
-    # without conditions other files are measured on smooth random pictures
+    # Without `sources.npz`, the files are measured on smooth random images.
     assert export_main([f"--workdir={run}", "--benchmark"]) == 0
     rows = json.loads((run / "export" / "report.json").read_text())
     assert [row["file"] for row in rows] == ["Keras", "saved_model", "generator.tflite"]
@@ -490,7 +491,7 @@ def test_examples_are_smooth_and_differ():
 def test_model_that_goes_back_is_exported_in_both_directions(
     smoke_run, tmp_path, monkeypatch, capsys
 ):
-    """Pix2Pix, made to go back by its generator of the last step."""
+    """A Pix2Pix whose backward translator is the generator without moving average."""
     monkeypatch.setattr(Pix2Pix, "bidirectional", True)
     monkeypatch.setattr(
         Pix2Pix,

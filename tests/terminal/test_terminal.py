@@ -1,4 +1,4 @@
-"""What commands show of their progress: in a terminal, and where there is none."""
+"""Progress output of commands, in a terminal and without one."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ SHOW, HIDE = "\x1b[?25h", "\x1b[?25l"  # the cursor
 
 
 def run_in_terminal(program, *args, columns=80):
-    """Runs a program with a terminal of its own; returns (status, what it wrote)."""
+    """Run a program in a terminal of its own; return (status, output)."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {**os.environ, "TERM": "xterm"}
@@ -35,7 +35,7 @@ def run_in_terminal(program, *args, columns=80):
     while True:
         try:
             part = os.read(ours, 65536)
-        except OSError:  # Linux says so when the other side has closed
+        except OSError:  # on Linux, the other side has closed
             break
         if not part:
             break
@@ -45,7 +45,7 @@ def run_in_terminal(program, *args, columns=80):
 
 
 def lines_of(written):
-    """The lines and states of lines in a terminal, without colors."""
+    """Lines of a terminal and their successive states, without colors."""
     plain = re.sub(
         r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", re.sub(r"\x1b\[[\d;]*m", "", written)
     )
@@ -100,7 +100,7 @@ def test_task_that_ends_early_says_what_it_did(monkeypatch, capsys):
     assert not capsys.readouterr().out
 
 
-@pytest.mark.parametrize("columns", [0, 30, 200])  # 0: a terminal that does not know
+@pytest.mark.parametrize("columns", [0, 30, 200])  # 0: unknown width
 def test_bar_is_drawn_below_what_is_printed(columns):
     program = (
         "import time\n"
@@ -119,7 +119,7 @@ def test_bar_is_drawn_below_what_is_printed(columns):
     assert status == 0
     lines = lines_of(written)
     turns = [line for line in lines if line.endswith(" compiling the first step")]
-    assert len(set(turns)) > 1  # the spinner turns
+    assert len(set(turns)) > 1  # states of the spinner
     bars = [line for line in lines if re.match(r"[1-4]/4 ", line)]
     assert [n for n in "1234" if any(b[0] == n for b in bars)] == list("1234")
     assert all("━" in line and len(line) <= (columns or 80) for line in bars)

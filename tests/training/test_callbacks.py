@@ -1,4 +1,4 @@
-"""The progress bar, and the signals it shares a run with."""
+"""Callbacks: progress bar, stop on a signal, sample grids."""
 
 import signal
 import time
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.jax  # and under TensorFlow
 
 
 def model():
-    """As much of a model as a callback reads."""
+    """Stand-in for a model, with the attributes that callbacks read."""
     step = types.SimpleNamespace(numpy=lambda: 0)
     return types.SimpleNamespace(step=step, stop_training=False)
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that the test moves."""
+    """Clock that the test advances."""
 
     class Clock:
         now = 100.0
@@ -34,7 +34,7 @@ def test_progress_shows_losses_and_time_left(clock, capsys):
     read = []
 
     class Value(float):
-        """As a value on the device, which is waited for when it is read."""
+        """Stand-in for a value on the device; records each read."""
 
         def __float__(self):
             read.append(self)
@@ -45,16 +45,16 @@ def test_progress_shows_losses_and_time_left(clock, capsys):
     bar.on_train_begin()
     assert capsys.readouterr().out == "compiling the first step\n"
     for batch in range(26):
-        clock.now += 60.0 if batch == 0 else 2.0  # the first step traces
+        clock.now += 60.0 if batch == 0 else 2.0  # the first step includes tracing
         logs = {"d_real": [Value(0.25)], "d_gradient_norm": [Value(3.0)]}
         bar.on_train_batch_end(batch, logs)
     bar.on_train_end()
-    # 89 and 79 steps of 2 seconds are left.
+    # 89 and 79 steps of 2 seconds remain.
     assert capsys.readouterr().out.splitlines() == [
         "11/100, about 3 minutes left, 0.5 steps/s, d_real 0.250",
         "21/100, about 3 minutes left, 0.5 steps/s, d_real 0.250",
     ]
-    assert len(read) == 3  # with the first step, whose end starts the clock
+    assert len(read) == 3  # for two lines, and after the first step
 
 
 def test_resumed_run_counts_its_own_steps_alone(clock, capsys):

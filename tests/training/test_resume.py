@@ -1,4 +1,4 @@
-"""Interrupted at any step and started again, a run ends as an unbroken one does."""
+"""Resumed runs: an interrupted run ends with the same state as a whole run."""
 
 import json
 import os
@@ -24,7 +24,7 @@ BASE = [
     f"--set=train.steps={STEPS}",
     "--set=train.checkpoint_every=5",
     "--set=train.steps_per_execution=3",
-    "--set=data.batch_size=300",  # so that a run goes through more than one epoch
+    "--set=data.batch_size=300",  # so that a run takes more than one epoch
 ]
 
 
@@ -47,7 +47,7 @@ def assert_same_run(a, b):
 
 
 def start(name, workdir):
-    """Starts a run as a user does; one device, as in the whole of this file."""
+    """Start a training process, as a user does."""
     command = [sys.executable, "-m", "keras_gans.train", f"--model={name}"]
     return subprocess.Popen(
         [*command, f"--workdir={workdir}", *BASE],
@@ -100,8 +100,8 @@ def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
         else:
             assert process.returncode == -signal.SIGKILL
             assert steps[-1] % 5 == 0
-            seen = max(rows_so_far(workdir)) + 6  # of the next part
-            # as if the kill had come in the middle of a line
+            seen = max(rows_so_far(workdir)) + 6  # step to wait for in the next part
+            # as after a kill in the middle of a line
             with open(workdir / "metrics.jsonl", "a") as file:
                 file.write('{"step": 1')
     again = start(name, workdir)
@@ -112,7 +112,7 @@ def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
 
 
 def test_stop_at_any_step_in_process(tmp_path, monkeypatch):
-    """The same, step by step: a signal in step n, for n that divide nothing."""
+    """A run stopped by a signal between two checkpoints ends with the same state."""
     from keras_gans.training import callbacks
 
     base = [*BASE, "--set=train.steps_per_execution=1"]
@@ -160,20 +160,20 @@ def test_rules_of_a_workdir(tmp_path, capsys):
     assert "already holds a run" in refused("--noresume")
     assert "expected at most one of them" in refused("--resume", "--overwrite")
     assert "train.steps: 6 -> 3" in refused("--resume", "--set=train.steps=3")
-    assert train.main(args) == 0  # done already: nothing happens
+    assert train.main(args) == 0  # finished already: no more steps
     assert "already trained to step 6" in capsys.readouterr().out
-    # a recipe written before a key was known has its default
+    # A key that an older recipe lacks has its default value.
     text = (workdir / "config.toml").read_text()
     assert "r1_every = 1\n" in text
     (workdir / "config.toml").write_text(text.replace("r1_every = 1\n", ""))
     assert train.main(args) == 0
-    # more steps, in so many words; the same as if they had been asked for at once
+    # An extended run ends as a run that had all its steps from the start.
     assert train.main([*args, "--set=train.steps=8", "--resume"]) == 0
     other = [*args[:-1], f"--workdir={tmp_path / 'other'}"]
     assert train.main([*other, "--set=train.steps=8"]) == 0
     for name, value in state(workdir, 8).items():
         np.testing.assert_array_equal(value, state(tmp_path / "other", 8)[name])
-    # anew
+    # --overwrite starts again, and keeps files that are not of the run.
     (workdir / "mine.txt").write_text("not ours")
     assert train.main([*args, "--overwrite"]) == 0
     for name, value in state(workdir, 6).items():
@@ -183,7 +183,7 @@ def test_rules_of_a_workdir(tmp_path, capsys):
 
 
 def test_data_that_changed_are_refused(tmp_path, pictures, capsys):
-    """Another class, another order of classes, another file: not the same run."""
+    """A changed number of classes or a changed set of files is an error."""
     args = ["--model=cgan", "--smoke", "--export=none", "--set=data.image_size=16"]
     args += [f"--set=data.dataset=folder:{pictures}", f"--workdir={tmp_path / 'run'}"]
     assert train.main(args) == 0
@@ -257,7 +257,7 @@ def test_run_that_is_not_finite_stops_and_keeps_the_last_good(
 def test_newest_checkpoints_are_kept(tmp_path):
     for step in (1, 20, 300):
         (tmp_path / f"step_{step:08d}.npz").touch()
-    (tmp_path / "step_00000400.npz.tmp").touch()  # a kill in the middle of a save
+    (tmp_path / "step_00000400.npz.tmp").touch()  # left by a kill during a save
     (tmp_path / "other.npz").touch()
     assert checkpoint.steps(str(tmp_path)) == [1, 20, 300]
     checkpoint.keep_newest(str(tmp_path), 2)
@@ -268,7 +268,7 @@ def test_newest_checkpoints_are_kept(tmp_path):
 def test_every_variable_is_kept(tmp_path):
     from harness import smoke_model, variables_of
 
-    model, source = smoke_model("gan")  # with dropout: its random state counts too
+    model, source = smoke_model("gan")  # with dropout, whose random state is kept, too
     model.fit(source.stream(0), steps_per_epoch=2, verbose=0, shuffle=False)
     path = checkpoint.save(model, str(tmp_path))
     fresh, _ = smoke_model("gan", ["train.seed=5"])
@@ -299,7 +299,7 @@ def test_every_variable_is_kept(tmp_path):
     ],
 )
 def test_what_else_changes_over_a_run_goes_on_as_it_was(name, changes, tmp_path):
-    """ADA's probability, the power iteration, schedules, noise, path lengths."""
+    """Resume ADA's probability, power iteration, schedules, noise and path lengths."""
     args = [f"--model={name}", "--smoke", "--export=none"]
     args += [f"--set=hparams.{change}" for change in changes]
     whole, parts = tmp_path / "whole", tmp_path / "parts"

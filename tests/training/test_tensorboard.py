@@ -1,4 +1,4 @@
-"""Event files: what TensorBoard's own reader, TensorFlow's, finds in them."""
+"""Event files, read back with TensorFlow's reader."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from keras_gans.training.tensorboard import Events
 
 
 def read(path):
-    """(the file's version, [(step, tag, value)]) of an event file."""
+    """(version, [(step, tag, value)]) of an event file."""
     first, *events = tf.compat.v1.train.summary_iterator(str(path))
     return first.file_version, [
         (event.step, value.tag, value)
@@ -71,7 +71,7 @@ def test_pytorch_is_not_imported_for_them(tmp_path, first):
         "from keras_gans.training.tensorboard import Events\n"
         "Events(os.path.join(sys.argv[1], 'events')).close()\n"
         "assert sys.modules.get('torch') is before\n"
-        "import torch\n"  # it can still be had
+        "import torch\n"  # it can still be imported
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)

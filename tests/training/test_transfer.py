@@ -1,4 +1,4 @@
-"""Runs that begin with another run's networks."""
+"""Runs that start from the networks of another run."""
 
 import shutil
 
@@ -26,12 +26,12 @@ def test_every_weight_of_the_networks_is_taken_and_nothing_else(smoke_run, capsy
     after = variables_of(model)
     for name, values in after.items():
         network, number = name.split("/")
-        if network in ("generator", "ema_generator"):  # both from the average
+        if network in ("generator", "ema_generator"):  # from the moving average
             expected = there[f"ema_generator/{number}"]
         else:
             expected = (there if network == "discriminator" else before)[name]
         np.testing.assert_array_equal(values, expected, err_msg=name)
-    assert after["state/000"] == 0 < there["state/000"]  # the step
+    assert after["state/000"] == 0 < there["state/000"]  # the step counter
     assert "not initialized" not in capsys.readouterr().out
 
 
@@ -54,7 +54,7 @@ def test_run_with_frozen_layers_resumes_without_its_source(
     run = tmp_path / "run"
     assert train.main([*args, f"--workdir={run}"]) == 0
     out = capsys.readouterr().out
-    # 2 classes here, 10 there
+    # This run has 2 classes, the other run 10.
     assert "not initialized: generator embedding" in out
     assert "(10, 50) there, (2, 50) here" in out
     here = newest(run)
@@ -65,7 +65,7 @@ def test_run_with_frozen_layers_resumes_without_its_source(
         and here[name].shape == there[name].shape
         and (here[name] != there[name]).any()
     }
-    # kernel and bias of two convolutions; the third and the logit's have moved on
+    # Kernels and biases of two convolutions are frozen; later layers have changed.
     frozen = {f"discriminator/{i:03d}" for i in range(4)}
     assert moved and not moved & frozen
     shutil.rmtree(source)
@@ -116,7 +116,7 @@ def test_run_cannot_begin_from_itself(smoke_run, tmp_path, capsys):
     args = ["--model=cgan", "--smoke", f"--workdir={run}", "--overwrite"]
     assert train.main([*args, f"--init_from={tmp_path}/./run"]) == 2
     assert "expected the workdir of another run" in capsys.readouterr().err
-    assert newest(run)["state/000"] > 0  # still there
+    assert newest(run)["state/000"] > 0  # the checkpoint is still there
 
 
 def test_flag_is_a_key_of_the_recipe():
