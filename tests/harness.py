@@ -1,4 +1,4 @@
-"""The zoo for tests: its names, its smoke-sized models, and what they are asked."""
+"""Recipes for tests: their names, models of smoke size, and shared checks."""
 
 import os
 import pathlib
@@ -32,7 +32,7 @@ KINDS = {
 
 
 def in_tiers(names, first=KINDS, slow=()):
-    """Parameters of a test: those not in `first` are of the second tier, or slow."""
+    """Mark recipes by tier: `first`, `slow`, and the second tier for the rest."""
     assert {*first, *slow} <= set(names), {*first, *slow} - set(names)
     marks = {name: [pytest.mark.second] for name in names}
     marks |= {name: [pytest.mark.slow] for name in slow}
@@ -41,12 +41,12 @@ def in_tiers(names, first=KINDS, slow=()):
 
 
 def variables_of(model):
-    """{name: array} of all that a checkpoint keeps."""
+    """Return the arrays of a checkpoint by name."""
     return {k: v.numpy() for k, v in checkpoint.named_variables(model).items()}
 
 
 def check_sizes_of_calls(ask):
-    """Checks the steps of a call, which `ask(call, batches)` makes, against others."""
+    """Check that calls of one step and of several steps agree; `ask` runs a call."""
     logs, weights = [], []
     for sizes in ([1, 1, 1, 1], [3, 1]):
         model, source = smoke_model("cgan")
@@ -65,7 +65,7 @@ def check_sizes_of_calls(ask):
 
 
 def smoke_model(name, overrides=(), compiled=None):
-    """Builds a recipe at smoke size; returns (model, source)."""
+    """Build a recipe at smoke size; return (model, source)."""
     recipe = config.load_config(name, overrides, smoke=True)
     source = data.open_source(
         recipe.data, batches_per_step=recipe.hparams.batches_per_step
@@ -77,7 +77,7 @@ def smoke_model(name, overrides=(), compiled=None):
 
 
 def trained(name, overrides, devices, rate=0.5, steps=3):
-    """All variables after some steps."""
+    """Return all variables after some steps of SGD."""
     team = strategies.make_team(devices)
     assert team.devices == (2 if devices == "mirrored" else 1)
     recipe = config.load_config(name, overrides, smoke=True)
@@ -110,7 +110,7 @@ UNLIKE = {
     "wgan": ["hparams.clip=0.1"],
     "stylegan2": ["discriminator.group_size=1"],
     "pix2pix": ["generator.dropout=0.0"],
-    # instance normalization of flat pictures is chaos: 1e-8 becomes 1e-4
+    # instance normalization amplifies rounding in flat images: 1e-8 becomes 1e-4
     "cyclegan": [
         "hparams.pool_size=12",
         "generator.norm=none",
@@ -124,7 +124,7 @@ UNLIKE = {
     ],
     "esrgan": ["hparams.pretraining=0", "hparams.adversarial_weight=1.0"],
 }
-# The generator of a picture's source takes off at a larger rate, and so does a penalty.
+# Larger rates make translation generators and penalties diverge.
 RATES = {
     **dict.fromkeys(("gan", "dcgan", "cgan", "acgan", "infogan"), 0.5),
     **dict.fromkeys(("pix2pix", "cyclegan", "cut", "spade", "esrgan"), 0.005),

@@ -1,4 +1,4 @@
-"""The documents: links, generated pages, and blocks that run."""
+"""Documentation: links, generated pages, and blocks that run."""
 
 import ast
 import doctest
@@ -37,7 +37,7 @@ def name_of(path):
 
 
 def blocks(path):
-    """(language, code, reason why it does not run) of a page."""
+    """Yield (language, code, reason not to run it) of a page's blocks."""
     for comment, language, code in FENCE.findall(path.read_text()):
         reason = re.fullmatch(r"<!-- not run: (.+) -->\n", comment or "")
         yield language, code, reason[1] if reason else ""
@@ -51,7 +51,7 @@ def shell_lines(code):
 
 
 def runnable_pages():
-    """The pages with blocks to run: the README's in the first tier."""
+    """Yield the pages that have blocks to run; the README is of the first tier."""
     for path in PAGES:
         if any(lang in ("sh", "python") and not why for lang, _, why in blocks(path)):
             # Two groups: pages share a run, and both cores have work.
@@ -78,7 +78,7 @@ def test_links_are_there(path):
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_blocks_say_what_they_are(path):
-    """A block has a language; a reason is one that the runner knows."""
+    """Every block has a language, and every reason has the form that `blocks` reads."""
     fences = re.findall(r"^```(.*)$", path.read_text(), re.M)
     assert all(fences[::2]), "a block without a language"
     assert not any(fences[1::2])
@@ -110,7 +110,7 @@ def test_guides_leave_measurements_to_the_results(path):
 
 
 def root_commands():
-    """The names of the files that are run: all of the root that have a `main`."""
+    """Return the names of the root's files that define `main`."""
     return {
         path.stem
         for path in (ROOT / "keras_gans").glob("*.py")
@@ -119,7 +119,7 @@ def root_commands():
 
 
 def commands(text):
-    """(module, words) of each command of a text."""
+    """Yield (module, words) of each command in a text."""
     for name, words in COMMAND.findall(text.replace("\\\n", " ")):
         words = re.split(r"[`#\n]| {2,}#", words)[0]
         yield {"export": "export.__main__"}.get(name, name), words
@@ -146,7 +146,7 @@ def test_every_command_is_shown_with_flags_that_it_has():
 
 
 def test_train_commands_resolve():
-    """Each train command of every page, as far as --dry_run goes."""
+    """Every train command of every page is valid, by `--dry_run`."""
     shown = {
         words
         for path in PAGES
@@ -218,7 +218,7 @@ def test_run_command_is_what_every_command_goes_through():
 
 
 def prepare(folder, run):
-    """The files that the pages' blocks take for granted."""
+    """Create the files that blocks of pages read."""
     rng = np.random.default_rng(0)
 
     def image(path, side=32):
@@ -229,7 +229,7 @@ def prepare(folder, run):
     for name in ("my_images", "held_out", "my_classes/cats", "my_classes/dogs"):
         for i in range(40):
             image(folder / name / f"{i}.png")
-    for name in ("outlines", "colours", "test/outlines", "test/colours"):
+    for name in ("outlines", "colors", "test/outlines", "test/colors"):
         for i in range(12):
             image(folder / name / f"{i}.png")
     image(folder / "drawing.png")
@@ -246,7 +246,7 @@ SMALLER = {
 
 
 def smaller(name, words, page):
-    """A command at smoke size; exports are written if the page has a use for them."""
+    """Shrink a command to smoke size; keep exports only if the page reads them."""
     for large, small in SMALLER.items():
         if name == "evaluate" and large.startswith("--num"):
             small = "--num=100"
@@ -283,7 +283,7 @@ def run_python(code, names):
 
 
 def check_python(names):
-    """What the pages' Python blocks make, by the names that they give it."""
+    """Check the results of a page's Python blocks, by their names."""
     if "gan" in names:
         assert int(names["gan"].step.numpy()) > 0
     if "images" in names:
@@ -295,7 +295,7 @@ def check_python(names):
 
 @pytest.mark.parametrize("path", list(runnable_pages()))
 def test_blocks_run(path, smoke_run, tmp_path, monkeypatch):
-    """Each block of a page, in order, in one folder, at smoke size."""
+    """Every block of a page runs, in order, in one folder, at smoke size."""
     prepare(tmp_path, smoke_run("cgan"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
@@ -324,7 +324,7 @@ NOT_RUN = {
 
 
 def docstring_commands():
-    """The commands of all modules' docstrings."""
+    """Yield the commands in modules' docstrings."""
     for path in [*ROOT.glob("keras_gans/**/*.py"), *ROOT.glob("export/*.py")]:
         doc = ast.get_docstring(ast.parse(path.read_text())) or ""
         lines = re.sub(r"\\\n\s*", "", doc)
@@ -339,8 +339,8 @@ def test_commands_of_docstrings_run(smoke_run, tmp_path, monkeypatch):
         shutil.copytree(smoke_run(name), tmp_path / "runs" / name)
     shutil.copytree(tmp_path / "runs" / "cgan", tmp_path / "runs" / "dcgan")
     shutil.copytree(tmp_path / "outlines", tmp_path / "A")
-    shutil.copytree(tmp_path / "colours", tmp_path / "B")
-    shutil.copytree(tmp_path / "colours", tmp_path / "folder")
+    shutil.copytree(tmp_path / "colors", tmp_path / "B")
+    shutil.copytree(tmp_path / "colors", tmp_path / "folder")
     shutil.copy(tmp_path / "photo.png", tmp_path / "image.png")
     monkeypatch.chdir(tmp_path)
     shown = sorted(set(docstring_commands()))

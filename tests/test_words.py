@@ -16,6 +16,11 @@ MODULES = sorted(
     for path in ROOT.joinpath(room).rglob("*.py")
     if "_data" not in path.stem
 )
+TESTS = sorted(
+    path
+    for folder in ("tests", "scripts")
+    for path in ROOT.joinpath(folder).rglob("*.py")
+)
 PAGES = [*ROOT.glob("*.md"), *ROOT.joinpath("docs").rglob("*.md")]
 PAGES = sorted(path for path in PAGES if "_build" not in path.parts)
 RECIPES = sorted(ROOT.joinpath("zoo_configs").glob("*.toml"))
@@ -112,11 +117,25 @@ def test_words_of_modules(path):
     assert list(faults_of_module(path)) == []
 
 
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_words_of_tests(path):
+    """Docstrings and comments; strings are expectations."""
+    if path.name == "test_words.py":
+        return  # it lists the words
+    code = path.read_text()
+    faults = [fault for _, text in comments(code) for fault in worst(text)]
+    for name, doc in docstrings(ast.parse(code)):
+        faults += [f"{name}: {doc}"] * bool(re.match(FIRST, doc))
+        faults += [*worst(doc), *long_sentences(doc)]
+    assert faults == []
+
+
 def markdown_prose(text):
     """A page without code blocks, tables, links' targets and lists' marks."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
     text = re.sub(r"^\|.*$|^#+ .*$|<!--.*?-->", "", text, flags=re.M)
-    return re.sub(r"\]\([^)]*\)|^ *(- |\d+\. )", " ", text, flags=re.M)
+    text = re.sub(r"^ *(- |\d+\. )", "\n\n", text, flags=re.M)
+    return re.sub(r"\]\([^)]*\)", "] ", text)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -232,7 +232,7 @@ def test_folders_of_something_else_are_refused(source, tmp_path, capsys):
     assert sample.main([f"--source={source}", "--shards=2"]) == 2
     assert "--out=FOLDER" in capsys.readouterr().err
     assert sample.main([f"--source={source}", "--only=2"]) == 2
-    assert "--only: expected --shards as well" in capsys.readouterr().err
+    assert "--only: pass --shards=N as well" in capsys.readouterr().err
 
 
 def test_points_and_pictures_from_pictures_have_no_shards(tmp_path):
