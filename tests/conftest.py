@@ -54,7 +54,7 @@ def caches(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
-    """Function that trains and exports a recipe's smoke run once: name to workdir."""
+    """Return a function that trains and exports a recipe once: name to workdir."""
     done = {}
 
     def run(name):

@@ -178,7 +178,7 @@ def modules():
 @pytest.mark.parametrize("name", modules())
 def test_public_functions_say_what_they_take_and_give(name):
     if "jax" in name:
-        pytest.importorskip("jax", reason="keras_gans[jax] is not installed")
+        pytest.importorskip("jax", reason="JAX is not installed")
     module = importlib.import_module(name)
     doctest_failures = doctest.testmod(module).failed
     assert not doctest_failures

@@ -29,7 +29,7 @@ TRAINED = [
 
 @pytest.fixture
 def frozen(tmp_path):
-    """Function that unpacks the archive of a recipe and returns the folder."""
+    """Return a function that unpacks a recipe's archive: name to folder."""
 
     def unpack(name):
         with zipfile.ZipFile(ROOT / "tests" / "frozen" / f"{name}.zip") as archive:

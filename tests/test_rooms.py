@@ -38,7 +38,7 @@ def folders():
 
 
 def modules():
-    """Sources of all modules: {dotted name: text}; packages end in `.__init__`."""
+    """Return {dotted name: text} of all modules; packages end in `.__init__`."""
     return {
         ".".join([name, *path.relative_to(folder).with_suffix("").parts]): (
             path.read_text(encoding="utf-8")

@@ -45,7 +45,7 @@ LONGEST = 30  # words of a sentence
 
 
 def prose(text):
-    """Text without code, addresses and formulas."""
+    """Return a text without code, addresses and indented formulas."""
     text = re.sub(r"```.*?```|^( {4}|\t)+[^ ].*$", " ", text, flags=re.S | re.M)
     return re.sub(r"``?[^`]*``?|https?:\S+|\(http[^)]*\)", "CODE", text)
 
@@ -58,7 +58,7 @@ def docstrings(tree):
 
 
 def entries(doc):
-    """The entries of `Args`, `Attributes` and the like: (name, text)."""
+    """Yield the entries of `Args` and `Attributes`: (name, text)."""
     section = re.search(r"^(Args|Attributes):\n(.*?)(?=^\S|\Z)", doc, re.M | re.S)
     if section:
         body = textwrap.dedent(section[2])
@@ -131,7 +131,7 @@ def test_words_of_tests(path):
 
 
 def markdown_prose(text):
-    """A page without code blocks, tables, links' targets and lists' marks."""
+    """Return a page without code blocks, tables, link targets and list marks."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
     text = re.sub(r"^\|.*$|^#+ .*$|<!--.*?-->", "", text, flags=re.M)
     text = re.sub(r"^ *(- |\d+\. )", "\n\n", text, flags=re.M)

@@ -17,7 +17,7 @@ from keras_gans.sampling.load import load
 
 @pytest.fixture
 def forget():
-    """Function that removes an imported module from this process."""
+    """Return a function that removes an imported module from this process."""
     path = list(sys.path)
 
     def forget(name="rel_gan"):

@@ -80,7 +80,7 @@ class _Reference:
 
 
 def _named(module, name):
-    """Function that is pickled as a reference to `module.name`."""
+    """Return a function that is pickled as a reference to `module.name`."""
 
     def function():
         pass

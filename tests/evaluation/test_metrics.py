@@ -297,7 +297,7 @@ def test_authenticity_of_copies_and_of_fresh_points():
 
 
 def slow_ms_ssim(a, b, weights):
-    """Formula of Wang et al. for one grayscale image, with SciPy's convolution."""
+    """Compute Wang et al.'s formula for a grayscale image by SciPy's convolution."""
     window = np.exp(-((np.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
     window = np.outer(window, window) / window.sum() ** 2
 

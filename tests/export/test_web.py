@@ -58,7 +58,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def visit(runtime, browser, smoke_run, tmp_path_factory):
-    """Function that exports and opens a run's page once: (run, page, messages)."""
+    """Return a function that exports and opens a page: (run, page, messages)."""
     done, servers = {}, []
 
     def opened(name):

@@ -22,7 +22,7 @@ def sigmoid(x):
 
 
 def kernels(model):
-    """Normalized kernels W / (u' W v) of the convolutions, in order, as arrays."""
+    """Return the normalized kernels W / (u' W v) of the convolutions, in order."""
     found = []
     for layer in model.layers:
         if isinstance(layer, spectral.SNConv2D):

