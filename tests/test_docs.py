@@ -226,7 +226,13 @@ def prepare(folder, run):
         coarse = rng.integers(0, 256, (4, 4, 3), np.uint8)
         Image.fromarray(coarse).resize((side, side)).save(path)
 
-    for name in ("my_images", "held_out", "my_classes/cats", "my_classes/dogs"):
+    for name in (
+        "my_images",
+        "held_out",
+        "samples",
+        "my_classes/cats",
+        "my_classes/dogs",
+    ):
         for i in range(40):
             image(folder / name / f"{i}.png")
     for name in ("outlines", "colors", "test/outlines", "test/colors"):
@@ -249,10 +255,10 @@ def smaller(name, words, page):
     """Shrink a command to smoke size; keep exports only if the page reads them."""
     for large, small in SMALLER.items():
         if name == "evaluate" and large.startswith("--num"):
-            small = "--num=100"
+            small = "--num=40"
         words = re.sub(large, small, words)
     if name == "evaluate" and "--num=" not in words:
-        words += " --num=100"
+        words += " --num=40"
     if name == "train" and "--dry_run" not in words and "--help" not in words:
         model = re.search(r"--model[= ](\w+)", words)[1]
         workdir = (re.findall(r"--workdir=(\S+)", words) or [f"runs/{model}"])[0]
