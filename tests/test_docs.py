@@ -323,6 +323,7 @@ def test_blocks_run(path, smoke_run, tmp_path, monkeypatch):
 NOT_RUN = {
     r"keras_gans\.benchmark ": "takes minutes; tests/benchmarks runs each small",
     r"=tfds:": "needs the files of TensorFlow Datasets",
+    r"=pairs:A,B": "needs the data of the run; docs/guides/translation.md runs it",
     r"--serve": "serves until it is stopped; tests/export/test_web.py starts it",
     r"^python sampler\.py": "tests/sampling runs the copied file",
     r"pytest|my_gan": "tests/commands/test_new.py runs them in order",
@@ -344,8 +345,6 @@ def test_commands_of_docstrings_run(smoke_run, tmp_path, monkeypatch):
     for name in ("infogan", "pix2pix"):
         shutil.copytree(smoke_run(name), tmp_path / "runs" / name)
     shutil.copytree(tmp_path / "runs" / "cgan", tmp_path / "runs" / "dcgan")
-    shutil.copytree(tmp_path / "outlines", tmp_path / "A")
-    shutil.copytree(tmp_path / "colors", tmp_path / "B")
     shutil.copytree(tmp_path / "colors", tmp_path / "folder")
     shutil.copy(tmp_path / "photo.png", tmp_path / "image.png")
     monkeypatch.chdir(tmp_path)
