@@ -151,7 +151,17 @@ class Trainer(engine.Model):
 
         Raises:
             TypeError: If the optimizer of a player is missing.
+            UserError: For a `jit_compile` that Keras would take for true.
         """
+        if (word := kwargs.get("jit_compile", "auto")) not in (
+            "auto",
+            True,
+            False,
+            None,
+        ):
+            raise UserError(
+                f"compile: jit_compile: expected 'auto', True or False, got {word!r}"
+            )
         chosen = {}
         for player in self.players:
             key = f"{player.name}_optimizer"

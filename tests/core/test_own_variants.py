@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness import smoke_model
 from keras_gans import data, sample, train
 from keras_gans.errors import UserError
 from keras_gans.recipes import build, config
@@ -167,3 +168,10 @@ def test_smoke_tables_may_be_those_of_the_variant(tmp_path):
     path.write_text(f"import_from = [{str(FOLDER)!r}]\n{recipe}")
     small = config.load_config(str(path), smoke=True)
     assert small.keywords["encoder"]["width"] == 9
+
+
+def test_compile_refuses_the_words_of_a_recipe():
+    model, _ = smoke_model("gan")
+    sgd = keras.optimizers.SGD
+    with pytest.raises(UserError, match="expected 'auto', True or False, got 'no'"):
+        model.compile(g_optimizer=sgd(), d_optimizer=sgd(), jit_compile="no")
