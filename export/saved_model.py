@@ -272,7 +272,7 @@ The generator of a generative adversarial network, trained by keras_gans for
   covers only a part of the training set's variety, and some of its images are faulty.
   It may copy images of a small training set. This card does not measure the quality of
   the images: use `python -m keras_gans.evaluate`.
-- **Licence:** the license of the training set, and that of the person who trained the
+- **License:** the license of the training set, and that of the person who trained the
   model.
 - **Software:** {versions}.
 

@@ -64,7 +64,7 @@ def read_input(
         rounds: Number of measurements of each recipe.
         steps: Batches of each measurement.
     """
-    titles = ("model", "batch", "first, s", "images/s", "pictures", "MiB")
+    titles = ("model", "batch", "first, s", "images/s", "images", "MiB")
     _measure_each(_measure_input, titles, configs, data_dir, rounds, steps)
 
 
