@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-# Beginnings of lines of TensorFlow's messages that trace the user's code.
-TRACE = "Graph execution error", "Detected at node", 'File "'
-# Beginning of the line in which Keras names the layer; the reason follows the line.
-WHERE = "Exception encountered when calling"
+# Beginnings of lines that say where an error occurred: TensorFlow's trace of the user's
+# code, and Keras's line with the name of the layer.
+TRACE = (
+    "Graph execution error",
+    "Detected at node",
+    'File "',
+    "Exception encountered when calling",
+)
 
 
 class UserError(ValueError):
@@ -32,7 +36,7 @@ def message_lines(error: BaseException) -> list[str]:
         The lines, without surrounding spaces.
     """
     lines = (line.strip() for line in str(error).splitlines())
-    return [line for line in lines if line and not line.startswith((*TRACE, WHERE))]
+    return [line for line in lines if line and not line.startswith(TRACE)]
 
 
 def first_line(error: BaseException) -> str:

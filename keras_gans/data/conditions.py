@@ -143,9 +143,7 @@ def centre(stored: np.ndarray, info: DataInfo, options: DataOptions) -> np.ndarr
     return stored[:, start : start + height, start : start + width]
 
 
-def split(
-    stored: np.ndarray, info: DataInfo, derivation: str
-) -> tuple[np.ndarray, np.ndarray]:
+def split(stored: np.ndarray, info: DataInfo, derivation: str) -> dict[str, np.ndarray]:
     """Split stored examples into images and condition images.
 
     Args:
@@ -155,9 +153,9 @@ def split(
         derivation: Kind of derivation; see `DataOptions.derivation`.
 
     Returns:
-        Tuple `(images, conditions)`, both float32.
+        Batch of "images" and "condition", both float32.
     """
     if derivation:
-        return stored, derive(stored, derivation)
+        return {"images": stored, "condition": derive(stored, derivation)}
     channels = info.image_shape[-1]
-    return stored[..., :channels], stored[..., channels:]
+    return {"images": stored[..., :channels], "condition": stored[..., channels:]}

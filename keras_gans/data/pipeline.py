@@ -116,8 +116,7 @@ def prepare(
         images = _crop(images, less, starts[:, share.rows(size)])
     images = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
     if info.condition_shape:
-        images, condition = conditions.split(images, info, options.derivation)
-        return {"images": images, "condition": condition}
+        return conditions.split(images, info, options.derivation)
     if info.num_classes:
         return {"images": images, "labels": labels.astype(np.int32)}
     return {"images": images}

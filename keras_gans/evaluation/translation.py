@@ -169,8 +169,7 @@ def _paired(source: Source, num: int) -> Iterator[Batch]:
     left = num
     for stored, _ in source.chunks(CHUNK):
         stored = to_float(stored[:left])
-        parts = conditions.split(stored, source.info, source.options.derivation)
-        yield dict(zip(("images", "condition"), parts, strict=True))
+        yield conditions.split(stored, source.info, source.options.derivation)
         left -= len(stored)
         if left <= 0:
             return

@@ -122,8 +122,8 @@ class TensorFlowTeam(Team):
             gone = isinstance(error, LOST) or "aborted by" in str(error)
             if self.size == 1 or not gone:
                 raise
-            line = first_line(error)
-            cause = line.partition("aborted by: ")[2] or line
+            _, _, cause = str(error).partition("aborted by: ")
+            cause = cause.partition("\n")[0].strip() or first_line(error)
             raise WorkerLost(
                 f"a worker was lost ({cause}). Start all workers again with the same "
                 f"command: they continue from the newest checkpoint in {workdir}"
