@@ -7,7 +7,8 @@ Signatures of a generator that takes latents:
 - `generate` and `serving_default` take `latents`, float32 [num, latent_dim]. A
   conditional generator also takes `labels`, int32 [num]. keras_gans.json lists other
   inputs under "inputs". They return `images`, float32 [num, height, width, channels]
-  in [-1, 1].
+  in [-1, 1]. With several inputs, `keras.layers.TFSMLayer` of `serving_default` takes
+  one dictionary of them.
 - `sample` takes `num`, int32 [], and `seed`, int64 []. A conditional generator also
   takes `label`, int32 [], where -1 is all classes in turn. It returns `images`, uint8
   [num, height, width, channels]. Image i depends only on the seed, i and the label.
@@ -116,8 +117,15 @@ def _add_from_noise(archive, sampler: KerasSampler, num: int | None) -> None:
     if num:
         archive.add_endpoint("generate", generate, [*specs.values()])
         return
-    for endpoint in ("generate", "serving_default"):
-        archive.add_endpoint(endpoint, generate, [*specs.values()])
+    archive.add_endpoint("generate", generate, [*specs.values()])
+    if len(specs) == 1:
+        archive.add_endpoint("serving_default", generate, [*specs.values()])
+    else:  # keras.layers.TFSMLayer passes one argument
+
+        def by_name(inputs):
+            return generate(*(inputs[name] for name in specs))
+
+        archive.add_endpoint("serving_default", by_name, [specs])
     asked = [
         tf.TensorSpec((), tf.int32, name="num"),
         tf.TensorSpec((), tf.int64, name="seed"),

@@ -6,6 +6,8 @@ neither TensorFlow nor Keras.
 
 import importlib
 
+from keras_gans.backend import register_classes
+
 __version__ = "0.2.0"
 
 _PUBLIC = {
@@ -24,13 +26,16 @@ _PUBLIC = {
     "StyleGAN2": "keras_gans.models.stylegan2",
     "Trainer": "keras_gans.core.trainer",
     "UserError": "keras_gans.errors",
-    "check_pictures": "keras_gans.data.checks",
+    "check_pictures": "keras_gans.core.checks",
     "load": "keras_gans.sampling.load",
     "load_config": "keras_gans.recipes.config",
     "load_data": "keras_gans.data",
+    "network": "keras_gans.networks.saving",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
+
+register_classes()
 
 
 def __getattr__(name: str) -> object:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.abc
 import importlib.util
 import os
 import platform
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from keras_gans.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
+
+# Names in the files of `keras.Model.save`, and the modules of their classes.
+SAVED_CLASSES = {
+    "LinearAfter": "keras_gans.engine.optimizers",
+    "Network": "keras_gans.networks.saving",
+    "ScheduledAdam": "keras_gans.engine.optimizers",
+    "Trainer": "keras_gans.core.trainer",
+}
 
 
 def import_backend() -> None:
@@ -146,3 +156,56 @@ def no_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+class _SavedClass:
+    """Stand-in for a class of a saved model until Keras needs the class.
+
+    Args:
+        name: Name of the class, a key of `SAVED_CLASSES`.
+    """
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def from_config(self, config: dict[str, Any]) -> Any:
+        """Import the class and make an object from its configuration."""
+        module = importlib.import_module(SAVED_CLASSES[self._name])
+        return getattr(module, self._name).from_config(config)
+
+
+class _KerasFinder(importlib.abc.MetaPathFinder):
+    """Finder that calls `register_classes` once Keras is imported."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Find Keras with the other finders; leave all other modules to them."""
+        if name != "keras":
+            return None
+        others = [f for f in sys.meta_path if f is not self]
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next(filter(None, found), None)
+        if spec and spec.loader:
+            run = spec.loader.exec_module
+
+            def exec_module(module: Any) -> None:
+                run(module)
+                register_classes()
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def register_classes() -> None:
+    """Make Keras find the classes of saved models, as soon as it is imported.
+
+    `import keras_gans` does not import Keras, but `keras.models.load_model` must know
+    the classes after it. Neither their modules nor Keras are imported before use.
+    """
+    if "keras" not in sys.modules:
+        sys.meta_path.insert(0, _KerasFinder())
+        return
+    import keras
+
+    known = keras.saving.get_custom_objects()
+    for name in SAVED_CLASSES:
+        known.setdefault(f"keras_gans>{name}", _SavedClass(name))

@@ -126,10 +126,19 @@ class BaseGAN(Trainer):
             Pairs (player, batch of the update).
         """
         every = self.hparams.d_steps
-        parts = [  # with a stride: the same parts on one device and several
-            {name: value[i::every] for name, value in batch.items()}
-            for i in range(every)
-        ]
+        rows = batch["images"].shape[0]
+
+        def part(value: Tensor, i: int) -> Tensor:
+            # With a stride: the same parts on one device and several.
+            if every == 1 or (rows and rows >= every):
+                return value[i::every]
+            # A batch of few images, or of an unknown number, may be used repeatedly.
+            num = ops.shape(value)[0]
+            return ops.take(
+                value, ops.arange(i, ops.maximum(num, i + 1), every) % num, axis=0
+            )
+
+        parts = [{k: part(v, i) for k, v in batch.items()} for i in range(every)]
         for player in self.players:
             for part in parts if player.name == "d" else parts[-1:]:
                 yield player, part

@@ -67,10 +67,11 @@ class ImagePool(layers.Layer):
         )
 
     def _swap(self, made: Tensor) -> Tensor:
-        num, count = made.shape[0], ops.cast(self.count.value, "int32")
-        if num > self._size:
+        num, count = ops.shape(made)[0], ops.cast(self.count.value, "int32")
+        known = made.shape[0]  # None if batches differ in size
+        if known and known > self._size:
             raise UserError(
-                f"[hparams] pool_size: expected 0, or at least the {num} images of a "
+                f"[hparams] pool_size: expected 0, or at least the {known} images of a "
                 f"batch, got {self._size}"
             )
         order = keras.random.shuffle(ops.arange(self._size), seed=self._seeds)

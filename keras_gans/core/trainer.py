@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Self
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gans import engine
+from keras_gans.core import checks
 from keras_gans.core.hparams import TrainerHparams
 from keras_gans.engine import accumulation, ema, optimizers
 from keras_gans.engine.precision import policy
 from keras_gans.errors import UserError, did_you_mean
 from keras_gans.layers import spectral
-from keras_gans.networks import interface
+from keras_gans.networks import interface, saving
 
 Tensor = Any
 Batch = dict[str, Tensor]
+IMAGES = {"images", "condition"}
+NO_VALIDATION = (
+    "a GAN has no loss that measures its images; python -m keras_gans.evaluate "
+    "compares them with held-out images"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Player:
     networks: tuple[str, ...]
 
 
-class Trainer(engine.Model):
+class Trainer(saving.SavesSeeds, engine.Model):
     """Keras model whose training step updates its players one after another.
 
     A variant names its networks and its players, and has a method `<player>_losses` for
@@ -68,6 +76,14 @@ class Trainer(engine.Model):
     is_translation = False  # whether the generator makes images from images
     sampling_defaults: dict[str, float] = {}  # values of other generator inputs
 
+    def __init_subclass__(cls, **kwargs: Any):
+        """Register the class, so that Keras saves and loads its models."""
+        super().__init_subclass__(**kwargs)
+        register = keras.saving.register_keras_serializable("keras_gans", "Trainer")
+        register(cls)
+        # Loading looks the class up by the import path in the configuration.
+        keras.saving.get_custom_objects()["keras_gans>Trainer"] = Trainer
+
     def __init__(
         self,
         *networks: Callable[[], keras.Model],
@@ -76,8 +92,13 @@ class Trainer(engine.Model):
         name: str | None = None,
     ):
         super().__init__(name=name, dtype="float32")
-        self.hparams = hparams or self.Hparams()
-        makers = dict(zip(self.networks, networks, strict=True))
+        self.hparams, self.seed = hparams or self.Hparams(), seed
+        named = zip(self.networks, networks, strict=True)
+        self.factories = {key: saving.Factory(make) for key, make in named}
+        makers = {
+            key: partial(self.make_network, factory)
+            for key, factory in self.factories.items()
+        }
         for key, make in makers.items():
             network = make()
             if not isinstance(network.input, dict):
@@ -95,7 +116,69 @@ class Trainer(engine.Model):
         for player in self.players:
             setattr(self, f"{player.name}_optimizer", None)
         self.accumulate = 1
+        self.compile_options: dict[str, Any] = {}
         self.built = True  # else fit() would call the model to build it
+
+    @staticmethod
+    def make_network(factory: Callable[..., keras.Model]) -> keras.Model:
+        """Make a network of the model from the factory that the user gave."""
+        return factory()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, for `save` and `load_model`.
+
+        Raises:
+            UserError: If a network cannot be saved.
+        """
+        return {
+            "variant": saving.path_of(type(self)),
+            "networks": {k: make.get_config() for k, make in self.factories.items()},
+            "changes": {k: saving.changes(getattr(self, k)) for k in self.networks},
+            "dtype": self.generator.dtype_policy.name,
+            "hparams": dataclasses.asdict(self.hparams),
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Make a model from the configuration of `get_config`.
+
+        Args:
+            config: Configuration, which names the variant.
+            custom_objects: Ignored; Keras passes it.
+
+        Raises:
+            UserError: If the variant or a network function is not known.
+        """
+        variant = saving.find(config["variant"])
+        if not (isinstance(variant, type) and issubclass(variant, Trainer)):
+            raise UserError(
+                f"{config['variant']}: expected a subclass of keras_gans.Trainer"
+            )
+        with policy(config["dtype"]):
+            model = variant(
+                *(saving.Factory.from_config(x) for x in config["networks"].values()),
+                hparams=variant.Hparams(**config["hparams"]),
+                seed=config["seed"],
+                name=config["name"],
+            )
+        for key, changes in config["changes"].items():
+            saving.change(getattr(model, key), changes)
+        return model
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Return the arguments of `compile`, for `save`; None before `compile`."""
+        if not self.compiled:
+            return None
+        keys = [f"{player.name}_optimizer" for player in self.players]
+        chosen = {key: getattr(self, key) for key in keys}
+        options = {"accumulate": self.accumulate, **self.compile_options, **chosen}
+        return keras.saving.serialize_keras_object(options)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile a loaded model as the saved model was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
 
     def add_state(self, shape: tuple[int, ...], **options: Any) -> keras.Variable:
         """Add a variable that no optimizer changes: zeros, saved in checkpoints.
@@ -169,6 +252,7 @@ class Trainer(engine.Model):
                 raise TypeError(f"compile() is missing the optimizer '{key}'")
             chosen[key] = optimizers.scaled(kwargs.pop(key), self.generator)
             chosen[key].build(self.trained_by(player))
+        self.compile_options = kwargs
         # optimizer=None: checkpoints would contain the default, an unused RMSprop.
         super().compile(optimizer=None, **kwargs)
         for key, optimizer in chosen.items():
@@ -181,18 +265,183 @@ class Trainer(engine.Model):
         found = (getattr(self, name).trainable_variables for name in player.networks)
         return [variable for variables in found for variable in variables]
 
-    def call(self, inputs: Batch, training: bool = False) -> Tensor:
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of the labels in a batch; 0 if it is not known."""
+        call = getattr(self.generator, "origin", None)
+        return call.arguments.get("num_classes", 0) if call else 0
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Train on images; see `keras.Model.fit`.
+
+        The values of arrays, or of the first batch of other data, are checked first.
+
+        Args:
+            x: Images [num, height, width, channels] in [-1, 1], or a data set of
+                batches in one of the forms of `train_step`.
+            y: Labels int [num], or the condition images of a translation, if `x` is an
+                array.
+            *args: Passed on to `keras.Model.fit`.
+            **kwargs: Passed on to `keras.Model.fit`, as `batch_size` and `epochs`.
+
+        Returns:
+            `History` of the values that `train_step` returns.
+
+        Raises:
+            UserError: If the model cannot be trained on these data, or for an argument
+                that has no meaning for a GAN.
+        """
+        x = self._checked("fit", x, y, args, kwargs)
+        return super().fit(x, y, *args, **kwargs)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
+    ) -> list[float] | dict[str, float]:
+        """Take one training step; see `keras.Model.train_on_batch`.
+
+        Args:
+            x: Images, or a batch as a dictionary, see `train_step`.
+            y: Labels or condition images of the batch, if `x` is an array.
+            *args: Passed on to `keras.Model.train_on_batch`.
+            **kwargs: Passed on to `keras.Model.train_on_batch`.
+
+        Raises:
+            UserError: As in `fit`.
+        """
+        self._checked("train_on_batch", x, y, args, kwargs)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def _checked(self, method: str, x: Any, y: Any, args: Any, kwargs: Any) -> Any:
+        """Check the arguments of a Keras method, and return the data to train on."""
+        signature = inspect.signature(getattr(super(), method))
+        given = signature.bind(x, y, *args, **kwargs).arguments
+        for name in ("validation_data", "validation_split"):
+            if given.get(name):
+                raise UserError(f"{method}: {name}: {NO_VALIDATION}")
+        for name in ("sample_weight", "class_weight"):
+            if given.get(name) is not None:
+                raise UserError(
+                    f"{method}: {name}: a GAN weighs no images; leave it out"
+                )
+        if not self.compiled:
+            raise UserError(f"{method}: call compile with the optimizers first")
+        first, x = checks.first_batch(x)
+        if first is not None:
+            batch = self.name_parts(first if y is None else (first, y))
+            shapes = {key: self.image_shape_of(key) for key in batch.keys() & IMAGES}
+            checks.check_batch(batch, shapes, self.num_classes)
+        return x
+
+    def image_shape_of(self, name: str) -> tuple[int | None, ...]:
+        """Return the shape of an entry of a batch: [height, width, channels].
+
+        Args:
+            name: "images", or "condition" of a translation.
+        """
+        inputs = self.generator.input
+        tensor = inputs[name] if name in inputs else self.generator.outputs[0]
+        return tuple(tensor.shape[1:])
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: a GAN has no loss that measures its images.
+
+        Args:
+            *args: Ignored.
+            **kwargs: Ignored.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f"evaluate: {NO_VALIDATION}")
+
+    test_on_batch = evaluate
+
+    def predict(self, x: Any, **kwargs: Any) -> np.ndarray:
+        """Generate images of latents, or translate images; see `keras.Model.predict`.
+
+        Args:
+            x: Inputs of `call`, as arrays or as a data set of batches.
+            **kwargs: Passed on to `keras.Model.predict`, as `batch_size`.
+
+        Returns:
+            float [num, height, width, channels] in [-1, 1].
+
+        Raises:
+            UserError: If the inputs are not those of the generator.
+        """
+        first, x = checks.first_batch(x)
+        if first is not None:
+            self.name_inputs(first[0] if isinstance(first, tuple) else first)
+        return super().predict(x, **kwargs)
+
+    def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
+        """Export the averaged generator for inference; see `keras.Model.export`.
+
+        Args:
+            filepath: Path to write.
+            *args: Passed on to `keras.Model.export`.
+            **kwargs: Passed on to `keras.Model.export`. The default `input_signature`
+                has the generator's inputs by name.
+        """
+        signature = {
+            name: keras.InputSpec(shape=x.shape, dtype=x.dtype, name=name)
+            for name, x in self.inputs_of_call().items()
+        }
+        super().export(filepath, *args, **{"input_signature": [signature], **kwargs})
+
+    def name_inputs(self, inputs: Any) -> Batch:
+        """Return the inputs of `call` as a dictionary.
+
+        Args:
+            inputs: Dictionary, or the tensor of a generator with one input.
+
+        Returns:
+            Inputs of the generator by name, without other entries.
+
+        Raises:
+            UserError: If an input is missing.
+        """
+        needed = self.inputs_of_call()
+        if not isinstance(inputs, dict) and len(needed) == 1:
+            inputs = dict.fromkeys(needed, inputs)
+        named = isinstance(inputs, dict)
+        ranks = {k: len(v.shape) for k, v in inputs.items()} if named else {}
+        for name in needed:
+            if ranks.get(name) != len(needed[name].shape):
+                words = (
+                    f"'{key}' {['num', *tensor.shape[1:]]}".replace("'num'", "num")
+                    for key, tensor in needed.items()
+                )
+                got = ", ".join(sorted(inputs)) if named else type(inputs).__name__
+                raise UserError(
+                    f"{self.name}: expected a dictionary of {' and '.join(words)}, got "
+                    f"{got}; fit trains, keras_gans.load draws images of seeds, and "
+                    "python -m keras_gans.evaluate measures them"
+                )
+        known = needed.keys() | self.sampling_defaults.keys()
+        return {name: value for name, value in inputs.items() if name in known}
+
+    def inputs_of_call(self) -> dict[str, Tensor]:
+        """Return the symbolic inputs that `call` needs, by name."""
+        return {
+            name: tensor
+            for name, tensor in self.ema_generator.input.items()
+            if name not in self.sampling_defaults
+        }
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Generate images with the averaged generator.
 
         Args:
             inputs: {"latents": float [batch, latent_dim]}, "labels" int32 [batch] if
                 the generator is conditional, and optionally inputs of
-                `sampling_defaults`.
+                `sampling_defaults`. Latents alone if there is no other input.
             training: Ignored: the averaged generator never trains.
 
         Returns:
             float [batch, height, width, channels], clipped to [-1, 1].
         """
+        inputs = self.name_inputs(inputs)
         inputs = interface.complete(self.ema_generator, inputs, self.sampling_defaults)
         return ops.clip(self.ema_generator(inputs, training=False), -1.0, 1.0)
 
@@ -246,7 +495,36 @@ class Trainer(engine.Model):
         for name in sorted(needed - batch.keys()):
             hint = did_you_mean(name, batch)
             raise UserError(f"a batch has no part '{name}'{hint}")
+        if "labels" in needed:
+            batch = batch | {"labels": self.class_ids(batch["labels"])}
         return batch
+
+    @staticmethod
+    def class_ids(labels: Tensor) -> Tensor:
+        """Return labels as int32 [batch].
+
+        Args:
+            labels: Class of each image, int [batch] or [batch, 1].
+
+        Raises:
+            UserError: If the labels have another shape, as one-hot vectors, or are no
+                integers.
+        """
+        labels = labels if hasattr(labels, "shape") else np.asarray(labels)
+        shape = list(labels.shape)
+        if len(shape) == 2 and shape[1] == 1:
+            labels, shape = ops.squeeze(labels, -1), shape[:1]
+        if len(shape) != 1:
+            raise UserError(
+                f"labels: expected one class of each image, [batch], got {shape}; of "
+                "one-hot vectors, use np.argmax(labels, axis=-1)"
+            )
+        dtype = getattr(labels.dtype, "name", str(labels.dtype))
+        if "int" not in dtype:
+            raise UserError(
+                f"labels: expected integers, got {dtype}; use labels.astype('int32')"
+            )
+        return ops.cast(labels, "int32")
 
     def taken_from_data(self) -> set[str]:
         """Return the names of a batch's entries, beside images, that networks take."""

@@ -12,6 +12,7 @@ from keras import ops
 from keras_gans.core import gan, hparams
 from keras_gans.core.trainer import Batch
 from keras_gans.errors import UserError
+from keras_gans.networks import saving
 
 Tensor = Any
 
@@ -81,17 +82,22 @@ class TranslationGAN(gan.BaseGAN):
         """
         return self.ema_generator
 
-    def call(self, inputs: Batch, training: bool = False) -> Tensor:
+    def inputs_of_call(self) -> dict[str, Tensor]:
+        """Return the symbolic input "condition"."""
+        return self.translator().input
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Translate images with the averaged generator.
 
         Args:
-            inputs: {"condition": float [batch, height, width, channels] in [-1, 1]}.
+            inputs: {"condition": float [batch, height, width, channels] in [-1, 1]}, or
+                these images alone.
             training: Ignored: the averaged generator never trains.
 
         Returns:
             float [batch, height, width, channels], clipped to [-1, 1].
         """
-        return self.translate(inputs["condition"])
+        return self.translate(self.name_inputs(inputs)["condition"])
 
     def translate(self, condition: Tensor, backward: bool = False) -> Tensor:
         """Translate images with the averaged generator, in either direction.
@@ -166,8 +172,7 @@ def both_ways(factory: Callable[..., keras.Model]) -> keras.Model:
     other = "images" if own == "condition" else "condition"
     inputs, outputs = {}, {}
     for (way, network), name in zip(ways.items(), (own, other), strict=True):
-        # The same layers, under a name for `get_layer`.
-        network = keras.Model(network.input, network.output, name=way)
+        network = saving.renamed(network, way)  # for `get_layer`
         inputs[name] = keras.Input(network.input[own].shape[1:], name=name)
         outputs[way] = network({own: inputs[name]})
     return keras.Model(inputs, outputs)

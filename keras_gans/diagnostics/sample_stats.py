@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_gans import data
-from keras_gans.data import checks
+from keras_gans.core import checks
 from keras_gans.device.sampler import BaseSampler
 
 if TYPE_CHECKING:

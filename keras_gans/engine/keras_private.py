@@ -99,6 +99,11 @@ def replace_forward(network: keras.Model, forward: Callable) -> None:
     network._run_through_graph = forward
 
 
+def has_other_forward(network: keras.Model) -> bool:
+    """Return whether `replace_forward` has changed a network."""
+    return "_run_through_graph" in vars(network)
+
+
 def function_graph(graph: Any, name: str) -> Any:
     """Return the body of a function that a TensorFlow graph calls.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 
+@keras.saving.register_keras_serializable("keras_gans")
 class ScheduledAdam(keras.optimizers.Adam):
     """Adam whose `beta_2`, like the learning rate, may follow a schedule.
 
@@ -34,6 +35,21 @@ class ScheduledAdam(keras.optimizers.Adam):
     def beta_2(self, value: Any) -> None:
         self._beta_2 = value
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        schedule = self._beta_2
+        if isinstance(schedule, LearningRateSchedule):
+            schedule = keras.saving.serialize_keras_object(schedule)
+        return super().get_config() | {"beta_2": schedule}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Make an optimizer from the configuration of `get_config`."""
+        schedule = config["beta_2"]
+        if isinstance(schedule, dict):
+            schedule = keras.saving.deserialize_keras_object(schedule)
+        return super().from_config({**config, "beta_2": schedule}, custom_objects)
+
 
 def scheduled(class_name: str) -> tuple[str, ...]:
     """Return the names of an optimizer's arguments that accept a schedule.
@@ -55,6 +71,7 @@ def find(class_name: str) -> type[keras.optimizers.Optimizer]:
     )
 
 
+@keras.saving.register_keras_serializable("keras_gans")
 class LinearAfter(LearningRateSchedule):
     """Learning rate that is constant at first, then falls linearly to 0.
 
@@ -112,6 +129,7 @@ def scaled(
     Returns:
         The optimizer, or a `LossScaleOptimizer` around it.
     """
-    if network.dtype_policy.name != "mixed_float16":
+    half = network.dtype_policy.name == "mixed_float16"
+    if not half or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer)

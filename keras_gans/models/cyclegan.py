@@ -20,7 +20,6 @@ Differences from the paper:
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from typing import Any
 
 import keras
@@ -70,12 +69,10 @@ class CycleGAN(translation.TranslationGAN):
     Hparams = CycleGANHparams
     needs_pairs, bidirectional, neutral_logit = False, True, 0.5
 
-    def __init__(self, generator: Any, discriminator: Any, *args: Any, **kw: Any):
-        """Build two networks of each kind; see `translation.both_ways`."""
-        both = translation.both_ways
-        super().__init__(
-            partial(both, generator), partial(both, discriminator), *args, **kw
-        )
+    make_network = staticmethod(translation.both_ways)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
         self.condition_pool, self.image_pool = (
             ImagePool(self.hparams.pool_size, x.shape[1:], self.seeds, f"{name}_pool")
             for name, x in sorted(self.discriminator.input.items())

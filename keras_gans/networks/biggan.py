@@ -17,10 +17,12 @@ from keras_gans.layers.sizes import map_sizes
 from keras_gans.layers.spectral import SNConv2D, SNDense
 from keras_gans.networks.interface import generator_inputs
 from keras_gans.networks.resnet import check_attention, discriminator, up_block
+from keras_gans.networks.saving import network
 
 __all__ = ["discriminator", "generator"]  # the discriminator is that of `resnet`
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,

@@ -23,10 +23,12 @@ from keras_gans.networks.interface import (
     latent_inputs,
     projection_logits,
 )
+from keras_gans.networks.saving import network
 
 Norm = Literal["batch", "none"]
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -89,6 +91,7 @@ def generator(
     return keras.Model(inputs, images, name="generator")
 
 
+@network
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,

@@ -22,6 +22,7 @@ from keras_gans.layers.resampling import quarter
 from keras_gans.layers.sizes import map_sizes
 from keras_gans.layers.spectral import SNConv2D, SNDense
 from keras_gans.networks.interface import generator_inputs
+from keras_gans.networks.saving import network
 
 Tensor = Any
 
@@ -32,6 +33,7 @@ D_WIDTHS = (16, 16, 8, 4, 2, 1, 0.5)  # up to 256 pixels; larger images are halv
 SMALL = 5  # most doublings up to the small image: 128 pixels from 4
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -86,6 +88,7 @@ def generator(
     return keras.Model(inputs, stages(inputs)["images"], name="generator")
 
 
+@network
 def discriminator(
     image_shape: tuple[int, int, int], num_classes: int = 0, width: int = 64
 ) -> keras.Model:

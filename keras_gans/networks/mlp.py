@@ -15,8 +15,10 @@ from keras import layers
 from keras_gans.errors import check_range
 from keras_gans.layers.spectral import SNDense
 from keras_gans.networks.interface import image_inputs, latent_inputs, projection_logits
+from keras_gans.networks.saving import network
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -46,6 +48,7 @@ def generator(
     return keras.Model(inputs, images, name="generator")
 
 
+@network
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,

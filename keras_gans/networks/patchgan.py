@@ -15,11 +15,13 @@ from keras_gans.errors import UserError, check_range
 from keras_gans.layers.any_size import Double
 from keras_gans.layers.normalization import normalize
 from keras_gans.layers.spectral import SNConv2D
+from keras_gans.networks.saving import network
 
 Tensor = Any
 Norm = Literal["batch", "instance", "none"]
 
 
+@network
 def discriminator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],

@@ -20,10 +20,12 @@ from keras_gans.layers.convolution import GroupedConv2D
 from keras_gans.layers.resampling import blur
 from keras_gans.layers.sizes import map_widths
 from keras_gans.networks.interface import generator_inputs, image_inputs
+from keras_gans.networks.saving import network
 
 Tensor = Any
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -79,6 +81,7 @@ def generator(
     return keras.Model(inputs, images, name="generator")
 
 
+@network
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,

@@ -26,11 +26,13 @@ from keras_gans.networks.interface import (
     image_inputs,
     projection_logits,
 )
+from keras_gans.networks.saving import network
 
 Tensor = Any
 Layers = Callable[..., Any]
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -89,6 +91,7 @@ def generator(
     return keras.Model(inputs, images, name="generator")
 
 
+@network
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,

@@ -18,6 +18,7 @@ from keras import Input, Model, initializers, layers
 from keras_gans.errors import UserError, check_range
 from keras_gans.layers.any_size import Double
 from keras_gans.networks.patchgan import discriminator
+from keras_gans.networks.saving import network
 
 __all__ = ["discriminator", "generator"]
 
@@ -25,6 +26,7 @@ Tensor = Any
 SCALING = 0.2  # beta, the factor of f and g
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],

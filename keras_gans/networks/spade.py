@@ -18,10 +18,12 @@ from keras import Input, Model, layers, ops
 from keras_gans.errors import UserError, check_range
 from keras_gans.layers.any_size import CropLike, Double, PadToMultiple
 from keras_gans.networks.patchgan import convolution, patch_features
+from keras_gans.networks.saving import network
 
 Tensor = Any
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],
@@ -69,6 +71,7 @@ def generator(
     return Model({"condition": condition}, CropLike()(x, condition))
 
 
+@network
 def discriminator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],

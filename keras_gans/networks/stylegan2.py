@@ -28,10 +28,12 @@ from keras_gans.layers.normalization import EPSILON, PixelNorm
 from keras_gans.layers.resampling import blur
 from keras_gans.layers.sizes import map_widths
 from keras_gans.networks.interface import generator_inputs, image_inputs
+from keras_gans.networks.saving import network
 
 Tensor = Any
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -131,6 +133,7 @@ def generator(
     return keras.Model(inputs, synthesis(inner), name="generator")
 
 
+@network
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,

@@ -22,6 +22,7 @@ from keras_gans.layers.any_size import (
 )
 from keras_gans.layers.normalization import normalize
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
+from keras_gans.networks.saving import network
 
 __all__ = ["discriminator", "encoder", "generator", "projector"]
 
@@ -30,6 +31,7 @@ Tensor = Any
 TAPS = tuple(f"tap_{i}" for i in range(5))
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],

@@ -15,10 +15,12 @@ from keras_gans.errors import check_range
 from keras_gans.layers.any_size import CropLike, PadToMultiple, check_same_size
 from keras_gans.layers.normalization import normalize
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
+from keras_gans.networks.saving import network
 
 __all__ = ["discriminator", "generator"]
 
 
+@network
 def generator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],

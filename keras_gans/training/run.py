@@ -7,6 +7,8 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 
+import keras
+
 from keras_gans import data, engine
 from keras_gans.core.trainer import Trainer
 from keras_gans.data import images
@@ -174,7 +176,8 @@ def _fit(
     step, options = int(model.step.numpy()), config.train
     sizes = pacing.sizes(step, options.steps, options, paced=team.size == 1)
     model.train_function = engine.train_function(model, sizes)
-    model.fit(
+    keras.Model.fit(  # without the checks of arrays: the source has checked its data
+        model,
         team.stream(source, options.seed, step),
         steps_per_epoch=options.steps - step,  # or fewer: StopOnSignal ends the run
         verbose=0,

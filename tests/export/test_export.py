@@ -42,6 +42,23 @@ print(json.dumps(images.numpy().tolist()))
     np.testing.assert_allclose(images, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["cgan", "stylegan2"])
+def test_saved_models_are_layers_of_keras(smoke_run, name):
+    """`TFSMLayer` takes the inputs of a SavedModel in one dictionary."""
+    import keras
+
+    path = str(smoke_run(name) / "export" / "saved_model")
+    layer = keras.layers.TFSMLayer(path, call_endpoint="serving_default")
+    sampler = load.load(path)
+    inputs = {"latents": np.full((2, 8), 0.5, np.float32), "labels": np.array([4, 2])}
+    inputs["labels"] = inputs["labels"].astype(np.int32)
+    for key, spec in sampler.info["inputs"].items():
+        inputs[key] = np.full((2, *spec["shape"]), spec["default"], np.float32)
+    images = layer(inputs)["images"]
+    expected = sampler.generate(inputs["latents"], inputs["labels"])
+    np.testing.assert_allclose(images, expected, atol=1e-5)
+
+
 def test_sampler_runs_alone_without_tensorflow(smoke_run, tmp_path):
     """`sampler.py` and a .tflite file work without the rest of the package."""
     shutil.copy(ROOT / "keras_gans" / "device" / "sampler.py", tmp_path)

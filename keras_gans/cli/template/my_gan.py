@@ -63,6 +63,7 @@ class MyGAN(keras_gans.BaseGAN):
         return {"pairs": pair_loss(fake_logits, real_logits, self.hparams.margin)}
 
 
+@keras_gans.network
 def generator(image_shape, num_classes: int = 0, latent_dim: int = 64, width: int = 32):
     """Build the generator: from latents (and labels with classes) to images."""
     height, across, channels = image_shape
@@ -80,6 +81,7 @@ def generator(image_shape, num_classes: int = 0, latent_dim: int = 64, width: in
     return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x))
 
 
+@keras_gans.network
 def discriminator(image_shape, num_classes: int = 0, width: int = 32):
     """Build the discriminator: from images (and labels with classes) to logits."""
     inputs, labels = interface.image_inputs(image_shape, num_classes)
