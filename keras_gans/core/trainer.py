@@ -511,9 +511,11 @@ class Trainer(saving.SavesSeeds, engine.Model):
                 integers.
         """
         labels = labels if hasattr(labels, "shape") else np.asarray(labels)
-        shape = list(labels.shape)
+        # TensorFlow loses the rank if two calls of `fit` had different ones.
+        is_known = getattr(labels.shape, "rank", 1) is not None
+        shape = list(labels.shape) if is_known else [None, 1]
         if len(shape) == 2 and shape[1] == 1:
-            labels, shape = ops.squeeze(labels, -1), shape[:1]
+            labels, shape = ops.reshape(labels, (-1,)), shape[:1]
         if len(shape) != 1:
             raise UserError(
                 f"labels: expected one class of each image, [batch], got {shape}; of "
