@@ -241,10 +241,9 @@ def _is_folder_of_pictures(source: str) -> bool:
         return False
     if os.path.isdir(path):
         return not os.path.isfile(os.path.join(path, "config.toml"))
-    what = "" if os.path.lexists(path) else ", got a path that does not exist"
     raise UserError(
         f"{source}: expected a workdir, a SavedModel folder, a .tflite file or a "
-        f"folder of images{what}"
+        f"folder of images{load.described(path)}"
     )
 
 

@@ -71,7 +71,12 @@ def _class_name(name: str) -> str:
     )
     valid = name.isidentifier() and joined.isidentifier()
     if not valid or name.startswith("_") or keyword.iskeyword(name):
-        raise UserError(f"expected a valid module name such as my_gan, got '{name}'")
+        near = re.sub(r"\W+", "_", name.removesuffix(".py")).lower()
+        valid = near.isidentifier() and not keyword.iskeyword(near) and near[0] != "_"
+        raise UserError(
+            f"expected a valid module name such as {near if valid else 'my_gan'}, got "
+            f"'{name}'"
+        )
     return joined
 
 

@@ -6,14 +6,27 @@ import ast
 import importlib
 import os
 import pkgutil
+import shlex
 import sys
 from importlib import metadata
 
 from keras_gans.cli.modules import parse_module
-from keras_gans.errors import did_you_mean
+from keras_gans.errors import did_you_mean, one_line
 
 # Commands that are packages; their `__main__` runs.
 PACKAGES = ("export",)
+# Commands, and what people type for them.
+OTHER_NAMES = {
+    "train": "fit run start learn training",
+    "sample": "generate gen draw create_images infer inference predict translate",
+    "evaluate": "eval test score measure fid metrics",
+    "export": "convert save tflite onnx deploy web",
+    "new": "init create scaffold",
+    "zoo": "list models ls recipes",
+    "doctor": "diagnose check debug",
+    "benchmark": "bench speed profile",
+    "provenance": "origin about",
+}
 
 
 def commands() -> dict[str, str]:
@@ -48,18 +61,34 @@ def main(argv: list[str] | None = None) -> int:
         sys.path.insert(0, os.getcwd())
         argv = sys.argv[1:]
     name, *rest = argv or ["--help"]
-    if name in ("--help", "-h"):
+    if name in ("help", "--help", "-h", "-help"):
+        if rest and name == "help":
+            return main([rest[0], "--help"])
         print(_help())
         return 0
-    if name == "--version":
+    if name in ("--version", "-V", "-v", "version"):
         print(f"keras-gans {metadata.version('keras_gans')}")
         return 0
     known = commands()
     if name not in known:
-        hint = did_you_mean(name, known)
-        print(f"keras-gans: no command '{name}'{hint}", file=sys.stderr)
+        line = f"keras-gans: no command '{name}'{_hint(name, argv, known)}"
+        print(one_line(line), file=sys.stderr)
         return 2
     return importlib.import_module(_module(name)).main(rest)
+
+
+def _hint(name: str, argv: list[str], known: dict[str, str]) -> str:
+    """Return the end of the message for an unknown command."""
+    from keras_gans.recipes.config import zoo_names  # only for a mistake
+
+    if name.startswith("-"):
+        return f"; pass a command before its flags: keras-gans train {shlex.join(argv)}"
+    if name.lower() in zoo_names():
+        return f"; a model is trained by keras-gans train --model={name.lower()}"
+    for command, others in OTHER_NAMES.items():
+        if name.lower() in others.split():
+            return f"; did you mean '{command}'?"
+    return did_you_mean(name, known)
 
 
 def _module(name: str) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from absl import flags
 
 from keras_gans.device.sampler import SamplerError
-from keras_gans.errors import UserError, WorkerLost, did_you_mean
+from keras_gans.errors import UserError, WorkerLost, one_line
+
+HELP = {"--help", "-h", "-help", "-?"}
 
 
 def run_command(
@@ -46,24 +48,32 @@ def run_command(
     values.set_gnu_getopt(takes_words)  # flags may follow such words
     define_flags(values)
     try:
-        if "--help" in argv or "-h" in argv:
+        if HELP & set(argv) or argv == ["help"] and not takes_words:
             print(_help(doc, values), flush=True)
             return 0
         try:
             words = values([name, *_with_underscores(argv, values)])[1:]
         except flags.UnrecognizedFlagError as error:
-            known = values.flag_values_dict()
-            hint = did_you_mean(error.flagname, known)
-            raise UserError(f"no flag --{error.flagname}{hint}") from None
+            from keras_gans.cli import hints  # the recipes, too, are not always needed
+
+            flag = error.flagname
+            hint = hints.unknown_flag(flag, argv, values, takes_words)
+            raise UserError(f"no flag --{flag}{hint}") from None
+        except flags.IllegalFlagValueError as error:
+            from keras_gans.cli import hints
+
+            raise UserError(hints.wrong_value(error, values)) from None
         except (flags.Error, ValueError) as error:
             raise UserError(str(error).replace("\n", " ")) from None
         if words and not takes_words:
-            raise UserError(f"expected only flags, got {words[0]!r} (see --help)")
+            from keras_gans.cli import hints
+
+            raise UserError(hints.other_word(words[0], argv, values))
         status = (body(values, words) if takes_words else body(values)) or 0
         sys.stdout.flush()
         return status
     except (UserError, SamplerError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {one_line(error)}", file=sys.stderr)
         return 2
     except WorkerLost as error:
         print(f"{name}: {error}", file=sys.stderr)

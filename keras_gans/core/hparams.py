@@ -88,7 +88,7 @@ class Hparams(TrainerHparams):
             UserError: For a value out of range, or an unknown augmentation.
         """
         super().__post_init__()
-        self.check("d_steps", "at least 1", self.d_steps >= 1)
+        self.check("d_steps", "1 to 1000", 1 <= self.d_steps <= 1000)
         self.check("r1_weight", "at least 0", self.r1_weight >= 0)
         self.check("r1_every", "at least 1", self.r1_every >= 1)
         self.check("ada_target", "-1 to 1", -1 <= self.ada_target <= 1)

@@ -147,7 +147,7 @@ def _open(options: DataOptions, data_dir: str | None) -> Source:
         from keras_gans.data.folder import open_folder
 
         return open_folder(rest, options)
-    from keras_gans.data import embedded, mixtures, points
+    from keras_gans.data import embedded, mixtures, names, points
 
     if options.dataset in mixtures.MIXTURES:
         return points.PointsSource(options)
@@ -155,8 +155,14 @@ def _open(options: DataOptions, data_dir: str | None) -> Source:
         kinds = ["tfds:NAME", "folder:PATH", "pairs:A,B", "unpaired:A,B"]
         kinds += [f"{kind}:..." for kind in DERIVED]
         known = (*embedded.EMBEDDED, *mixtures.MIXTURES, *kinds)
-        hint = did_you_mean(options.dataset, known)
-        raise UserError(f"[data] dataset: no data set '{options.dataset}'{hint}")
+        name = options.dataset
+        if near := names.meant(name):
+            hint = f"; did you mean {' or '.join(map(repr, near))}?"
+        elif set(name) & set("/\\~"):
+            hint = ", and no folder of that path; expected folder:PATH"
+        else:
+            hint = did_you_mean(name, known)
+        raise UserError(f"[data] dataset: no data set '{name}'{hint}")
     return embedded.open_embedded(options)
 
 

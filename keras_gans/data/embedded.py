@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_gans.data import images
 from keras_gans.data.options import DataInfo, DataOptions
+from keras_gans.errors import UserError
 
 if TYPE_CHECKING:  # the pipeline imports Keras
     from keras_gans.data.source import Source
@@ -46,6 +47,13 @@ def open_embedded(options: DataOptions) -> Source:
         pictures, labels = arrays["images"], arrays["labels"]
     size, channels = options.image_size or 28, options.channels or 1
     stored = options.stored_size(size)
+    memory = -(-len(pictures) * stored**2 * channels // 2**20)
+    if memory > max(options.cache_mib, 1024):
+        raise UserError(
+            f"[data] image_size: '{options.dataset}' at {stored} pixels needs {memory} "
+            f"MiB, more than data.cache_mib = {options.cache_mib}; choose a smaller "
+            "image_size, or a larger cache_mib"
+        )
     if (stored, channels) != (28, 1):
         pictures = np.stack([images.fit(p, stored, channels) for p in pictures])
     info = DataInfo(

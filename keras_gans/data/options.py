@@ -9,6 +9,7 @@ from keras_gans.errors import UserError
 
 # Kinds of condition images that `conditions.derive` makes from images.
 DERIVED = ("outline", "grey", "small2", "small4")
+LARGEST_BATCH, LARGEST_SIDE = 2**16, 2**13  # images, pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +76,10 @@ class DataOptions:
         Raises:
             UserError: If a value is out of range or does not suit the data set.
         """
-        if self.batch_size < 0:
+        if not 0 <= self.batch_size <= LARGEST_BATCH:
             raise UserError(
-                f"[data] batch_size: expected at least 1, or 0 to choose it, got "
-                f"{self.batch_size}"
+                f"[data] batch_size: expected at least 1 and at most {LARGEST_BATCH}, "
+                f"or 0 to choose it, got {self.batch_size}"
             )
         if self.split != "train" and not self.pictures.startswith("tfds:"):
             raise UserError(
@@ -89,6 +90,12 @@ class DataOptions:
             if getattr(self, name) < 0:
                 raise UserError(
                     f"[data] {name}: expected 0 or more, got {getattr(self, name)}"
+                )
+        for name in ("image_size", "random_crop"):
+            if getattr(self, name) > LARGEST_SIDE:
+                raise UserError(
+                    f"[data] {name}: expected at most {LARGEST_SIDE} pixels, got "
+                    f"{getattr(self, name)}"
                 )
         if self.channels not in (0, 1, 3):
             raise UserError(f"[data] channels: expected 0, 1 or 3, got {self.channels}")

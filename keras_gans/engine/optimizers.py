@@ -117,6 +117,81 @@ SCHEDULES = {
 }
 
 
+# Classes that wrap other optimizers, which a recipe's table cannot name.
+WRAPPERS = ("LossScaleOptimizer", "MultiOptimizer")
+INFINITY = float("inf")
+# Ranges of the numbers that Keras's optimizers and schedules take, by keyword: type,
+# lower and upper limit, and which of the limits are valid values, "[" or "(" and "]" or
+# ")". A keyword without a range takes any number.
+POSITIVE = (float, "(", 0, INFINITY, ")")
+NOT_NEGATIVE = (float, "[", 0, INFINITY, ")")
+DECAY = (float, "[", 0, 1, ")")
+SHARE = (float, "[", 0, 1, "]")
+UPDATES = (int, "[", 1, INFINITY, ")")
+RANGES: dict[str, tuple[type, str, float, float, str]] = {
+    **dict.fromkeys(
+        (
+            "adam_lr_ratio",
+            "clip_threshold",
+            "clipnorm",
+            "clipvalue",
+            "decay_rate",
+            "global_clipnorm",
+            "learning_rate",
+            "loss_scale_factor",
+            "power",
+            "rms_rate",
+            "t_mul",
+        ),
+        POSITIVE,
+    ),
+    **dict.fromkeys(
+        (
+            "adam_weight_decay",
+            "alpha",
+            "beta",
+            "end_learning_rate",
+            "epsilon",
+            "epsilon_1",
+            "epsilon_2",
+            "initial_accumulator_value",
+            "initial_learning_rate",  # 0 before a warm-up
+            "l1_regularization_strength",
+            "l2_regularization_strength",
+            "l2_shrinkage_regularization_strength",
+            "m_mul",
+            "values",
+            "warmup_target",
+            "weight_decay",
+        ),
+        NOT_NEGATIVE,
+    ),
+    **dict.fromkeys(
+        (
+            "adam_beta_1",
+            "adam_beta_2",
+            "beta_1",
+            "beta_2",
+            "constant",
+            "momentum",
+            "rho",
+        ),
+        DECAY,
+    ),
+    "ema_momentum": SHARE,
+    **dict.fromkeys(
+        ("decay_steps", "ema_overwrite_frequency", "first_decay_steps", "ns_steps"),
+        UPDATES,
+    ),
+    "boundaries": (int, "[", 0, INFINITY, ")"),
+    "warmup_steps": (int, "[", 0, INFINITY, ")"),
+    "gradient_accumulation_steps": (int, "[", 2, INFINITY, ")"),
+    "beta_2_decay": (float, "(", -INFINITY, 0, ")"),
+    "learning_rate_power": (float, "(", -INFINITY, 0, "]"),
+}
+LISTS = ("boundaries", "values")  # of PiecewiseConstantDecay
+
+
 def scaled(
     optimizer: keras.optimizers.Optimizer, network: keras.Model
 ) -> keras.optimizers.Optimizer:

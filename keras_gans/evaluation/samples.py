@@ -7,7 +7,6 @@ import json
 import os
 import re
 import time
-import tomllib
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,7 @@ def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | N
         table = read_tables(sampler.info["recipe"])["data"]
         dataset, split = table["dataset"], table.get("split", "train")
         held_out = Workdir(source) if table.get("held_out") else None
-    except (KeyError, tomllib.TOMLDecodeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise UserError(
             "the source does not record its training data set; pass --dataset"
         ) from None

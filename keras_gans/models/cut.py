@@ -65,8 +65,8 @@ class CUTHparams(translation.TranslationHparams):
         super().__post_init__()
         self.check("nce_weight", "at least 0", self.nce_weight >= 0)
         self.check("temperature", "more than 0", self.temperature > 0)
-        self.check("patches", "at least 2", self.patches >= 2)
-        self.check("embedding_dim", "at least 1", self.embedding_dim >= 1)
+        self.check("patches", "2 to 65536", 2 <= self.patches <= 2**16)
+        self.check("embedding_dim", "1 to 65536", 1 <= self.embedding_dim <= 2**16)
 
 
 class CUT(translation.TranslationGAN, LSGAN):

@@ -55,8 +55,9 @@ class CycleGANHparams(translation.TranslationHparams):
             UserError: For a value out of range.
         """
         super().__post_init__()
-        for name in ("cycle_weight", "identity_weight", "pool_size"):
+        for name in ("cycle_weight", "identity_weight"):
             self.check(name, "at least 0", getattr(self, name) >= 0)
+        self.check("pool_size", "0 to 65536", 0 <= self.pool_size <= 2**16)
 
 
 class CycleGAN(translation.TranslationGAN):

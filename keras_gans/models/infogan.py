@@ -63,7 +63,7 @@ class InfoGANHparams(gan.GANHparams):
             UserError: For a value out of range.
         """
         super().__post_init__()
-        self.check("categories", "at least 2", self.categories >= 2)
+        self.check("categories", "2 to 65536", 2 <= self.categories <= 2**16)
         self.check("info_weight", "at least 0", self.info_weight >= 0)
         self.check("distortion", "0 <= distortion < 2", 0 <= self.distortion < 2)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import UserError, in_range
 from keras_gans.layers.attention import SelfAttention
 from keras_gans.layers.normalization import ConditionalBatchNormalization
 from keras_gans.layers.sizes import map_sizes
@@ -23,6 +23,7 @@ __all__ = ["discriminator", "generator"]  # the discriminator is that of `resnet
 
 
 @network
+@in_range(latent_dim=1, embedding_dim=1, width=1, attention=0)
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -52,7 +53,6 @@ def generator(
         UserError: If `latent_dim` cannot be split into equal parts, or if the layers
             cannot produce the image size or a map of the side `attention`.
     """
-    check_range(1, latent_dim=latent_dim, embedding_dim=embedding_dim, width=width)
     size, doublings = map_sizes(image_shape)
     check_attention(attention, image_shape, doublings)
     parts = doublings + 1

@@ -14,7 +14,7 @@ from typing import Literal
 import keras
 from keras import initializers, layers
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import UserError, in_range
 from keras_gans.layers.convolution import FoldedConv2D, FoldedConv2DTranspose
 from keras_gans.layers.sizes import map_sizes
 from keras_gans.networks.interface import (
@@ -29,6 +29,7 @@ Norm = Literal["batch", "none"]
 
 
 @network
+@in_range(latent_dim=1, width=1, kernel_size=(2, 65), init_stddev=0)
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -60,8 +61,6 @@ def generator(
     Raises:
         UserError: If the layers cannot produce the image size.
     """
-    check_range(1, latent_dim=latent_dim, width=width)
-    check_range(2, kernel_size=kernel_size)
     size, doublings = map_sizes(image_shape)
     init = _initializer(init_stddev)
     bias = normalization == "none"
@@ -92,6 +91,14 @@ def generator(
 
 
 @network
+@in_range(
+    width=1,
+    kernel_size=(2, 65),
+    depth=(0, 33),
+    codes=0,
+    dropout=(0, 1),
+    init_stddev=0,
+)
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -134,10 +141,6 @@ def discriminator(
         UserError: If the layers cannot produce the image size, or if codes are asked
             for without an "auxiliary" head.
     """
-    check_range(1, width=width)
-    check_range(2, kernel_size=kernel_size)
-    check_range(0, depth=depth, codes=codes)
-    check_range(0, 1, dropout=dropout)
     auxiliary = head == "auxiliary"
     if codes and not auxiliary:
         raise UserError(
@@ -172,7 +175,6 @@ def discriminator(
 
 
 def _initializer(stddev: float) -> initializers.Initializer:
-    check_range(0, init_stddev=stddev)
     if stddev:
         return initializers.RandomNormal(stddev=stddev)
     return initializers.GlorotUniform()

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras import initializers, layers
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import UserError, in_range
 from keras_gans.layers.any_size import Double
 from keras_gans.layers.noise import AddNoise
 from keras_gans.layers.resampling import quarter
@@ -34,6 +34,7 @@ SMALL = 5  # most doublings up to the small image: 128 pixels from 4
 
 
 @network
+@in_range(latent_dim=1, width=1)
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -63,7 +64,6 @@ def generator(
         UserError: If the layers cannot produce the image size, or if there are
             classes.
     """
-    check_range(1, latent_dim=latent_dim, width=width)
     size, doublings = sizes(image_shape, num_classes)
     filters = widths(size, width, G_WIDTHS)
     inputs = generator_inputs(latent_dim, 0)
@@ -89,6 +89,7 @@ def generator(
 
 
 @network
+@in_range(width=1)
 def discriminator(
     image_shape: tuple[int, int, int], num_classes: int = 0, width: int = 64
 ) -> keras.Model:
@@ -113,7 +114,6 @@ def discriminator(
     Raises:
         UserError: As `generator`.
     """
-    check_range(1, width=width)
     size, doublings = sizes(image_shape, num_classes)
     filters = widths(size, width, D_WIDTHS)
     height, _, channels = image_shape

@@ -12,13 +12,14 @@ import math
 import keras
 from keras import layers
 
-from keras_gans.errors import check_range
+from keras_gans.errors import in_range
 from keras_gans.layers.spectral import SNDense
 from keras_gans.networks.interface import image_inputs, latent_inputs, projection_logits
 from keras_gans.networks.saving import network
 
 
 @network
+@in_range(latent_dim=1, units=1, depth=(1, 65))
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -39,7 +40,6 @@ def generator(
         A model from {"latents"[, "labels"]} to images float [batch, height, width,
         channels] in [-1, 1].
     """
-    check_range(1, latent_dim=latent_dim, units=units, depth=depth)
     inputs, x = latent_inputs(latent_dim, num_classes, embedding_dim=50)
     for _ in range(depth):
         x = layers.Dense(units, "relu")(x)
@@ -49,6 +49,7 @@ def generator(
 
 
 @network
+@in_range(units=1, depth=(1, 65), dropout=(0, 1))
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -70,8 +71,6 @@ def discriminator(
     Returns:
         A model from {"images"[, "labels"]} to logits float [batch, 1].
     """
-    check_range(1, units=units, depth=depth)
-    check_range(0, 1, dropout=dropout)
     inputs, labels = image_inputs(image_shape, num_classes)
     x = layers.Flatten()(inputs["images"])
     dense = SNDense if spectral_norm else layers.Dense

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from keras import Input, Model, initializers, layers
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import UserError, in_range
 from keras_gans.layers.any_size import Double
 from keras_gans.layers.normalization import normalize
 from keras_gans.layers.spectral import SNConv2D
@@ -22,6 +22,7 @@ Norm = Literal["batch", "instance", "none"]
 
 
 @network
+@in_range(width=1, depth=(1, 17))
 def discriminator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],
@@ -94,7 +95,6 @@ def patch_features(
     name: str = "logits",
 ) -> list[Tensor]:
     """Return the feature maps after each convolution; the last are the logits."""
-    check_range(1, width=width, depth=depth)
     found = []
     for level in range(depth + 2):
         last = level == depth + 1

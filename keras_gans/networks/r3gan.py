@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import initializers, layers, ops
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import UserError, in_range
 from keras_gans.layers.any_size import Double
 from keras_gans.layers.convolution import GroupedConv2D
 from keras_gans.layers.resampling import blur
@@ -26,6 +26,14 @@ Tensor = Any
 
 
 @network
+@in_range(
+    latent_dim=1,
+    embedding_dim=1,
+    width=1,
+    max_width=1,
+    group_size=1,
+    blocks=(1, 65),
+)
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -61,7 +69,6 @@ def generator(
         UserError: If the layers cannot produce the image size, or if `group_size`
             does not divide twice the number of channels of a map.
     """
-    check_range(1, latent_dim=latent_dim, embedding_dim=embedding_dim)
     size, widths = _widths(image_shape, width, max_width, group_size, blocks)
     inputs = generator_inputs(latent_dim, num_classes)
     x = inputs["latents"]
@@ -82,6 +89,7 @@ def generator(
 
 
 @network
+@in_range(width=1, max_width=1, group_size=1, blocks=(1, 65))
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -189,7 +197,6 @@ class Basis(layers.Layer):
 
 def _widths(image_shape, width, max_width, group_size, blocks):
     """Return the side of the smallest map, and the channels from this size upwards."""
-    check_range(1, group_size=group_size, blocks=blocks)
     size, widths = map_widths(image_shape, width, max_width)
     for channels in widths:
         if 2 * channels % group_size:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import keras
 from keras import initializers, layers, ops
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import UserError, in_range
 from keras_gans.layers.any_size import Double
 from keras_gans.layers.attention import SelfAttention
 from keras_gans.layers.normalization import ConditionalBatchNormalization
@@ -33,6 +33,7 @@ Layers = Callable[..., Any]
 
 
 @network
+@in_range(latent_dim=1, width=1, attention=0)
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -63,7 +64,6 @@ def generator(
         UserError: If the layers cannot produce the image size or a map of the side
             `attention`.
     """
-    check_range(1, latent_dim=latent_dim, width=width)
     size, doublings = map_sizes(image_shape)
     check_attention(attention, image_shape, doublings)
     dense, conv = kinds(spectral_norm)
@@ -92,6 +92,7 @@ def generator(
 
 
 @network
+@in_range(width=1, attention=0)
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -119,7 +120,6 @@ def discriminator(
         UserError: If the layers cannot produce the image size or a map of the side
             `attention`.
     """
-    check_range(1, width=width)
     _, halvings = map_sizes(image_shape)
     check_attention(attention, image_shape, halvings)
     inputs, labels = image_inputs(image_shape, num_classes)

@@ -15,7 +15,7 @@ from typing import Any
 
 from keras import Input, Model, initializers, layers
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import UserError, in_range
 from keras_gans.layers.any_size import Double
 from keras_gans.networks.patchgan import discriminator
 from keras_gans.networks.saving import network
@@ -27,6 +27,7 @@ SCALING = 0.2  # beta, the factor of f and g
 
 
 @network
+@in_range(width=1, growth=1, blocks=(1, 257))
 def generator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],
@@ -51,7 +52,6 @@ def generator(
     Raises:
         UserError: If the ratio of the sizes is not a power of two.
     """
-    check_range(1, width=width, growth=growth, blocks=blocks)
     scale = image_shape[0] // condition_shape[0]
     sides = tuple(scale * side for side in condition_shape[:2])
     if sides != image_shape[:2] or scale & (scale - 1):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from keras import Input, Model, layers, ops
 
-from keras_gans.errors import UserError, check_range
+from keras_gans.errors import UserError, in_range
 from keras_gans.layers.any_size import CropLike, Double, PadToMultiple
 from keras_gans.networks.patchgan import convolution, patch_features
 from keras_gans.networks.saving import network
@@ -24,6 +24,7 @@ Tensor = Any
 
 
 @network
+@in_range(width=1, max_width=1, depth=(1, 13), hidden=1)
 def generator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],
@@ -56,7 +57,6 @@ def generator(
     Raises:
         UserError: If the palette does not fit the label maps.
     """
-    check_range(1, width=width, max_width=max_width, depth=depth, hidden=hidden)
     condition = Input((None, None, condition_shape[-1]), name="condition")
     labels = Labels(palette, condition_shape[-1])(PadToMultiple(2**depth)(condition))
     widths = [min(max_width, width * 2**level) for level in range(depth + 1)]
@@ -72,6 +72,7 @@ def generator(
 
 
 @network
+@in_range(width=1, depth=(1, 17))
 def discriminator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],

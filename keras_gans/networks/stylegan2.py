@@ -21,7 +21,7 @@ from keras import initializers, layers, ops
 
 from keras_gans import engine
 from keras_gans.engine.precision import policy
-from keras_gans.errors import check_range
+from keras_gans.errors import in_range
 from keras_gans.layers.any_size import Double
 from keras_gans.layers.noise import AddNoise
 from keras_gans.layers.normalization import EPSILON, PixelNorm
@@ -34,6 +34,7 @@ Tensor = Any
 
 
 @network
+@in_range(latent_dim=1, style_dim=1, mapping_depth=(1, 65), width=1, max_width=1)
 def generator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -73,8 +74,6 @@ def generator(
     Raises:
         UserError: If the layers cannot produce the image size.
     """
-    check_range(1, latent_dim=latent_dim, style_dim=style_dim)
-    check_range(1, mapping_depth=mapping_depth)
     size, widths = map_widths(image_shape, width, max_width)
     inputs = generator_inputs(latent_dim, num_classes)
     with policy("float32"):  # small, and its precision matters
@@ -134,6 +133,7 @@ def generator(
 
 
 @network
+@in_range(width=1, max_width=1, group_size=1)
 def discriminator(
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
@@ -158,7 +158,6 @@ def discriminator(
     Raises:
         UserError: If the layers cannot produce the image size.
     """
-    check_range(1, group_size=group_size)
     _, widths = map_widths(image_shape, width, max_width)
     inputs, labels = image_inputs(image_shape, num_classes)
     x = lrelu(EqualizedConv2D(widths[-1], 1)(inputs["images"]))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from keras import Input, Model, layers
 
 from keras_gans.engine.precision import policy
-from keras_gans.errors import check_range
+from keras_gans.errors import in_range
 from keras_gans.layers.any_size import (
     CropLike,
     PadToMultiple,
@@ -32,6 +32,7 @@ TAPS = tuple(f"tap_{i}" for i in range(5))
 
 
 @network
+@in_range(width=1, blocks=(1, 257))
 def generator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],
@@ -62,7 +63,6 @@ def generator(
     Raises:
         UserError: If condition images differ from the images in height or width.
     """
-    check_range(1, width=width, blocks=blocks)
     check_same_size(image_shape, condition_shape)
     taps = iter(TAPS)
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from keras import Input, Model, layers
 
-from keras_gans.errors import check_range
+from keras_gans.errors import check_range, in_range
 from keras_gans.layers.any_size import CropLike, PadToMultiple, check_same_size
 from keras_gans.layers.normalization import normalize
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
@@ -21,6 +21,7 @@ __all__ = ["discriminator", "generator"]
 
 
 @network
+@in_range(width=1, max_width=1, depth=0, dropout=(0, 1))
 def generator(
     image_shape: tuple[int, int, int],
     condition_shape: tuple[int, int, int],
@@ -56,8 +57,6 @@ def generator(
         UserError: If condition images differ from the images in height or width, or
             if `depth` is more than the shorter side allows.
     """
-    check_range(1, width=width, max_width=max_width)
-    check_range(0, 1, dropout=dropout)
     side = min(condition_shape[:2])
     most = side.bit_length() - 1
     check_range(0, most + 1, depth=depth)

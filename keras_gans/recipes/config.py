@@ -45,6 +45,7 @@ from typing import Any
 from keras_gans.backend import import_backend
 from keras_gans.data.options import DataOptions
 from keras_gans.errors import UserError, did_you_mean, first_line
+from keras_gans.recipes import key_names, toml
 from keras_gans.recipes.binding import bind, bind_optimizer
 from keras_gans.recipes.old_names import check_overrides, new_path, rename_keys
 from keras_gans.recipes.train_options import TrainOptions
@@ -136,15 +137,19 @@ def read_recipe(model: str) -> tuple[str, str]:
         UserError: If the recipe does not exist or cannot be read.
     """
     if model.endswith(".toml"):
-        try:
-            with open(model, encoding="utf-8") as file:
-                return os.path.basename(model)[:-5], file.read()
-        except UnicodeDecodeError:
-            raise UserError(f"--model={model}: expected text in UTF-8") from None
-        except OSError as error:
-            raise UserError(f"--model={model}: {error.strerror}") from None
+        name = os.path.basename(model)[:-5]
+        if name in zoo_names() and not os.path.lexists(model):
+            raise UserError(f"--model={model}: no such file; did you mean '{name}'?")
+        return name, toml.read_text(f"--model={model}", model)
     names = zoo_names()
     if model not in names:
+        if os.path.isfile(os.path.join(model, "config.toml")):
+            raise UserError(
+                f"no model '{model}', which is the folder of a run; pass "
+                f"--workdir={model} and the --model of the run"
+            )
+        if os.path.isfile(f"{model}.toml"):
+            raise UserError(f"no model '{model}'; did you mean '{model}.toml'?")
         raise UserError(f"no model '{model}'{did_you_mean(model, names)}")
     folder = importlib.resources.files("keras_gans.zoo_configs")
     return model, (folder / f"{model}.toml").read_text("utf-8")
@@ -174,7 +179,7 @@ def load_config(
     name, text = read_recipe(model)
     file = f"{name}.toml"
     try:
-        raw = tomllib.loads(text)
+        raw = toml.parse(file, text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file}: {error}") from None
     shrink = raw.pop("smoke", {})
@@ -183,21 +188,28 @@ def load_config(
     raw.setdefault("name", name)
     folders = _folders(file, model, raw.pop("import_from", []))
     tables = _tables(file, {**shrink, **raw} if smoke else raw, overrides, folders)
-    for key in raw.keys() - {*WORDS, *tables}:
+    for key in [key for key in raw if key not in {*WORDS, *tables}]:
         known = ("model", "networks", "import_from", "smoke", *tables)
         raise UserError(f"{file}: no key '{key}'{did_you_mean(key, known)}")
     for key in WORDS:
         if not isinstance(raw.get(key), str):
             raise UserError(f"{file}: '{key}' is missing or not a string")
+    if not raw["name"].strip(". ") or set(raw["name"]) & set("/\\\0"):
+        raise UserError(
+            f"{file}: name: expected the name of a folder, without slashes, got "
+            f"'{raw['name']}'"
+        )
     for table in tables:
         if not isinstance(raw.setdefault(table, {}), dict):
             raise UserError(f"{file}: '{table}' must be a table: [{table}]")
     rename_keys(file, raw)
     if smoke:
         for table, values in shrink.items():
-            if table not in tables or not isinstance(values, dict):
+            if table not in tables:
                 hint = did_you_mean(table, tables)
                 raise UserError(f"{file} [smoke]: no table '{table}'{hint}")
+            if not isinstance(values, dict):
+                raise UserError(f"{file}: 'smoke.{table}' must be a table")
         rename_keys(f"{file} [smoke]", shrink)
         for table, values in shrink.items():
             raw[table].update(values)
@@ -255,23 +267,39 @@ def _parse_override(word: str, tables: Sequence[str]) -> tuple[str, str, Any]:
     path, equals, text = word.partition("=")
     table, dot, key = new_path(path).partition(".")
     if not (equals and dot and key):
-        raise UserError(
-            f"--set={word}: expected table.key=value, as in train.steps=100"
-        )
+        keys = [] if dot else key_names.keys_of(table)
+        lines = " ".join(f"--set={key}={text or 'VALUE'}" for key in keys)
+        advice = f"; pass {lines}" if keys else ", as in train.steps=100"
+        raise UserError(f"--set={word}: expected table.key=value{advice}")
+    if keys := _meant(table, key):
+        lines = " ".join(f"--set={key}={text}" for key in keys)
+        raise UserError(f"--set={word}: no key '{key}' in [{table}]; pass {lines}")
     if table not in tables:
         raise UserError(
             f"--set={word}: no table '{table}'{did_you_mean(table, tables)}"
         )
     try:
-        return table, key, tomllib.loads(f"value = {text}")["value"]
+        parsed = toml.parse(f"--set={word}", f"value = {text}")
     except tomllib.TOMLDecodeError:
-        return table, key, text
+        parsed = {}
+    # A text of several lines may hold more keys.
+    return table, key, parsed["value"] if parsed.keys() == {"value"} else text
+
+
+def _meant(table: str, key: str) -> list[str]:
+    """Return the keys that an unknown key of a table means; [] for a known key."""
+    keys = key_names.keys_of(key)
+    if f"{table}.{key}" in keys:
+        return []
+    if table.endswith("_optimizer"):
+        return [name for name in keys if name.startswith(f"{table}.")]
+    return keys if table in ("data", "train") else []
 
 
 def _resolve(file: str, raw: dict[str, Any], folders: list[str]) -> Config:
     # The data and train tables first: they need neither TensorFlow nor Keras.
-    data = bind(f"{file} [data]", raw["data"], DataOptions)
-    train = bind(f"{file} [train]", raw["train"], TrainOptions)
+    data = DataOptions(**bind(f"{file} [data]", raw["data"], DataOptions))
+    train = TrainOptions(**bind(f"{file} [train]", raw["train"], TrainOptions))
     import_backend()
     variant = find_class(file, raw["model"], folders)
     tables = tables_of(variant)
@@ -291,7 +319,7 @@ def _resolve(file: str, raw: dict[str, Any], folders: list[str]) -> Config:
         keywords[table] = bind(where, values, function, skip=FROM_DATA)
     hparams = bind(f"{file} [hparams]", raw["hparams"], variant.Hparams)
     # Schedules run over the whole run, or over the burn-in of a variant that has one.
-    steps = train["steps"]
+    steps = train.steps
     if "burn_in" in hparams:
         steps = hparams["burn_in"] = hparams["burn_in"] or steps
     # A schedule counts its optimizer's own updates.
@@ -305,11 +333,11 @@ def _resolve(file: str, raw: dict[str, Any], folders: list[str]) -> Config:
         name=raw["name"],
         model=raw["model"],
         networks=raw["networks"],
-        data=DataOptions(**data),
+        data=data,
         keywords=keywords,
         optimizers=optimizers,
         hparams=options,
-        train=TrainOptions(**train),
+        train=train,
         import_from=tuple(
             folder
             for folder in folders
@@ -346,7 +374,7 @@ def _import(file: str, module: str, folders: Sequence[str]) -> types.ModuleType:
             imported = importlib.import_module(module)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # The module itself or its parent package is missing, not one of its imports.
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(
             f"{error.name}."
@@ -354,8 +382,6 @@ def _import(file: str, module: str, folders: Sequence[str]) -> types.ModuleType:
             places = "" if own else f" in {', '.join(folders)}, and none is installed"
             advice = "" if own else "; add its folder to PYTHONPATH"
             raise UserError(f"{file}: no module '{module}'{places}{advice}") from None
-        if own:
-            raise
         raise UserError(
             f"{file}: module '{module}' cannot be imported: {_told(error, folders)}"
         ) from error
@@ -397,7 +423,7 @@ def _check_not_another(file: str, module: str, folders: Sequence[str]) -> None:
     )
 
 
-def _told(error: Exception, folders: Sequence[str]) -> str:
+def _told(error: BaseException, folders: Sequence[str]) -> str:
     """Return an error as one line, with its place in the user's files."""
     line = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, SyntaxError):  # its message names the place
@@ -429,8 +455,8 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         pairs = [f"{k} = {_toml(v)}" for k, v in value.items()]
         return f"{{ {', '.join(pairs)} }}"
-    # Strings, numbers and booleans are the same in JSON and TOML.
-    return json.dumps(value, ensure_ascii=False)
+    # Strings, numbers and booleans are as in JSON, but for one character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

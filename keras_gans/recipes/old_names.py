@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from typing import Any
 
 from keras_gans.errors import UserError
+from keras_gans.recipes import toml
 
 # Old name "table.key" -> current name.
 OLD_KEYS = {"train.recompute": "train.remat"}
@@ -24,7 +24,7 @@ def rename_keys(where: str, tables: dict[str, Any]) -> None:
     """
     for old, new in OLD_KEYS.items():
         (table, key), (new_table, new_key) = old.split("."), new.split(".")
-        if key not in tables.get(table, {}):
+        if not isinstance(tables.get(table), dict) or key not in tables[table]:
             continue
         target = tables.setdefault(new_table, {})
         if new_key in target:
@@ -45,7 +45,7 @@ def read_tables(text: str) -> dict[str, Any]:
         TOMLDecodeError: If the text is not TOML.
         UserError: If a key is set by both its old and its current name.
     """
-    tables = tomllib.loads(text)
+    tables = toml.parse("the recipe", text)
     rename_keys("the recipe", tables)
     return tables
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from keras_gans.backend import import_backend, import_tensorflow
-from keras_gans.device.sampler import BaseSampler, Sampler
+from keras_gans.device.sampler import ENDINGS, BaseSampler, Sampler
 from keras_gans.errors import UserError
+from keras_gans.recipes.config import zoo_names
+from keras_gans.storage.workdir import nearest_run
 
 
 def load(
@@ -57,7 +59,30 @@ def load(
         from keras_gans.sampling.keras_sampler import load_workdir
 
         return load_workdir(source, checkpoint, backward)
-    what = "" if os.path.lexists(source) else ", got a path that does not exist"
     raise UserError(
-        f"{source}: expected a workdir, a SavedModel folder or a .tflite file{what}"
+        f"{source}: expected a workdir, a SavedModel folder or a .tflite file"
+        f"{described(source)}"
+    )
+
+
+def described(source: str) -> str:
+    """Return what a source is that is no generator, and the run that it may mean.
+
+    Args:
+        source: Path that a command was given.
+    """
+    near = nearest_run(source)
+    if near:
+        return f"; did you mean {near}?"
+    if not os.path.lexists(source):
+        name = os.path.basename(source)
+        train = f"; train it first: keras-gans train --model={name}"
+        known = name in zoo_names()
+        return f", got a path that does not exist{train if known else ''}"
+    if source.lower().endswith(ENDINGS):
+        return ", got an image"
+    if os.path.isfile(source):
+        return ", got another file"
+    return (
+        f", got a folder with {', '.join(sorted(os.listdir(source))[:3]) or 'no files'}"
     )

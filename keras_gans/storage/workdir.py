@@ -31,6 +31,7 @@ import numpy as np
 from keras_gans.data.options import DataInfo
 from keras_gans.errors import UserError
 from keras_gans.recipes import config as config_lib
+from keras_gans.recipes import toml
 from keras_gans.recipes.config import Config
 
 LOCK = ".lock"
@@ -46,6 +47,32 @@ PARTS = (
     "hardware.json",
     "config.toml",  # deleted last, because it marks the folder as a run's
 )
+
+
+def nearest_run(path: str) -> str | None:
+    """Return the run that a path of something else may mean.
+
+    Args:
+        path: Path inside a run, of a folder of runs, or name of a run in `runs`.
+
+    Returns:
+        Path of the run; None if there is none. Of several runs in a folder, the newest.
+    """
+    inside, above = path, []
+    for _ in range(3):
+        inside = os.path.dirname(inside)
+        above.append(inside)
+    below = []
+    if os.path.isdir(path):
+        with contextlib.suppress(OSError):
+            below = [entry.path for entry in os.scandir(path) if entry.is_dir()]
+    files = {run: os.path.join(run, "config.toml") for run in below}
+    below = [run for run, file in files.items() if os.path.isfile(file)]
+    below.sort(key=lambda run: os.path.getmtime(files[run]), reverse=True)
+    for run in (*above, os.path.join("runs", path), *below):
+        if run and os.path.isfile(os.path.join(run, "config.toml")):
+            return run
+    return None
 
 
 class Workdir:
@@ -227,7 +254,11 @@ class Workdir:
             UserError: If the folder holds no run, or its files cannot be read.
         """
         if not self._is_run():
-            raise UserError(f"{self.path}: not a run's folder (it has no config.toml)")
+            near = nearest_run(self.path)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UserError(
+                f"{self.path}: not a run's folder (it has no config.toml){hint}"
+            )
         return config_lib.load_config(self.join("config.toml")), self._read_info()
 
     def _is_run(self) -> bool:
@@ -242,15 +273,17 @@ class Workdir:
             older = raw.pop("source_shape", ())  # the key in older runs
             raw["condition_shape"] = tuple(raw.get("condition_shape", older))
             return DataInfo(**raw)
+        except RecursionError:
+            raise UserError(f"{self.join('info.json')}: nested too deeply") from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{self.join('info.json')}: {error}") from None
 
     def _read_toml(self) -> dict:
+        path = self.join("config.toml")
         try:
-            with open(self.join("config.toml"), "rb") as file:
-                return tomllib.load(file)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.join('config.toml')}: {error}") from None
+            return toml.parse(path, toml.read_text(path, path))
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(f"{path}: {error}") from None
 
     def _write(self, name: str, text: str) -> None:
         temporary = self.join(f"{name}.tmp")
