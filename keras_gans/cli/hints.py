@@ -84,7 +84,7 @@ ANSWERS = {
     "batch_size batch bs": "the size of batches is chosen; leave it out",
     "out output outdir out_dir output_dir save_dir": "the files are written to the "
     "run's folder; leave it out",
-    "version": "pass --version to keras-gans itself: keras-gans --version",
+    "version": "keras-gans --version prints the version",
     "num_gpu world_size nodes": "TF_CONFIG names the workers; see --strategy",
 }
 EPOCHS = {"epochs", "epoch", "num_epochs", "n_epochs", "max_epochs", "nepoch"}

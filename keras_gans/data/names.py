@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 # Data sets by other names of them.
 OTHER_NAMES = {
     "mnist": ("digits", "tfds:mnist"),
-    "digit": ("digits",),
     "fashion_mnist": ("fashion", "tfds:fashion_mnist"),
     "fmnist": ("fashion", "tfds:fashion_mnist"),
     "cifar": ("tfds:cifar10",),
@@ -40,6 +40,13 @@ OTHER_NAMES = {
 }
 
 
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+_PLAIN = {_plain(name): names for name, names in OTHER_NAMES.items()}
+
+
 def meant(name: str) -> tuple[str, ...]:
     """Return the data sets that an unknown name may mean, as `data.dataset` takes them.
 
@@ -49,9 +56,8 @@ def meant(name: str) -> tuple[str, ...]:
     path = os.path.expanduser(name)
     if os.path.isdir(path):
         return (f"folder:{name}",)
-    plain = name.strip().casefold().replace("-", "_")
-    if plain in OTHER_NAMES:
-        return OTHER_NAMES[plain]
+    if (plain := _plain(name)) in _PLAIN:
+        return _PLAIN[plain]
     folder = os.path.dirname(name.rstrip("/"))  # of a file, or of a pattern
     if folder and (os.path.isfile(path) or "*" in name) and os.path.isdir(folder):
         return (f"folder:{folder}",)
