@@ -20,12 +20,12 @@ MEANT = {
     "network model_name m",
     "source": "workdir model run run_dir logdir log_dir checkpoint_dir checkpoint_path "
     "ckpt weights load path generator network input_dir folder exp s",
-    "workdir": "source model run run_dir rundir dir path folder w",
+    "workdir": "source model run run_dir rundir dir path folder log logs w",
     "out": "output outputs outfile out_file outdir out_dir output_dir save save_dir "
     "save_to save_path filename file results o",
     "dataset": "data train_data training_data",
     "reference": "real real_images reals ref gt target test_data",
-    "num": "n num_images num_samples n_samples samples count number size nimages",
+    "num": "n num_images num_samples n_samples samples count number nimages",
     "label": "labels class classes class_idx cls class_name y",
     "truncation": "trunc psi truncation_psi",
     "interpolate": "interp interpolation walk",
@@ -57,6 +57,7 @@ SWITCHES = {
     "web": ("to", "web"),
     "tfjs": ("to", "web"),
     "gif": ("out", "samples.gif"),
+    "no_export": ("export", "none"),
 }
 # Flags of keys that have another name; other flags have the name of their key.
 SHORT = {"data.dataset": "data"}
@@ -66,6 +67,7 @@ EXAMPLES = {
     "train.jit_compile": "yes",
     "data.horizontal_flip": "true",
     "hparams.augment": "ada",
+    "train.evaluate_every": "1000",
 }
 WORDS = {"name", "image", "images", "input", "file", "files", "path", "kind", "source"}
 # Words that no flag means, with the answer.
@@ -80,6 +82,9 @@ ANSWERS = {
     "num_classes n_classes nclass classes conditional cond": "the data set has the "
     "classes; of a folder, each sub-folder is a class",
     "verbose v quiet q debug": "commands print what they do; leave it out",
+    "wandb tensorboard log logger": "the workdir holds metrics.jsonl and the folder "
+    "tensorboard; leave it out",
+    "list models": "keras-gans zoo lists the models",
     "metric metrics fid kid": "all metrics are computed; leave it out",
     "batch_size batch bs": "the size of batches is chosen; leave it out",
     "out output outdir out_dir output_dir save_dir": "the files are written to the "
@@ -236,6 +241,8 @@ def other_word(word: str, argv: Sequence[str], values: flags.FlagValues) -> str:
         hint = f"; {_resume(word)}"
     elif equals and name in known:
         hint = f"; pass {shlex.quote(f'--{word}')}"
-    elif first and not values[first].boolean and before[-1][:2] != "--":
+    elif word in SWITCHES and SWITCHES[word][0] in known:
+        hint = "; pass --{}={}".format(*SWITCHES[word])
+    elif first and not values[first].boolean and not values[first].present:
         hint = f"; pass {_written(first, word)}"
     return f"expected only flags, got {word!r}{hint} (see --help)"

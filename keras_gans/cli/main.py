@@ -11,7 +11,7 @@ import sys
 from importlib import metadata
 
 from keras_gans.cli.modules import parse_module
-from keras_gans.errors import did_you_mean, one_line
+from keras_gans.errors import did_you_mean, nearest, one_line
 
 # Commands that are packages; their `__main__` runs.
 PACKAGES = ("export",)
@@ -81,6 +81,8 @@ def _hint(name: str, argv: list[str], known: dict[str, str]) -> str:
     """Return the end of the message for an unknown command."""
     from keras_gans.recipes.config import zoo_names  # only for a mistake
 
+    if near := nearest(name, ("--help", "--version")):
+        return f"; did you mean '{near}'?"
     if name.startswith("-"):
         return f"; pass a command before its flags: keras-gans train {shlex.join(argv)}"
     if name.lower() in zoo_names():

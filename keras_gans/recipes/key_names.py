@@ -19,7 +19,8 @@ OTHER_NAMES = {
     "display_freq",
     "train.checkpoint_every": "save_every save_freq save_interval save_steps snap "
     "snapshot_every checkpoint_freq checkpoint_interval",
-    "train.evaluate_every": "eval_every eval_freq eval_interval fid_every metrics",
+    "train.evaluate_every": "eval_every eval_freq eval_interval fid_every metrics fid "
+    "kid",
     "train.precision": "dtype mixed_precision amp fp16 bf16 half",
     "train.jit_compile": "xla jit compile",
     "train.accumulate": "accumulate_steps grad_accum gradient_accumulation",

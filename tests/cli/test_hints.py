@@ -1,4 +1,4 @@
-"""What newcomers type first: each answer is one line that can be pasted."""
+"""First tries of newcomers: each answer is one line, whose words can be pasted."""
 
 import importlib
 import re
@@ -59,6 +59,11 @@ TRAIN = [
     ("--num_workers=4", "leave it out"),
     ("--verbose", "leave it out"),
     ("--version", "keras-gans --version"),
+    ("--fid", "pass --set=train.evaluate_every=1000"),
+    ("--no_export", "pass --export=none"),
+    ("--wandb", "leave it out"),
+    ("--list", "keras-gans zoo lists the models"),
+    ("--steps 100 200", "expected only flags, got '200' (see --help)"),
     ("--smok", "did you mean 'smoke'?"),
     ("--steps=1e3", "--steps=1e3: expected a whole number (Number of training steps)"),
     ("--steps=1,000", "--steps=1,000: expected a whole number"),
@@ -130,6 +135,9 @@ OTHERS = [
     ("export --out=x", "the files are written to the run's folder"),
     ("doctor --source=runs/cgan", "pass --workdir=runs/cgan"),
     ("doctor runs/cgan", "pass --workdir=runs/cgan"),
+    ("export tflite", "pass --to=tflite"),
+    ("doctor --log=runs/cgan/metrics.jsonl", "pass --workdir=runs/cgan"),
+    ("--verison", "did you mean '--version'?"),
     ("zoo --model=cgan", "the command takes no flags"),
     ("new --name=my_gan", "pass my_gan without a flag"),
     ("new my-gan", "such as my_gan, got 'my-gan'"),
