@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+import tomllib
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | N
         table = read_tables(sampler.info["recipe"])["data"]
         dataset, split = table["dataset"], table.get("split", "train")
         held_out = Workdir(source) if table.get("held_out") else None
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, tomllib.TOMLDecodeError):
         raise UserError(
             "the source does not record its training data set; pass --dataset"
         ) from None

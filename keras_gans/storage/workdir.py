@@ -273,8 +273,6 @@ class Workdir:
             older = raw.pop("source_shape", ())  # the key in older runs
             raw["condition_shape"] = tuple(raw.get("condition_shape", older))
             return DataInfo(**raw)
-        except RecursionError:
-            raise UserError(f"{self.join('info.json')}: nested too deeply") from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{self.join('info.json')}: {error}") from None
 

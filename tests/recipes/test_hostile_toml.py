@@ -198,14 +198,15 @@ def test_word_that_names_no_module_is_one_line(key, module, tmp_path):
     assert "module" in refused(str(path))
 
 
-@pytest.mark.parametrize("file", ["config.toml", "info.json"])
 @pytest.mark.parametrize(
-    "content", [b"[" * 100_000, b"", b"\xff\xfe", b"x = " + b"9" * 5000, b"null", b"{}"]
+    "content",
+    [b"[" * 100_000, b"x = [" * 5000, b"", b"\xff\xfe", b"x = " + b"9" * 5000, b"null"],
 )
-def test_hostile_workdir_is_one_line(file, content, tmp_path):
-    (tmp_path / "config.toml").write_text(CGAN)
-    (tmp_path / "info.json").write_text("{}")
-    (tmp_path / file).write_bytes(content)
-    with pytest.raises(UserError) as caught:
-        Workdir(str(tmp_path)).read()
-    assert len(str(caught.value)) < 480 and "\n" not in str(caught.value)
+def test_hostile_recipe_of_a_run_is_one_line(content, tmp_path):
+    (tmp_path / "config.toml").write_bytes(content)
+    (tmp_path / "info.json").write_text('{"image_shape": [], "class_names": []}')
+    run = Workdir(str(tmp_path))
+    for call in (run.read, lambda: run.check(config.load_config("cgan"), None, False)):
+        with pytest.raises(UserError) as caught:
+            call()
+        assert len(str(caught.value)) < 480 and "\n" not in str(caught.value)
