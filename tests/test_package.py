@@ -68,7 +68,7 @@ def test_folders_of_tests_mirror_the_package():
     rooms = {path.parent.name for path in (ROOT / "keras_gans").glob("*/__init__.py")}
     tests = ROOT / "tests"
     folders = {path.parent for path in tests.rglob("test_*.py")} - {tests}
-    assert folders <= {tests / room for room in rooms | {"commands", "export"}}
+    assert folders <= {tests / room for room in rooms | {"commands", "export", "fuzz"}}
 
 
 def test_every_dependency_has_its_reason():
