@@ -54,7 +54,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "source", None, "Workdir, SavedModel folder or .tflite file.", **flag
     )
     define_checkpoint(values)
-    text = "Number or name of the class; all classes in turn if not given."
+    text = "Name or number of the class; all classes in turn if not given."
     flags.DEFINE_string("label", None, text, **flag)
     flags.DEFINE_integer("num", 16, "Number of images, or of frames of a walk.", **flag)
     flags.DEFINE_integer("seed", 0, "Seed of the latents, 0 or more.", **flag)
@@ -198,9 +198,10 @@ def _main(values: flags.FlagValues) -> None:
     truncation = sampler_lib.parse_truncation(values.truncation)
     mix = sampler_lib.parse_mix(values.mix)
     sampler = load(values.source, values.checkpoint)
+    label = sampler.label(values.label)
     options = SampleOptions(
         seed=values.seed,
-        labels=sampler.label(values.label),
+        labels=label,
         truncation=truncation,
         shift=shift[0],
         threshold=values.threshold,
@@ -227,13 +228,17 @@ def _main(values: flags.FlagValues) -> None:
         if options.labels is None and classes:
             every = any(walks[2:]) and values.out.endswith(".png")
             labels = range(classes) if every else [0]
+            label = None if every else 0
         samples = walk(sampler, options, last, values.num, labels)
     else:
         samples = sampler.draw(values.num, options)
-    about = sampler_lib.describe(sampler.info, seed=values.seed, label=options.labels)
+    name = sampler.class_name(label)
+    about = sampler_lib.describe(
+        sampler.info, seed=values.seed, label=options.labels, class_name=name
+    )
     columns = values.num if any(walks[2:]) else None
     sampler_lib.save(samples, values.out, columns, about)
-    print(f"wrote {values.out}")
+    print(sampler_lib.written(values.out, name))
 
 
 def _write_shards(

@@ -75,6 +75,28 @@ def open_source(
     return source
 
 
+def keep_class_order(source: Source, names: tuple[str, ...]) -> None:
+    """Keep the numbers that the classes of a folder have in an earlier run.
+
+    Versions up to 0.2 ordered names that are numbers as text: 1, 10, 2.
+
+    Args:
+        source: Opened source; its labels and class names are changed.
+        names: Class names of the earlier run; other names change nothing.
+    """
+    now = source.info.class_names
+    if names == now or sorted(names) != sorted(now):
+        return
+    from keras_gans.data.arrays import ArraySource
+    from keras_gans.data.folder import FolderSource
+
+    order = np.array([names.index(name) for name in now], np.int32)
+    for part in (source, source.held_out):
+        if isinstance(part, (ArraySource, FolderSource)):
+            part.labels = order[part.labels]
+            part.info = dataclasses.replace(part.info, class_names=names)
+
+
 def first_examples(source: Source, num: int) -> Batch:
     """Return the first examples of the stream with seed 0 as one batch.
 

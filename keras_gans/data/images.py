@@ -6,28 +6,94 @@ The functions that convert a generator's floats to images are those of
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image, ImageOps
 
 from keras_gans.device.sampler import (
+    MOST_PIXELS,
+    decode,
+    decode_bytes,
     encode,
     grid,
-    open_picture,
+    open_header,
     save,
     to_float,
     to_uint8,
+    too_many,
 )
 
 __all__ = [
+    "MOST_BYTES",
     "beside",
     "encode",
     "fit",
     "grid",
+    "load",
     "read",
     "save",
     "to_float",
     "to_uint8",
 ]
+
+MOST_BYTES = 2**29  # memory of all images that threads decode at a time
+
+
+class _Room:
+    """Memory that threads share: a thread waits until its part is free.
+
+    Args:
+        size: Number of bytes in total.
+    """
+
+    def __init__(self, size: int):
+        self._free, self._changed = size, threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Hold a part, at most the total, inside the `with` block."""
+        with self._changed:
+            self._changed.wait_for(lambda: size <= self._free)
+            self._free -= size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += size
+                self._changed.notify_all()
+
+
+_ROOM = _Room(MOST_BYTES)
+
+
+def load(path: str, channels: int, enough: int | None) -> Image.Image:
+    """Decode an image file within the memory that all threads share.
+
+    Args:
+        path: Path of the image file.
+        channels: Number of channels: 1 for grayscale, 3 for RGB.
+        enough: Side in pixels that is large enough, see `sampler.decode`.
+
+    Returns:
+        Image of mode "L" or "RGB".
+
+    Raises:
+        OSError: If the file is damaged, too large or not an image.
+    """
+    with open_header(path) as image:
+        size = decode_bytes(image, enough)
+        if not enough and image.width * image.height > MOST_PIXELS:
+            raise OSError(too_many(image))
+        if size > MOST_BYTES:
+            raise OSError(
+                f"{image.width}x{image.height} pixels of mode {image.mode} need "
+                f"{size >> 20} MiB, more than the limit of {MOST_BYTES >> 20} MiB"
+            )
+        with _ROOM.taken(size):
+            return decode(image, channels, enough)
 
 
 def read(
@@ -40,7 +106,7 @@ def read(
     """Read an image file, upright, and fit it to a size.
 
     Args:
-        path: Path of a PNG, JPEG or WebP file.
+        path: Path of the image file.
         image_size: Side of the result in pixels; see `fit`.
         channels: Number of channels: 1 for grayscale, 3 for RGB. Transparent images are
             composited onto white.
@@ -52,13 +118,14 @@ def read(
         uint8 [image_size, image_size, channels].
 
     Raises:
-        OSError: If the file is not an image, or is truncated.
+        OSError: If the file is damaged, too large or not an image.
     """
     # JPEG files may decode at a lower resolution. At twice the size or more, a half of
     # the image is not enlarged.
-    image = open_picture(path, channels, None if nearest else 2 * image_size)
-    sides = (*image.size, *image.size)
-    image = image.crop([round(a * b) for a, b in zip(part, sides, strict=True)])
+    image = load(path, channels, None if nearest else 2 * image_size)
+    if part != (0, 0, 1, 1):
+        sides = (*image.size, *image.size)
+        image = image.crop([round(a * b) for a, b in zip(part, sides, strict=True)])
     return _fit(image, image_size, nearest)
 
 

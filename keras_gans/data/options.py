@@ -20,9 +20,9 @@ class DataOptions:
         dataset: Name of the data set. "digits" and "fashion" are embedded in the
             package; "ring" and "grid25" are points of a mixture of Gaussians.
             "tfds:NAME" is any image data set of TensorFlow Datasets. "folder:PATH" is a
-            folder of PNG, JPEG or WebP files, flat or with one sub-folder for each
-            class. For translation, "pairs:A,B" is two folders with files of equal
-            names, and "pairs:PATH" one folder of files with A and B side by side.
+            folder of image files, flat or with one sub-folder for each class. For
+            translation, "pairs:A,B" is two folders with files of equal names, and
+            "pairs:PATH" one folder of files with A and B side by side.
             "unpaired:A,B" is two folders without pairs, and "tfds:cycle_gan/NAME" a
             data set of TensorFlow Datasets without pairs. A prefix derives the
             condition images from another data set: "outline:digits",
@@ -76,6 +76,12 @@ class DataOptions:
         Raises:
             UserError: If a value is out of range or does not suit the data set.
         """
+        if any("\ud800" <= letter <= "\udfff" for letter in self.dataset):
+            name = self.dataset.encode("utf-8", "replace").decode()
+            raise UserError(
+                f"[data] dataset: expected a name in UTF-8, got '{name}'; rename the "
+                "folder"
+            )
         if not 0 <= self.batch_size <= LARGEST_BATCH:
             raise UserError(
                 f"[data] batch_size: expected at least 1 and at most {LARGEST_BATCH}, "

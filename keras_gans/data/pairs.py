@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import unicodedata
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -38,27 +40,42 @@ def open_pairs(rest: str, options: DataOptions) -> Source:
         )
     if len(parts) == 2 and len({*map(_real_path, parts)}) == 1:
         raise UserError(f"[data] dataset: pairs:{rest}: expected two different folders")
-    found = [_files(part) for part in parts]
+    listings = [_list(part, "pairs") for part in parts]
+    files = [_by_name(listing) for listing in listings]
+    others = Counter(listings[0].left)
+    alone: list[str] = []
     if len(parts) == 2:
-        names = [name for name in found[0] if name in found[1]]
-        alone = len(found[0]) + len(found[1]) - 2 * len(names)
-        if not names:
+        others += listings[1].left
+        matches = _match(*files)
+        a, b = ([one[i] for one in matches] for i in range(2))
+        alone = sorted({*files[0].values(), *files[1].values()} - {*a, *b})
+        if not matches:
+            first, second = (next(iter(names)) for names in files)
             raise UserError(
                 "[data] dataset: expected files of equal names (endings may differ) in "
-                f"'{parts[0]}' and '{parts[1]}', got none"
+                f"'{parts[0]}' and '{parts[1]}', got none; the first are "
+                f"'{folder.shown(first)[:80]}' and '{folder.shown(second)[:80]}'"
             )
-        a, b = ([files[name] for name in names] for files in found)
     else:
-        names, alone = list(found[0]), 0
-        a = b = list(found[0].values())
+        a = b = list(files[0].values())
+    root = listings[0].root
+    names = [_stem(path, root) for path in a]
     if options.direction == "b_to_a":
         a, b = b, a
     size, channels, condition_channels, notes = _choose(a, b, options)
+    sizes = survey.measure(b)
+    if len(parts) == 1:
+        _check_halves(listings[0], sizes)
+    else:
+        for i, given in enumerate(survey.measure(a)):
+            if isinstance(given, str):
+                sizes[i] = f"{os.path.basename(a[i])}: {given}"
     nearest = options.label_maps
     if alone:
         notes = (
             *notes,
-            f"{alone} files have no partner of the same name and are left out",
+            f"{len(alone):,} files have no partner of the same name and are left out: "
+            + folder.listed(alone),
         )
     stored = options.stored_size(size)
     made = functools.partial(images.read, image_size=stored, channels=channels)
@@ -85,7 +102,10 @@ def open_pairs(rest: str, options: DataOptions) -> Source:
         fingerprint=folder.fingerprint(names),
         condition_shape=(size, size, condition_channels),
     )
-    return folder.open_files(b, np.zeros(len(b), np.int32), info, options, read, notes)
+    none = np.zeros(len(b), np.int32)
+    return folder.open_files(
+        b, none, info, options, read, notes, sizes, others, kind="pairs"
+    )
 
 
 def open_unpaired(rest: str, options: DataOptions) -> Source:
@@ -106,23 +126,31 @@ def open_unpaired(rest: str, options: DataOptions) -> Source:
         raise UserError(f"[data] dataset: unpaired:{rest}: expected two folders: A,B")
     if options.direction == "b_to_a":
         parts = parts[::-1]
-    found = [_files(part) for part in parts]
+    listings = [_list(part, "unpaired") for part in parts]
+    found = [_by_name(listing) for listing in listings]
     paths = [list(files.values()) for files in found]
     size, channels, condition_channels, notes = _choose(*paths, options)
     sources = []
-    for files, depth in zip(found, (condition_channels, channels), strict=True):
+    depths = condition_channels, channels
+    for listing, files, depth in zip(listings, found, depths, strict=True):
         stored = options.stored_size(size)
         read = functools.partial(images.read, image_size=stored, channels=depth)
         info = DataInfo(
             (size, size, depth),
             num_examples=len(files),
-            fingerprint=folder.fingerprint(files),
+            fingerprint=folder.fingerprint(
+                _stem(path, listing.root) for path in files.values()
+            ),
         )
         none, listed = np.zeros(len(files), np.int32), list(files.values())
-        sources.append(folder.open_files(listed, none, info, options, read, ()))
+        sizes, left = survey.measure(listed), listing.left
+        kind = f"images in {listing.root}"
+        sources.append(
+            folder.open_files(listed, none, info, options, read, (), sizes, left, kind)
+        )
     given, made = sources
     source = UnpairedSource(made, given)
-    source.notes = notes
+    source.notes = (*made.notes, *given.notes, *notes)
     return source
 
 
@@ -225,24 +253,76 @@ def _real_path(path: str) -> str:
     return os.path.realpath(os.path.expanduser(path))
 
 
-def _files(root: str) -> dict[str, str]:
-    """List the image files of a folder, sorted: {relative path, no ending: path}."""
-    root = os.path.expanduser(root)
-    if not os.path.isdir(root):
-        raise UserError(f"[data] dataset: no folder '{root}'")
-    paths = folder.list_files(root)
-    if not paths:
-        raise UserError(f"[data] dataset: no images in '{root}'")
-    found = {}
-    for path in paths:
-        name = os.path.splitext(os.path.relpath(path, root))[0]
+def _stem(path: str, root: str) -> str:
+    """Return the path of a file relative to a folder, without its ending."""
+    return os.path.splitext(os.path.relpath(path, root))[0]
+
+
+def _list(root: str, kind: str) -> folder.Listing:
+    """List the image files of a folder; raise UserError if there are none."""
+    listing = folder.list_images(root)
+    if not listing.paths:
+        left = folder.left_out(listing.left)
+        raise UserError(f"[data] dataset: no images in '{listing.root}'{left}")
+    folder.check_splits(listing, kind)
+    return listing
+
+
+def _by_name(listing: folder.Listing) -> dict[str, str]:
+    """Return {relative path in one Unicode form, no ending: path}, sorted by path."""
+    found: dict[str, str] = {}
+    for path in listing.paths:
+        name = unicodedata.normalize("NFC", _stem(path, listing.root))
         if name in found:
             raise UserError(
-                f"[data] dataset: {found[name]} and {path} have the same name; rename "
-                "one of them"
+                f"[data] dataset: {folder.shown(found[name])} and {folder.shown(path)} "
+                "have the same name; rename one of them"
             )
         found[name] = path
     return found
+
+
+def _match(a: dict[str, str], b: dict[str, str]) -> list[tuple[str, str]]:
+    """Pair files of equal names, in the order of the first folder.
+
+    Names that differ only in upper and lower case are equal, unless that is ambiguous.
+    """
+    partners = {name: name for name in a if name in b}
+    lower: list[dict[str, list[str]]] = [{}, {}]
+    for names, by_lower in zip((a, b), lower, strict=True):
+        for name in names:
+            if name not in partners:
+                by_lower.setdefault(name.casefold(), []).append(name)
+    for key, names in lower[0].items():
+        others = lower[1].get(key, ())
+        if len(names) == len(others) == 1:
+            partners[names[0]] = others[0]
+    return [(a[name], b[partners[name]]) for name in a if name in partners]
+
+
+def _check_halves(listing: folder.Listing, sizes: list) -> None:
+    """Check that images can hold two images side by side.
+
+    Args:
+        listing: Image files of the folder.
+        sizes: Size (width, height) of each file, or a reason.
+
+    Raises:
+        UserError: If most images are not wider than high.
+    """
+    known = [size for size in sizes if not isinstance(size, str)]
+    square = [size for size in known if size[0] < 1.2 * size[1]]
+    if 2 * len(square) <= len(known):
+        return
+    root, tops = listing.root, sorted(set(listing.names(1)))
+    use = "for two folders, use pairs:A,B"
+    if len(tops) == 2 and all(tops):
+        use = f"use pairs:{root}/{tops[0]},{root}/{tops[1]}"
+    width, height = square[0]
+    raise UserError(
+        f"[data] dataset: pairs:{root}: expected images with A and B side by side, got "
+        f"single images, such as {width}x{height} pixels; {use}"
+    )
 
 
 def _choose(a: list[str], b: list[str], options: DataOptions) -> tuple:
@@ -261,6 +341,6 @@ def _choose(a: list[str], b: list[str], options: DataOptions) -> tuple:
             )
         channels = options.channels or 3
         return options.image_size, channels, channels, ()
-    made = survey.choose(b, options.image_size, options.channels, noise=False)
-    given = survey.choose(a, made.image_size, 0, noise=False)
+    made = survey.choose(b, options.image_size, options.channels)
+    given = survey.choose(a, made.image_size, 0)
     return made.image_size, made.channels, given.channels, made.notes

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 
+from keras_gans.data import images
+from keras_gans.device.sampler import open_header, upright_size
 from keras_gans.layers.sizes import halvings
 
 SIDES = (28, 32, 48, 64)  # choices; larger sizes have to be set by the user
 GREY = ("1", "L", "LA", "I", "I;16", "F")  # Pillow's grayscale modes
 LOOKED_AT = 64  # images, about, that are checked for colors
-FEW = 500  # images, below which a discriminator memorizes them
+THREADS = 2 * (os.cpu_count() or 1)  # Pillow decodes outside Python's global lock
 CUT = 0.25  # fraction of an image whose loss by the crop is noted
 
 
@@ -33,7 +36,10 @@ class Choice:
 
 
 def choose(
-    paths: Sequence[str], image_size: int = 0, channels: int = 0, noise: bool = True
+    paths: Sequence[str],
+    image_size: int = 0,
+    channels: int = 0,
+    sizes: Sequence[tuple[int, int]] | None = None,
 ) -> Choice:
     """Survey images and choose the image size and the channels.
 
@@ -44,13 +50,14 @@ def choose(
             Otherwise it is the largest of `SIDES` that nine of ten images have.
         channels: Number of channels, 1 or 3, or 0 to choose it. The choice is 1 if none
             of the checked images has colors.
-        noise: Whether to warn of few images, of which generation from noise needs more
-            than translation.
+        sizes: Sizes (width, height) of the readable images; None measures them.
 
     Returns:
         The choice.
     """
-    sizes = np.array([size for size in map(size_of, paths) if size] or [(0, 0)])
+    if sizes is None:
+        sizes = [size for size in measure(paths) if not isinstance(size, str)]
+    sizes = np.array(list(sizes) or [(0, 0)])
     shorter, longer = sizes.min(axis=1), sizes.max(axis=1)
     notes = []
     if not image_size:
@@ -82,12 +89,8 @@ def choose(
             f"{cut} of {len(sizes)} images lose more than a quarter: they are not "
             "square and are cropped at the center"
         )
-    if noise and len(paths) < FEW:
-        notes.append(
-            f"{len(paths)} images are few, and the discriminator may memorize them; "
-            "use --model=fastgan, or hparams.augment=color,translation,cutout, "
-            "data.horizontal_flip=true and --init_from"
-        )
+    dark = _dark(paths[:: max(1, len(paths) // LOOKED_AT)])
+    notes += [dark] if dark else []
     return Choice(image_size, channels, tuple(notes))
 
 
@@ -97,24 +100,47 @@ def _reached(side: int) -> bool:
     return side <= 128 and 4 <= small <= 7 and times > 0
 
 
-def size_of(path: str) -> tuple[int, int] | None:
-    """Return the (width, height) of an upright image; None if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            # EXIF orientations of 5 to 8 swap width and height.
-            turned = image.getexif().get(0x0112, 1) >= 5
-            return image.size[::-1] if turned else image.size
-    except Exception:  # Pillow raises many types; reading the file reports it
-        return None
+def measure(paths: Sequence[str]) -> list[tuple[int, int] | str]:
+    """Return the (width, height) of upright images; a reason for unreadable files."""
+
+    def size_of(path: str) -> tuple[int, int] | str:
+        try:
+            with open_header(path) as image:
+                return upright_size(image)
+        except OSError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(size_of, paths))
 
 
 def _has_colours(path: str) -> bool:
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             if image.mode in GREY:
                 return False
-            image.thumbnail((64, 64))
-            pixels = np.asarray(image.convert("RGB")).astype(int)
-            return bool((np.ptp(pixels, axis=2) > 16).any())  # above JPEG's errors
-    except Exception:
+        image = images.load(path, 3, 128)
+    except OSError:
         return False
+    image.thumbnail((64, 64))
+    pixels = np.asarray(image).astype(int)
+    return bool((np.ptp(pixels, axis=2) > 16).any())  # above JPEG's errors
+
+
+def _dark(paths: Sequence[str]) -> str:
+    """Return a note if all images of 16 bits use a small part of their range."""
+    highest = -1
+    for path in paths:
+        try:
+            with open_header(path) as image:
+                if not image.mode.startswith("I;16"):
+                    return ""
+            highest = max(highest, images.load(path, 1, None).getextrema()[1])
+        except OSError:
+            continue
+    if not 0 <= highest < 16:
+        return ""
+    return (
+        "the 16-bit images hold values below 4,096 and are read nearly black; if they "
+        "have 12 bits, multiply the values by 16"
+    )

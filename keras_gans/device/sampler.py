@@ -20,14 +20,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import io
 import json
 import math
 import os
 import statistics
+import struct
 import sys
 import time
+import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -37,7 +40,23 @@ import numpy as np
 INFO_NAME = "keras_gans.json"  # file in a .tflite that describes the generator
 BATCH, PIXELS = 64, 2**18  # upper limits of images and pixels generated at once
 TILE, OVERLAP = 512, 32  # default tiles of `BaseSampler.translate`, in pixels
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # of image files in a folder
+# Endings of image files in a folder, and the formats of Pillow that read them. Formats
+# that start other programs (EPS) are not among them.
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"),
+    *(".avif", ".heic", ".heif"),
+)
+FORMATS = (
+    *("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF"),
+    *("HEIF", "TGA"),
+)
+MOST_PIXELS = 178_956_970  # of an image that is read at its own size; Pillow's limit
+LARGE = 2**25  # pixels above which an image is converted and reduced in strips
+# Bytes for each pixel of a decoded image; 4 for other modes.
+SHALLOW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+# Bytes for each pixel that a decoder holds beside the image.
+DECODERS = {"WEBP": 8, "AVIF": 8, "HEIF": 8, "JPEG2000": 12, "TIFF": 4, "GIF": 5}
 # Flags that need latents, which a generator that translates images does not take.
 OF_LATENTS = (
     "num label seed truncation noise mix shift threshold code interpolate shards "
@@ -186,51 +205,297 @@ def read(path: str, channels: int) -> np.ndarray:
     """Read an image file at its own size, upright by its EXIF orientation.
 
     Args:
-        path: Path of a PNG, JPEG or WebP file.
+        path: Path of an image file of one of `FORMATS`.
         channels: 1 for grayscale, 3 for RGB; transparent images get a white background.
 
     Returns:
         uint8 [height, width, channels].
 
     Raises:
-        OSError: If the file is truncated or not an image.
+        OSError: If the file is damaged, too large or not an image.
     """
     image = np.asarray(open_picture(path, channels))
     return image.reshape(*image.shape[:2], channels)
 
 
-def open_picture(path: str, channels: int, enough: int | None = None):
+def open_picture(path: str, channels: int):
     """Read an image file as `read` does, into a Pillow image.
 
     Args:
-        path: Path of a PNG, JPEG or WebP file.
+        path: Path of an image file of one of `FORMATS`.
         channels: 1 for grayscale, 3 for RGB; transparent images get a white background.
-        enough: Side in pixels that is large enough for the caller. A JPEG file may be
-            decoded at a fraction of its size, but not below this side. None decodes
-            every file at its own size.
 
     Returns:
         Loaded `PIL.Image.Image` of mode "L" (grayscale) or "RGB".
 
     Raises:
-        OSError: If the file is truncated or not an image.
+        OSError: If the file is damaged, too large or not an image.
     """
-    from PIL import Image, ImageOps
+    with open_header(path) as image:
+        if math.prod(image.size) > MOST_PIXELS:
+            raise OSError(too_many(image))
+        return decode(image, channels)
 
+
+def too_many(image: Any) -> str:
+    """Return the reason to refuse an image of more than `MOST_PIXELS`."""
+    limit = f"{MOST_PIXELS / 1e6:.0f} megapixels"
+    return f"{image.width}x{image.height} pixels exceed the limit of {limit}"
+
+
+@contextlib.contextmanager
+def open_header(path: str) -> Iterator[Any]:
+    """Open an image file without decoding its pixels.
+
+    Args:
+        path: Path of an image file of one of `FORMATS`.
+
+    Yields:
+        `PIL.Image.Image`. Errors inside the `with` block become OSErrors with a reason
+        in a few words.
+
+    Raises:
+        OSError: If the file is damaged or not an image.
+    """
     try:
-        with Image.open(path) as image:
-            if enough:
-                image.draft(None, (enough, enough))
-            image = ImageOps.exif_transpose(image)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            if image.mode.startswith("I;16"):  # Pillow would clip at 255
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            return image.convert("L" if channels == 1 else "RGB")
+        with _identify(path) as image:
+            yield image
+    except MemoryError:
+        raise OSError("not enough memory") from None
     except Exception as error:  # Pillow raises many types
-        raise OSError(f"{type(error).__name__}: {error}") from None
+        raise OSError(_reason(error)) from None
+
+
+def _identify(path: str) -> Any:
+    """Open an image file by its first bytes.
+
+    `Image.open` warns of large images, and tries formats that start other programs.
+    """
+    from PIL import Image
+
+    _load_formats()
+    with open(path, "rb") as file:
+        start = file.read(16)
+    if not start:
+        raise OSError("empty file")
+    for name in FORMATS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        if factory is None or not (accept or path.lower().endswith(".tga")):
+            continue  # TGA files have no fixed beginning
+        with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+            accepted = accept(start) if accept else True
+            if accepted and not isinstance(accepted, str):  # a string is a warning
+                return factory(path, None)
+    if start[4:8] == b"ftyp":
+        package = "Pillow 11.3" if start[8:11] == b"avi" else "the package pillow-heif"
+        raise OSError(f"HEIC or AVIF, which needs {package}")
+    text = start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<", b"{"))
+    raise OSError("text, such as HTML, and not an image" if text else "not an image")
+
+
+@functools.cache
+def _load_formats() -> None:
+    """Load Pillow's formats, and pillow-heif if it is installed."""
+    from PIL import Image
+
+    Image.init()
+    with contextlib.suppress(Exception):  # optional, in any version
+        import pillow_heif  # type: ignore[import-not-found]
+
+        pillow_heif.register_heif_opener()
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason of an error in a few words, without the file's path."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    text = (strerror or str(error) or type(error).__name__).splitlines()[0][:120]
+    if "decompression bomb" in text:
+        return "too many pixels"
+    if "truncated" in text or "broken data stream" in text:
+        return "truncated or damaged"
+    return text if isinstance(error, OSError) else f"damaged: {text}"
+
+
+def upright_size(image: Any) -> tuple[int, int]:
+    """Return (width, height) of an image from `open_header`, upright by its EXIF."""
+    turned = _orientation(image) >= 5 and image.format != "TIFF"  # which turns itself
+    return image.size[::-1] if turned else image.size
+
+
+def _orientation(image: Any) -> int:
+    """Return the EXIF orientation of an image; 1 if the EXIF data are damaged."""
+    from PIL import Image
+
+    try:  # the method of a PNG would decode its pixels
+        number = Image.Image.getexif(image).get(0x0112, 1)
+    except Exception:  # Pillow raises many types
+        return 1
+    return number if number in range(1, 9) else 1
+
+
+def decode_bytes(image: Any, enough: int | None = None) -> int:
+    """Estimate the memory in bytes that `decode` takes.
+
+    Args:
+        image: Image from `open_header`.
+        enough: Side in pixels that is large enough, as in `decode`.
+    """
+    pixels, depth = math.prod(image.size), SHALLOW.get(image.mode, 4)
+    depth += DECODERS.get(image.format, 0)
+    if image.format in ("JPEG", "MPO"):
+        if image.info.get("progressive"):
+            return 6 * pixels  # all coefficients, at full size
+        times = min(image.size) // enough if enough else 1
+        pixels //= max(s for s in (1, 2, 4, 8) if s <= max(times, 1)) ** 2
+    plain = image.mode in ("L", "RGB") and not {"transparency", "icc_profile"} & set(
+        image.info
+    )
+    if plain or (_strips(image, enough) > 1):
+        return pixels * depth
+    return pixels * (depth + 8)
+
+
+def _strips(image: Any, enough: int | None) -> int:
+    """Return the divisor of the sides of a very large image; 1 for other images."""
+    if not enough or math.prod(image.size) <= LARGE or image.mode in ("I", "F"):
+        return 1
+    return max(1, min(image.size) // enough)
+
+
+def decode(image: Any, channels: int, enough: int | None = None) -> Any:
+    """Decode an image: upright, in sRGB, on white, with 8 bits.
+
+    Args:
+        image: Image from `open_header`.
+        channels: 1 for grayscale, 3 for RGB.
+        enough: Side in pixels that is large enough for the caller. A JPEG file, or a
+            very large file, may be decoded at a fraction of its size, but not below
+            this side. None decodes every file at its own size.
+
+    Returns:
+        Loaded `PIL.Image.Image` of mode "L" or "RGB".
+    """
+    from PIL import Image
+
+    clear = _transparency(image)
+    if enough:
+        image.draft(None, (enough, enough))
+    image.load()  # turns a TIFF upright
+    turned = 1 if image.format == "TIFF" else _orientation(image)
+    if clear is not None:
+        image.info["transparency"] = clear
+    factor = _strips(image, enough)
+    if factor == 1:
+        return _convert(_turn(image, turned), image, channels)
+    mode = "L" if channels == 1 else "RGB"
+    small = Image.new(mode, [-(-side // factor) for side in image.size])
+    rows = factor * max(1, 2**22 // (image.width * factor))
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        small.paste(_convert(strip, image, channels).reduce(factor), (0, top // factor))
+    return _turn(small, turned)
+
+
+def _turn(image: Any, orientation: int) -> Any:
+    """Turn an image upright by its EXIF orientation."""
+    from PIL import Image
+
+    way = Image.Transpose
+    ways = (way.FLIP_LEFT_RIGHT, way.ROTATE_180, way.FLIP_TOP_BOTTOM, way.TRANSPOSE)
+    ways += (way.ROTATE_270, way.TRANSVERSE, way.ROTATE_90)
+    return image if orientation == 1 else image.transpose(ways[orientation - 2])
+
+
+def _transparency(image: Any) -> Any:
+    """Return the transparent value of a PNG in the scale of its decoded pixels."""
+    clear, tile = image.info.get("transparency"), getattr(image, "tile", None)
+    if image.format != "PNG" or not tile:
+        return clear
+    if tile[0][3] in ("L;2", "L;4") and isinstance(clear, int):
+        return clear * (85 if tile[0][3] == "L;2" else 17)
+    if tile[0][3] == "RGB;16B" and isinstance(clear, tuple):
+        return tuple(value >> 8 for value in clear)
+    return clear
+
+
+def _convert(part: Any, image: Any, channels: int) -> Any:
+    """Convert an image, or a strip of it, to 8 bits of gray or RGB.
+
+    Args:
+        part: Pixels to convert.
+        image: Image file of the part, which has the profile and the transparent value.
+        channels: 1 for grayscale, 3 for RGB.
+    """
+    from PIL import Image
+
+    clear = image.info.get("transparency")
+    if part.mode[0] in "IF":  # Pillow would clip at 255
+        deep = np.asarray(part)
+        part = Image.fromarray(_to_8_bits(deep, image.format))
+        if isinstance(clear, int) and deep.dtype.kind in "iu":
+            opaque = Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8))
+            part = Image.merge("LA", (part, opaque))
+    if part.has_transparency_data:
+        part = part.convert("RGBA")
+    elif part.mode not in ("L", "RGB", "CMYK", "LAB"):
+        part = part.convert("L" if part.mode == "1" else "RGB")
+    transform = _to_srgb(image.info.get("icc_profile") or b"", part.mode)
+    if transform:
+        part = transform.apply(part)
+    if part.mode == "RGBA":
+        part = Image.alpha_composite(Image.new("RGBA", part.size, "white"), part)
+    mode = "L" if channels == 1 else "RGB"
+    return part if part.mode == mode else part.convert(mode)
+
+
+def _to_8_bits(deep: np.ndarray, kind: str) -> np.ndarray:
+    """Convert an image of 16 or 32 bits to uint8.
+
+    16-bit images are divided by 256. The range of 32-bit images follows from their
+    values: 0 to 1 (floats), 0 to 255, or 0 to 65535.
+
+    Args:
+        deep: Image, integers or floats [height, width].
+        kind: Format of the file. A PNG file has 16 bits, also where Pillow reads 32.
+    """
+    if deep.dtype.itemsize == 2 or kind == "PNG":
+        return (deep.astype(np.int32) >> 8).clip(0, 255).astype(np.uint8)
+    low, high = float(deep.min()), float(deep.max())
+    if not (low >= 0 and high < 2**16):  # also refuses NaN
+        raise OSError(f"32-bit values from {low:.4g} to {high:.4g}, not 0 to 65535")
+    if high > 255:
+        return (deep / 256).astype(np.uint8)
+    unit = deep.dtype.kind == "f" and high <= 1
+    return np.round(deep * (255 if unit else 1)).astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=32)
+def _to_srgb(profile: bytes, mode: str) -> Any:
+    """Return Pillow's transform from a color profile to sRGB.
+
+    Args:
+        profile: ICC profile of the file; b"" if there is none.
+        mode: Mode of the image.
+
+    Returns:
+        The transform. None for sRGB, and for a profile that is damaged or of another
+        mode, which is ignored.
+    """
+    if not profile and mode != "LAB":
+        return None
+    try:
+        from PIL import ImageCms
+
+        srgb = ImageCms.createProfile("sRGB")
+        given = ImageCms.createProfile("LAB")
+        if mode != "LAB":
+            given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "srgb" in (given.profile.profile_description or "").lower():
+                return None
+        made = mode if mode == "RGBA" else "RGB"
+        return ImageCms.buildTransform(given, srgb, mode, made)  # perceptual
+    except Exception:  # ImageCms raises many types
+        return None
 
 
 def blend(parts: Iterable[np.ndarray], starts: Sequence[int]) -> Iterator[np.ndarray]:
@@ -967,10 +1232,12 @@ class BaseSampler:
         return latents
 
     def label(self, word: str | None) -> int | None:
-        """Convert the number or the name of a class to its number.
+        """Convert the name or the number of a class to its number.
+
+        Names come first. If all names are numbers, a number is always a name.
 
         Args:
-            word: Number or name; None returns None.
+            word: Name or number; None returns None.
 
         Raises:
             SamplerError: For a word that is neither, or a generator that takes no
@@ -979,16 +1246,26 @@ class BaseSampler:
         self.check_takes(pictures=False)
         if word is None:
             return None
+        names = [_plain(name) for name in self.info["class_names"]]
+        if _plain(word) in names:
+            return names.index(_plain(word))
+        number = None
         with contextlib.suppress(ValueError):
-            return int(word)
-        names = list(map(str, self.info["class_names"]))
-        if word in names:
-            return names.index(word)
+            number = int(word)
+        numeric = bool(names) and all(name.isdecimal() for name in names)
+        if number is not None and not numeric:
+            return number
+        for index, name in enumerate(names if numeric else ()):
+            if int(name) == number:  # as in "7" for "007"
+                return index
         self.labels(1, 0)  # raises if there are no classes
-        last = self.info["num_classes"] - 1
-        raise SamplerError(
-            f"label {word}: expected 0 to {last}, or one of {', '.join(names)}"
-        )
+        last = "" if numeric else f"0 to {self.info['num_classes'] - 1}, or "
+        raise SamplerError(f"label {word}: expected {last}one of {_some(names)}")
+
+    def class_name(self, label: int | None) -> str | None:
+        """Return the name of a class; None if there is none."""
+        names = self.info.get("class_names", ())
+        return str(names[label]) if names and label is not None else None
 
     def labels(self, num: int, labels: int | Sequence[int] | None) -> np.ndarray | None:
         """Check labels, and return one label for each image.
@@ -1022,11 +1299,27 @@ class BaseSampler:
             )
         wrong = result[(result < 0) | (result >= classes)]
         if wrong.size:
-            names = ", ".join(map(str, self.info["class_names"]))
+            names = _some(self.info["class_names"])
             raise SamplerError(
                 f"label {wrong.flat[0]}: expected 0 to {classes - 1} ({names})"
             )
         return np.broadcast_to(result, (num,)).astype(np.int32)
+
+
+def _plain(name: object) -> str:
+    """Return a name in one Unicode form: a Mac writes accents apart from letters."""
+    return unicodedata.normalize("NFC", str(name))
+
+
+def _some(names: Sequence) -> str:
+    """Return the first names, and the number of the others."""
+    more = f" and {len(names) - 12:,} more" if len(names) > 12 else ""
+    return ", ".join(str(name)[:24] for name in names[:12]) + more
+
+
+def written(out: str, class_name: str | None) -> str:
+    """Return the line that says which file was written, and of which class."""
+    return f"wrote {out}" + (f": class '{class_name}'" if class_name else "")
 
 
 def rename_info(info: dict) -> tuple[dict, dict[str, str]]:
@@ -1271,7 +1564,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("path", help="path of the .tflite file")
     parser.add_argument("--num", type=int, default=16, help="number of samples (16)")
     parser.add_argument(
-        "--label", help="number or name of a class (all classes in turn)"
+        "--label", help="name or number of a class (all classes in turn)"
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the latents, 0 or more (0)"
@@ -1342,12 +1635,13 @@ def main(argv: list[str] | None = None) -> int:
             mix=parse_mix(args.mix),
         )
         pictures = sampler.draw(args.num, options)
-        about = describe(sampler.info, seed=args.seed, label=label)
+        name = sampler.class_name(label)
+        about = describe(sampler.info, seed=args.seed, label=label, class_name=name)
         save(pictures, args.out, about=about)
     except SamplerError as error:
         print(f"sampler: {error}", file=sys.stderr)
         return 2
-    print(f"wrote {args.out}")
+    print(written(args.out, name))
     return 0
 
 

@@ -128,7 +128,7 @@ class Labels(layers.Layer):
     """
 
     def __init__(self, palette: Sequence, channels: int):
-        super().__init__()
+        super().__init__(dtype="float32")  # class numbers differ by 1/127.5
         try:
             colours = np.array(palette, np.float32).reshape(len(palette), -1)
         except (TypeError, ValueError):
@@ -139,9 +139,18 @@ class Labels(layers.Layer):
                 f"in 0..255 (one for each channel of the label maps), got {palette}"
             )
         self._colours = colours / 127.5 - 1.0
+        # Close colors, such as class numbers, are spread over [-1, 1], for exports
+        # whose constants have few bits.
+        low, high = self._colours.min(), self._colours.max()
+        close = 0.0 < high - low < 0.5
+        self._middle = float((low + high) / 2.0) if close else 0.0
+        self._half = float((high - low) / 2.0) if close else 1.0
+        self._colours = (self._colours - self._middle) / self._half
 
     def call(self, pictures: Tensor) -> Tensor:
         """Map float [batch, h, w, channels] in [-1, 1] to [batch, h, w, labels]."""
+        if self._half != 1.0:
+            pictures = (pictures - self._middle) / self._half
         # |x - p|^2 without |x|^2, which is the same for all colors p.
         distances = np.sum(self._colours**2, axis=1) - 2.0 * ops.matmul(
             pictures, ops.convert_to_tensor(self._colours.T, pictures.dtype)

@@ -115,7 +115,9 @@ def run(sampler: BaseSampler, plan: ShardPlan, out: str, only: range) -> None:
             print(f"{path}: {len(numbers)} images, {rate:.0f}/s", flush=True)
     made = len(only) - there
     were = f" ({there} already existed)" if there else ""
-    print(f"wrote {made} of {plan.shards} shards{were}", flush=True)
+    name = sampler.class_name(plan.options.labels)
+    out = f"{made} of {plan.shards} shards{were}"
+    print(sampler_lib.written(out, name), flush=True)
 
 
 def _begin(sampler: BaseSampler, plan: ShardPlan, out: str) -> None:

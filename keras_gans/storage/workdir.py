@@ -208,6 +208,12 @@ class Workdir:
                 "the run, or another --workdir"
             )
 
+    def class_names(self) -> tuple[str, ...]:
+        """Return the class names of an earlier run in this folder; () for none."""
+        with contextlib.suppress(UserError):
+            return self._read_info().class_names if self._is_run() else ()
+        return ()
+
     def write(self, config: Config, info: DataInfo) -> None:
         """Write the recipe and the description of the data set.
 

@@ -22,7 +22,14 @@ from keras_gans.sampling import keras_sampler
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
 from keras_gans.strategies import Team
-from keras_gans.training import callbacks, kid_monitor, pacing, transfer
+from keras_gans.training import (
+    advice,
+    callbacks,
+    kid_monitor,
+    label_maps,
+    pacing,
+    transfer,
+)
 from keras_gans.training.recorder import Recorder
 from keras_gans.training.step_callback import CallbackList
 
@@ -57,11 +64,15 @@ def run(
     # `team.active` is the inner context: a lost worker must not count as a full device.
     with contextlib.ExitStack() as stack, team.active(workdir.path):
         with team.agreement():
+            config, notes = label_maps.choose_palette(config, data_dir)
             if team.chief:
                 workdir.check(config, resume, overwrite)
             source = data.open_source(
                 config.data, data_dir, config.hparams.batches_per_step
             )
+            if not overwrite:
+                data.keep_class_order(source, workdir.class_names())
+            source.notes += (*notes, *advice.on_few_images(config, source.info))
             size = source.options.batch_size // config.hparams.batches_per_step
             _check_devices(config, size, team)
         team.check_same(
@@ -147,7 +158,9 @@ def _prepare(
     workdir.write(config, source.info)
     if source.info.condition_shape:
         examples = data.first_examples(source.held_out or source, 64)
-        workdir.write_conditions(images.to_uint8(examples["condition"]))
+        conditions = images.to_uint8(examples["condition"])
+        workdir.write_conditions(conditions)
+        source.notes += label_maps.note_class_numbers(config, conditions)
     for note in source.notes:  # after all checks have passed
         print(f"{config.data.dataset}: {note}", flush=True)
 

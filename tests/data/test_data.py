@@ -141,7 +141,9 @@ def test_corrupt_pictures_are_named_and_left_out(pictures, cache_mib, caplog):
     assert all(np.isfinite(x).all() for x, _ in batches)
     for name in ("half.jpg", "text.png", "empty.webp"):
         assert name in caplog.text
-    assert "3 of 8 files" in caplog.text
+    # On demand, only damage behind the header is found later.
+    found = ["3 of 8 files"] if cache_mib else ["2 of 8 files", "so far 1 of 6 files"]
+    assert all(text in caplog.text for text in found)
     again, _ = data.load_data(f"folder:{pictures}", **OPTIONS, cache_mib=cache_mib)
     for a, b in zip(batches, take(again, 6), strict=True):
         np.testing.assert_array_equal(a[0], b[0])
@@ -171,7 +173,7 @@ def test_hidden_folders_are_no_classes(pictures):
     shutil.copy(pictures / "cats" / "a.png", pictures / ".trash")
     (pictures / "birds").symlink_to(pictures / "cats")
     _, info = data.load_data(f"folder:{pictures}", **OPTIONS)
-    assert info.class_names == ("birds", "cats", "dogs")
+    assert info.class_names == ("cats", "dogs") and info.num_examples == 5
 
 
 def test_streamed_order_does_not_depend_on_the_global_seed(mocked):
@@ -232,7 +234,6 @@ def test_size_and_channels_are_chosen_with_a_reason(tmp_path):
     assert "channels 1: all images are grayscale" in text
     assert "1 of 10 images are smaller than 28 pixels" in text
     assert "9 of 10 images lose more than a quarter" in text
-    assert "10 images are few" in text
     paths += save(tmp_path, 1, (60, 60), "teal")
     choice = survey.choose(paths)
     assert (choice.image_size, choice.channels) == (48, 3)
@@ -258,8 +259,11 @@ def test_picture_lying_on_its_side_is_measured_as_it_is_read(tmp_path):
     path, exif = tmp_path / "turned.jpg", Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (40, 90)).save(path, exif=exif)
-    assert survey.size_of(str(path)) == (90, 40)
-    assert survey.size_of(str(tmp_path / "none.png")) is None
+    missing = str(tmp_path / "none.png")
+    assert survey.measure([str(path), missing]) == [
+        (90, 40),
+        "No such file or directory",
+    ]
 
 
 def test_run_says_what_was_chosen(tmp_path, capsys):
