@@ -278,6 +278,7 @@ def _identify(path: str) -> Any:
         start = file.read(16)
     if not start:
         raise OSError("empty file")
+    factory: Any  # takes paths, too
     for name in FORMATS:
         factory, accept = Image.OPEN.get(name, (None, None))
         if factory is None or not (accept or path.lower().endswith(".tga")):
@@ -487,7 +488,7 @@ def _to_srgb(profile: bytes, mode: str) -> Any:
         from PIL import ImageCms
 
         srgb = ImageCms.createProfile("sRGB")
-        given = ImageCms.createProfile("LAB")
+        given: Any = ImageCms.createProfile("LAB")
         if mode != "LAB":
             given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if "srgb" in (given.profile.profile_description or "").lower():
@@ -1253,6 +1254,7 @@ class BaseSampler:
         with contextlib.suppress(ValueError):
             number = int(word)
         numeric = bool(names) and all(name.isdecimal() for name in names)
+        numeric = numeric and names != [str(i) for i in range(len(names))]
         if number is not None and not numeric:
             return number
         for index, name in enumerate(names if numeric else ()):
@@ -1524,7 +1526,11 @@ def _pairs(source: str, out: str) -> list[tuple[str, str]]:
         raise SamplerError(
             f"--out={out}: the same folder as --input; choose another folder"
         )
-    names = sorted(n for n in os.listdir(source) if n.lower().endswith(ENDINGS))
+    names = sorted(
+        name
+        for name in os.listdir(source)
+        if name.lower().endswith(ENDINGS) and not name.startswith(".")
+    )
     if not names:
         raise SamplerError(
             f"--input={source}: no images; expected files that end in "

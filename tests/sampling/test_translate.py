@@ -207,7 +207,7 @@ def test_nothing_of_the_users_is_written_over(tmp_path, capsys):
         ("given/a.png", "x.gif", "expected a name that ends in .png"),
         ("given/a.png", "no/x.png", "is not a writable folder"),
         ("given/none.png", "x.png", "no such file or folder"),
-        ("bad/c.png", "x.png", "UnidentifiedImageError"),
+        ("bad/c.png", "x.png", "not an image"),
         ("empty", "new", "no images; expected files that end in .png"),
         ("bad", "new", "none of the images can be read"),
     ):

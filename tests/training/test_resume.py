@@ -11,9 +11,11 @@ import time
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_gans import train
 from keras_gans.recipes.config import load_config
+from keras_gans.sampling import load
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
 
@@ -339,3 +341,24 @@ def test_log_says_the_score_of_held_out_pictures_and_goes_on(strategy, tmp_path)
     assert [step for step, _ in scores(whole)] == [2, 4, 6]
     assert all(0 < score < 1 for _, score in scores(whole))
     assert scores(parts) == scores(whole)
+
+
+@pytest.mark.second
+def test_classes_named_by_numbers_keep_the_order_of_an_older_run(tmp_path, capsys):
+    """Version 0.1 ordered them as text: 1, 10, 11, 12, 2."""
+    names = [str(i) for i in range(1, 13)]
+    for i, name in enumerate(names):
+        (tmp_path / "made" / name).mkdir(parents=True)
+        path = tmp_path / "made" / name / "a.png"
+        Image.fromarray(np.full((16, 16), 20 * i, np.uint8)).save(path)
+    args = ["--model=cgan", "--smoke", "--export=none", f"--workdir={tmp_path / 'run'}"]
+    args += [f"--set=data.dataset=folder:{tmp_path / 'made'}"]
+    assert train.main(args) == 0
+    path = tmp_path / "run" / "info.json"
+    info = json.loads(path.read_text())
+    assert info["class_names"] == names
+    path.write_text(json.dumps({**info, "class_names": sorted(names)}))
+    assert train.main(args) == 0 and "resuming from step 6" in capsys.readouterr().out
+    assert json.loads(path.read_text())["class_names"] == sorted(names)
+    sampler = load.load(str(tmp_path / "run"))
+    assert [sampler.label(word) for word in ("12", "2")] == [3, 4]
