@@ -54,11 +54,9 @@ class Listing:
 
     def names(self, depth: int) -> list[str]:
         """Return the name of each image's folder at a depth from 1; "" if above."""
-        found = []
-        for path in self.paths:
-            parts = os.path.relpath(path, self.root).split(os.sep)[:-1]
-            found.append(parts[depth - 1] if len(parts) >= depth else "")
-        return found
+        folders = [path[len(self.root) :].split(os.sep)[:-1] for path in self.paths]
+        folders = [[part for part in parts if part] for parts in folders]
+        return [parts[depth - 1] if len(parts) >= depth else "" for parts in folders]
 
 
 def open_folder(root: str, options: DataOptions) -> Source:
@@ -157,11 +155,15 @@ def open_files(
                     decoded[i] = result
         good = list(decoded)
     _report(bad, len(paths))
-    for label in range(max(1, info.num_classes)):
-        of = [i for i in good if labels[i] == label]
-        # Of files that are read on demand, the first readable one is enough.
-        if not of or not (cached or any(_readable(read, paths[i]) for i in of)):
-            raise _none(paths, labels, label, info, options, bad)
+    # Of files that are read on demand, the first readable one of a class is enough.
+    missing = set(range(max(1, info.num_classes)))
+    for i in good:
+        if labels[i] in missing and (cached or _readable(read, paths[i])):
+            missing.remove(labels[i])
+        if not missing:
+            break
+    if missing:
+        raise _none(paths, labels, min(missing), info, options, bad)
     notes = (_summary(kind, len(good), info, sizes, left, len(bad)), *notes)
     info = dataclasses.replace(info, num_examples=len(good))
     source: Source

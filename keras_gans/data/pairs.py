@@ -343,4 +343,5 @@ def _choose(a: list[str], b: list[str], options: DataOptions) -> tuple:
         return options.image_size, channels, channels, ()
     made = survey.choose(b, options.image_size, options.channels)
     given = survey.choose(a, made.image_size, 0)
-    return made.image_size, made.channels, given.channels, made.notes
+    notes = [note for note in given.notes if note.startswith("the 16-bit")]
+    return made.image_size, made.channels, given.channels, (*made.notes, *notes)

@@ -119,7 +119,8 @@ def _palette(colours: np.ndarray, name: str) -> list:
         number = f"more than {MOST}" if len(colours) > MOST else "1"
         raise UserError(
             f"{name}.palette: expected label maps with 2 to {MOST} colors, got {number}"
-            "; JPEG files mix colors: use PNG files, or list the colors in the palette"
+            "; use PNG files of 8 bits (JPEG mixes colors, 16 bits are divided by "
+            "256), or list the colors in the palette"
         )
     return colours[:, 0].tolist() if colours.shape[1] == 1 else colours.tolist()
 
