@@ -12,6 +12,7 @@ width.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -124,6 +125,8 @@ def export(
     info = {**sampler.info, "quantization": quantization}
     if size is not None:
         info["tile"] = size
+    info["bytes"] = len(content)
+    info["sha256"] = hashlib.sha256(content).hexdigest()
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.tmp"
     with open(temporary, "wb") as file:

@@ -26,18 +26,22 @@ import io
 import json
 import math
 import os
+import re
+import reprlib
 import statistics
 import struct
 import sys
 import time
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 INFO_NAME = "keras_gans.json"  # file in a .tflite that describes the generator
+INFO_BYTES = 2**22  # upper limit of its size; a class needs about 20
+TENSOR_BYTES = 2**30  # upper limit of a tensor in a .tflite file, for one image
 BATCH, PIXELS = 64, 2**18  # upper limits of images and pixels generated at once
 TILE, OVERLAP = 512, 32  # default tiles of `BaseSampler.translate`, in pixels
 # Endings of image files in a folder, and the formats of Pillow that read them. Formats
@@ -62,6 +66,22 @@ OF_LATENTS = (
     "num label seed truncation noise mix shift threshold code interpolate shards "
     "format only"
 ).split()
+
+
+# Characters that move a terminal's cursor or reorder its text, and lone surrogates.
+HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def shown(text: object, keep: str = "") -> str:
+    r"""Return text with its control characters as escapes, such as "\x1b".
+
+    Args:
+        text: Text that may hold names from a file; other values are converted.
+        keep: Control characters to leave as they are.
+    """
+    return HIDDEN.sub(lambda c: c[0] if c[0] in keep else ascii(c[0])[1:-1], str(text))
 
 
 class SamplerError(ValueError):
@@ -1301,9 +1321,9 @@ class BaseSampler:
             )
         wrong = result[(result < 0) | (result >= classes)]
         if wrong.size:
-            names = _some(self.info["class_names"])
             raise SamplerError(
-                f"label {wrong.flat[0]}: expected 0 to {classes - 1} ({names})"
+                f"label {wrong.flat[0]}: expected 0 to {classes - 1} "
+                f"({_some(self.info['class_names'])})"
             )
         return np.broadcast_to(result, (num,)).astype(np.int32)
 
@@ -1322,6 +1342,227 @@ def _some(names: Sequence) -> str:
 def written(out: str, class_name: str | None) -> str:
     """Return the line that says which file was written, and of which class."""
     return f"wrote {out}" + (f": class '{class_name}'" if class_name else "")
+
+
+# Check of a value in the description of a generator: (expected value, function that
+# returns whether a value is as expected).
+Check = tuple[str, Callable[[Any], bool]]
+
+
+def whole(low: int, high: int) -> Check:
+    """Return the check of a whole number from `low` to `high`."""
+    return (
+        f"a whole number from {low} to {high}",
+        lambda value: type(value) is int and low <= value <= high,
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+def _is_shape(value: Any) -> bool:
+    valid = isinstance(value, list) and len(value) == 3
+    return (
+        valid
+        and all(type(n) is int for n in value)
+        and (all(1 <= n <= SIDE for n in value[:2]) and 1 <= value[2] <= 4)
+    )
+
+
+def _is_inputs(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    for name, spec in value.items():
+        shape = spec.get("shape") if isinstance(spec, dict) else None
+        if not (_is_text(name) and isinstance(shape, list) and len(shape) <= 3):
+            return False
+        if not all(type(n) is int and 1 <= n <= 2**14 for n in shape):
+            return False
+        default = spec.get("default")
+        if type(default) not in (int, float) or not abs(default) <= 1e6:
+            return False
+        if name == "truncation" and not shape:
+            return False
+    return True
+
+
+SIDE = 2**13  # upper limit of an image's height and width in pixels
+TEXT: Check = ("text", _is_text)
+NAMES: Check = (
+    "a list of names",
+    lambda value: isinstance(value, list) and all(map(_is_text, value)),
+)
+SHAPE: Check = (
+    f"[height, width, channels] of at most {SIDE}, {SIDE} and 4",
+    _is_shape,
+)
+TRUTH: Check = ("true or false", lambda value: type(value) is bool)
+CLASSES = whole(0, 2**20)
+# Keys of the description of a generator; see `BaseSampler.info`.
+OF_ALL = {
+    "name": TEXT,
+    "image_shape": SHAPE,
+    "step": whole(0, 2**63 - 1),
+    "recipe": TEXT,
+}
+OF_NOISE = {
+    "latent_dim": whole(1, 2**20),
+    "latents": ("normal or uniform", lambda value: value in ("normal", "uniform")),
+    "num_classes": CLASSES,
+    "class_names": NAMES,
+}
+OF_CONDITIONS = {"condition_shape": SHAPE}
+OPTIONAL = {
+    "data_credit": TEXT,
+    "versions": (
+        "names and versions",
+        lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    ),
+    "num_codes": whole(0, 2**20),
+    "inputs": ("shapes of at most 3 sides, and default values", _is_inputs),
+    "tile": whole(0, SIDE),
+    "backward": TRUTH,
+    "quantization": TEXT,
+    "bytes": whole(1, 2**63 - 1),
+    "sha256": TEXT,
+}
+
+
+def check_keys(
+    values: Any,
+    required: Mapping[str, Check],
+    optional: Mapping[str, Check],
+    where: str,
+) -> None:
+    """Check the keys and values of a JSON object. Unknown keys are accepted.
+
+    Args:
+        values: Parsed JSON.
+        required: Checks of the keys that must be there.
+        optional: Checks of the other known keys.
+        where: Path of the file, for the message.
+
+    Raises:
+        SamplerError: If a key is missing, or a value is not as expected.
+    """
+    if not isinstance(values, dict):
+        raise SamplerError(f"{where}: expected keys and values, got {_short(values)}")
+    for key, (expected, check) in {**required, **optional}.items():
+        if key not in values and key in required:
+            raise SamplerError(f"{where}: damaged: it has no key '{key}'")
+        if key in values and not check(values[key]):
+            raise SamplerError(
+                f"{where}: damaged: {key}: expected {expected}, got "
+                f"{_short(values[key])}"
+            )
+
+
+def _short(value: Any) -> str:
+    return reprlib.repr(value)[:60]
+
+
+def parse_json(text: bytes, where: str) -> Any:
+    """Parse JSON of limited size and nesting.
+
+    Args:
+        text: Encoded JSON.
+        where: Path of the file, for the message.
+
+    Raises:
+        SamplerError: If the text is longer than `INFO_BYTES`, or no JSON.
+    """
+    if len(text) > INFO_BYTES:
+        raise SamplerError(f"{where}: expected at most {INFO_BYTES} bytes, got more")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise SamplerError(f"{where}: damaged: nested too deep") from None
+    except ValueError as error:
+        raise SamplerError(f"{where}: damaged: no JSON ({error})") from None
+
+
+def parse_info(text: bytes, where: str) -> tuple[dict, dict[str, str]]:
+    """Parse and check the description of a generator.
+
+    Args:
+        text: Content of keras_gans.json.
+        where: Path of the export, for the message.
+
+    Returns:
+        (description, {name of an input: name in the export}), see `rename_info`.
+
+    Raises:
+        SamplerError: If the description is damaged, or its sizes are beyond all limits.
+    """
+    where = f"{where}: {INFO_NAME}"
+    info, names = parse_json(text, where), {}
+    if isinstance(info, dict):
+        info, names = rename_info(info)
+    kind = OF_NOISE
+    if isinstance(info, dict) and "condition_shape" in info:
+        kind = OF_CONDITIONS
+    check_keys(info, {**OF_ALL, **kind}, OPTIONAL, where)
+    wrong = None
+    if kind is OF_CONDITIONS:
+        if info["image_shape"][0] % info["condition_shape"][0]:
+            wrong = "image_shape: expected a multiple of condition_shape"
+    elif len(info["class_names"]) != info["num_classes"]:
+        wrong = f"class_names: expected {info['num_classes']} names"
+    elif info.get("num_codes", 0) > info["latent_dim"]:
+        wrong = f"num_codes: expected at most {info['latent_dim']}"
+    if wrong:
+        raise SamplerError(f"{where}: damaged: {wrong}")
+    return info, names
+
+
+def check_tensors(
+    info: Mapping, inputs: Mapping[str, Any], output: Any, where: str
+) -> None:
+    """Check the inputs and the output of a model against its description.
+
+    Args:
+        info: Description of the generator.
+        inputs: {name: (dtype, shape)} of the model's inputs; sides of -1 are unknown.
+        output: (dtype, shape) of the model's images.
+        where: Path of the export, for the message.
+
+    Raises:
+        SamplerError: If they differ.
+    """
+    images = [-1, *info["image_shape"]]
+    if "condition_shape" in info:
+        tile = info.get("tile") or -1
+        scale = info["image_shape"][0] // info["condition_shape"][0]
+        side = scale * tile if tile > 0 else -1
+        images = [-1, side, side, images[-1]]
+        channels = info["condition_shape"][-1]
+        expected = {"condition": (np.float32, [-1, tile, tile, channels])}
+    else:
+        expected = {"latents": (np.float32, [-1, info["latent_dim"]])}
+        if info["num_classes"]:
+            expected["labels"] = (np.int32, [-1])
+        for name, spec in info.get("inputs", {}).items():
+            expected[name] = (np.float32, [-1, *spec["shape"]])
+    if inputs.keys() != expected.keys():
+        raise SamplerError(
+            f"{where}: damaged: the model takes {', '.join(sorted(inputs))[:100]}, and "
+            f"{INFO_NAME} names {', '.join(sorted(expected))[:100]}"
+        )
+    pairs = [(name, inputs[name], expected[name]) for name in expected]
+    for name, (dtype, shape), (wanted, sides) in [
+        *pairs,
+        ("images", output, (np.float32, images)),
+    ]:
+        same = len(shape) == len(sides) and all(
+            a == b or a < 0 or b < 0 for a, b in zip(shape, sides, strict=True)
+        )
+        if dtype != wanted or not same:
+            raise SamplerError(
+                f"{where}: damaged: {name} of the model is {np.dtype(dtype).name} "
+                f"{[int(n) for n in shape]}, and {INFO_NAME} expects "
+                f"{np.dtype(wanted).name} {sides}"
+            )
 
 
 def rename_info(info: dict) -> tuple[dict, dict[str, str]]:
@@ -1357,33 +1598,43 @@ class Sampler(BaseSampler):
 
         if not os.path.isfile(path):
             raise SamplerError(f"no file {path}")
-        try:
-            with zipfile.ZipFile(path) as archive:
-                info = json.loads(archive.read(INFO_NAME))
-        except (zipfile.BadZipFile, KeyError, ValueError):
-            raise SamplerError(
-                f"{path}: truncated, or not a .tflite that keras_gans exported (no "
-                f"{INFO_NAME} in it); export it again"
-            ) from None
-        self.info, self._names = rename_info(info)
+        self._path = path
+        self.info, self._names = parse_info(_read_info(path), path)
+        _check_sum(path, self.info)
         try:
             self._interpreter = Interpreter(
                 model_path=path, num_threads=threads or os.cpu_count()
             )
             self._runner = self._interpreter.get_signature_runner("generate")
-        except (ValueError, RuntimeError) as error:
-            raise SamplerError(
-                f"{path}: LiteRT cannot read it ({str(error).splitlines()[0]}); "
-                "export it again"
-            ) from None
+            names = {old: new for new, old in self._names.items()}
+            inputs = self._runner.get_input_details()
+            details = [*inputs.values(), self._runner.get_output_details()["images"]]
+            *tensors, images = [(d["dtype"], d["shape_signature"]) for d in details]
+            tensors = dict(zip([names.get(n, n) for n in inputs], tensors, strict=True))
+            self._check_memory()
+        except Exception as error:  # a damaged model may lack anything
+            raise self._unreadable(error) from None
+        check_tensors(self.info, tensors, images, path)
+
+    def _check_memory(self) -> None:
+        """Check that no tensor is larger than those of large images."""
+        for tensor in self._interpreter.get_tensor_details():
+            size = math.prod(map(int, tensor["shape"])) * 4
+            if size > TENSOR_BYTES:
+                raise ValueError(f"a tensor of {size / 2**30:.1f} GiB")
+
+    def _unreadable(self, error: Exception) -> SamplerError:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return SamplerError(
+            f"{self._path}: LiteRT cannot read it ({reason[:200]}); export it again"
+        )
 
     def run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Run the generator, see `BaseSampler.run`."""
         fixed, names = self.info.get("tile"), self._names
         inputs = {names.get(name, name): value for name, value in inputs.items()}
         if not fixed:
-            # The runner's result is a view into the interpreter's memory.
-            return np.array(self._runner(**inputs)["images"])
+            return self._run(inputs)
         [(name, images)] = inputs.items()
         if images.shape[1:3] != (fixed, fixed):
             raise SamplerError(
@@ -1391,8 +1642,54 @@ class Sampler(BaseSampler):
                 f"{images.shape[1]}x{images.shape[2]}; use translate"
             )
         # A .tflite of a fixed size takes one image at a time.
-        runs = (self._runner(**{name: image[None]}) for image in images)
-        return np.concatenate([np.array(made["images"]) for made in runs])
+        return np.concatenate([self._run({name: image[None]}) for image in images])
+
+    def _run(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        try:
+            made = self._runner(**inputs)["images"]
+        except (RuntimeError, ValueError) as error:
+            raise self._unreadable(error) from None
+        if not np.isfinite(made).all():
+            raise self._unreadable(ValueError("its images are not finite"))
+        return np.array(made)  # `made` is a view into the interpreter's memory
+
+
+def _read_info(path: str) -> bytes:
+    """Read the description from the zip archive at the end of a .tflite file.
+
+    Only the end of the file is read, so that the archive's list of files is small too.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - INFO_BYTES))
+            with zipfile.ZipFile(io.BytesIO(file.read())) as archive:
+                with archive.open(INFO_NAME) as entry:
+                    return entry.read(INFO_BYTES + 1)
+    except Exception:  # `zipfile` raises many types
+        raise SamplerError(
+            f"{path}: truncated, or not a .tflite that keras_gans exported (no "
+            f"readable {INFO_NAME} in it); export it again"
+        ) from None
+
+
+def _check_sum(path: str, info: dict) -> None:
+    """Check a model against the checksum of its export, and remove it from `info`.
+
+    Older exports have no checksum.
+    """
+    left, expected = info.pop("bytes", 0), info.pop("sha256", None)
+    if expected is None:
+        return
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while left and (part := file.read(min(left, 2**20))):
+            digest.update(part)
+            left -= len(part)
+    if left or digest.hexdigest() != expected:
+        raise SamplerError(
+            f"{path}: damaged: the model differs from the one that was exported; "
+            "export or copy it again"
+        )
 
 
 def speed(sampler: BaseSampler, seconds: float = 1.0) -> dict[str, float]:
@@ -1480,7 +1777,7 @@ def translate_files(
         except OSError as error:
             if not folder:
                 raise SamplerError(f"--input={given}: {error}") from None
-            print(f"skipped {given}: {error}", file=sys.stderr)
+            print(shown(f"skipped {given}: {error}"), file=sys.stderr)
             continue
         about = describe(
             sampler.info,
@@ -1645,7 +1942,7 @@ def main(argv: list[str] | None = None) -> int:
         about = describe(sampler.info, seed=args.seed, label=label, class_name=name)
         save(pictures, args.out, about=about)
     except SamplerError as error:
-        print(f"sampler: {error}", file=sys.stderr)
+        print(shown(f"sampler: {error}"), file=sys.stderr)
         return 2
     print(written(args.out, name))
     return 0
