@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
@@ -9,8 +10,9 @@ from collections.abc import Callable
 
 from absl import flags
 
-from keras_gans.device.sampler import SamplerError
+from keras_gans.device.sampler import SamplerError, shown
 from keras_gans.errors import UserError, WorkerLost, one_line
+from keras_gans.terminal.shown import ShownStream
 
 HELP = {"--help", "-h", "-help", "-?"}
 
@@ -43,6 +45,19 @@ def run_command(
         2 for a mistake of the user; 75 if another worker was lost; 130 after Ctrl-C.
         For 2, 75 and 130, a line on stderr names the reason.
     """
+    with contextlib.redirect_stdout(ShownStream(sys.stdout)):
+        return _run(name, doc, define_flags, body, argv, takes_words)
+
+
+def _run(
+    name: str,
+    doc: str,
+    define_flags: Callable[[flags.FlagValues], None],
+    body: Callable[..., int | None],
+    argv: list[str] | None,
+    takes_words: bool,
+) -> int:
+    """Run one command as `run_command` does; stdout shows control characters."""
     argv = sys.argv[1:] if argv is None else argv
     values = flags.FlagValues()
     values.set_gnu_getopt(takes_words)  # flags may follow such words
@@ -73,7 +88,7 @@ def run_command(
         sys.stdout.flush()
         return status
     except (UserError, SamplerError) as error:
-        print(f"{name}: {one_line(error)}", file=sys.stderr)
+        print(shown(f"{name}: {one_line(error)}"), file=sys.stderr)
         return 2
     except WorkerLost as error:
         print(f"{name}: {error}", file=sys.stderr)

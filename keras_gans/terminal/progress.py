@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
+from keras_gans.device.sampler import shown
+from keras_gans.terminal.shown import ShownStream
+
 
 class ProgressBar:
     """Progress bar with the count, the rate and the remaining time of a task.
@@ -38,7 +41,10 @@ class ProgressBar:
         self._total, self._unit, self._title = total, unit, title
         self._first = self._done = done
         self._waiting, self._ended = bool(waiting), False
-        console = Console(highlight=False)
+        # The bar moves the cursor, which a `ShownStream` does not let through.
+        shown_stream = isinstance(sys.stdout, ShownStream)
+        file = sys.stdout.stream if shown_stream else None
+        console = Console(highlight=False, file=file)
         drawn = sys.stdout.isatty() and console.is_interactive
         self._every = self.EVERY if drawn else self.EVERY_LINE
         self._shown: Any = None  # the `rich` widget in the terminal
@@ -105,8 +111,8 @@ class ProgressBar:
             self._bar.task_ids[0],
             total=self._total,
             completed=self._done,
-            description=count,
-            text="  ".join(words),
+            description=shown(count),
+            text=shown("  ".join(words)),
         )
         self._show(self._bar)
         self._bar.refresh()

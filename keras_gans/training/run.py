@@ -13,6 +13,7 @@ from keras_gans import data, engine
 from keras_gans.core.trainer import Trainer
 from keras_gans.data import images
 from keras_gans.data.source import Source
+from keras_gans.device.sampler import shown
 from keras_gans.diagnostics import sample_stats
 from keras_gans.engine import devices, faults
 from keras_gans.errors import UserError, WorkerLost
@@ -162,7 +163,7 @@ def _prepare(
         workdir.write_conditions(conditions)
         source.notes += label_maps.note_class_numbers(config, conditions)
     for note in source.notes:  # after all checks have passed
-        print(f"{config.data.dataset}: {note}", flush=True)
+        print(shown(f"{config.data.dataset}: {note}"), flush=True)
 
 
 def _note_hardware(

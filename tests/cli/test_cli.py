@@ -2,6 +2,7 @@
 
 import configparser
 import importlib
+import io
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from harness import ROOT
 from keras_gans import benchmark, train
 from keras_gans.cli.main import commands, main
 from keras_gans.cli.run import run_command
+from keras_gans.errors import UserError
 
 
 def test_help_lists_every_command_without_tensorflow():
@@ -200,3 +202,44 @@ def test_reader_of_the_output_may_leave(words):
             [sys.executable, "-c", code], stdout=stdout, stderr=subprocess.PIPE
         )
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("\x9b31mred", r"\x9b31mred"),
+        ("title\x1b]0;x\x07", r"title\x1b]0;x\x07"),
+        ("back\x08\x08", r"back\x08\x08"),
+        ("over\rwritten", r"over\rwritten"),
+        ("gpj.\u202eexe", r"gpj.\u202eexe"),
+        ("\u2067left", r"\u2067left"),
+        ("line\u2028", r"line\u2028"),
+        ("\udcff", r"\udcff"),
+        ("Ä 猫\ttab", "Ä 猫\ttab"),
+    ],
+)
+def test_output_shows_control_characters_as_text(name, text, capsys):
+    def body(values):
+        print(f"class {name}", flush=True)
+        assert sys.stdout.isatty() is False
+        raise UserError(f"{name}\nforged line")
+
+    before = sys.stdout
+    assert run_command("test", "Help.", lambda values: None, body, []) == 2
+    assert sys.stdout is before
+    out, err = capsys.readouterr()
+    assert out == f"class {text}\n"
+    shown = text.replace("\t", r"\t")
+    assert err == f"test: {shown}\\nforged line\n"
+
+
+def test_output_shows_characters_that_the_stream_cannot_encode(monkeypatch):
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\n")
+    monkeypatch.setattr(sys, "stdout", file)
+
+    def body(values):
+        print("Zürich 猫")
+
+    assert run_command("test", "Help.", lambda values: None, body, []) == 0
+    assert file.buffer.getvalue() == b"Z\\xfcrich \\u732b\n"
