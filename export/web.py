@@ -23,15 +23,17 @@ import importlib.resources
 import io
 import json
 import os
+import re
 import shutil
 import string
 import sys
 import tarfile
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 import webbrowser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -46,38 +48,42 @@ if TYPE_CHECKING:
 
 REGISTRY = "https://registry.npmjs.org"
 PUBLIC = "https://cdn.jsdelivr.net/npm"
-# Packages to download: {name: (SHA-512, {file: its name in the folder litert})}.
-WASM = [
-    f"wasm/litert_wasm_{kind}internal.{ending}"
-    for kind in ("", "compat_")
-    for ending in ("js", "wasm")
-]
-RUNTIME = {
-    "core-2.5.3": (
-        "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8IwqgqCIkviYGr9OFDL1kCnN4n"
-        "zWoyJQ==",
-        {
-            "dist/index.js": "core.js",
-            "package.json": "core.json",
-            **{f: f for f in WASM},
-        },
+# Package to download: its name, the SHA-512 of its archive, and hashes of its files.
+PACKAGE = "core-2.5.3"
+DIGEST = (
+    "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8IwqgqCIkviYGr9OFDL1kCnN4n"
+    "zWoyJQ=="
+)
+INTEGRITY = {
+    "dist/index.js": (
+        "sha384-MapSVJ/DPwvaWpp7q+Bid9O3uY1oB0KOU1QRMP+Mm5zdz5oMme/BUyX6dVAMWnPg"
     ),
-    "wasm-utils-2.5.3": (
-        "4fJiw6tBQnIs+0jH/OQ16nYOiSl8/+zZnn5h2ul8aTKHi05sVqZW580Tmk78pC2kT39A9OYBVdFawteZ"
-        "/sI1kQ==",
-        {"dist/index.js": "wasm-utils.js", "package.json": "wasm-utils.json"},
+    "wasm/litert_wasm_internal.js": (
+        "sha384-NB/Wc4iozynQO5jzJ2VFoMKbqMvwwFGWxJL/o63IJT6W2JfZbsSLxA2cF6H/mLpQ"
+    ),
+    "wasm/litert_wasm_internal.wasm": (
+        "sha384-AZ/Ak4CbDpjqpSr8WsnoL3Dcx6bDFA/k9b/jahok1TGHZ2OqIRjLBMiEmiNedhlC"
+    ),
+    "wasm/litert_wasm_compat_internal.js": (
+        "sha384-oh4nb8zDq6eVOpGeZE5gwDOJ16QujHLL8k/HEXt3XiPxr+8zn3YnkXP8P3BlJET1"
+    ),
+    "wasm/litert_wasm_compat_internal.wasm": (
+        "sha384-glAZ6WjS7tLRt89pbTPXvLC1c7DCaVSfL2ngn5gZJiUuPs76fWYJy7ZeFaD0PJXx"
     ),
 }
-LOCAL = {
-    "core": "./litert/core.js",
-    "utils": "./litert/wasm-utils.js",
-    "wasm": "./litert/wasm/",
-}
+FILES = {"dist/index.js": "core.js", "package.json": "core.json"}  # other names here
+LOCAL = {"core": "./litert/core.js", "wasm": "./litert/wasm/"}
 REMOTE = {
     "core": f"{PUBLIC}/@litertjs/core@2.5.3/dist/index.js",
-    "utils": f"{PUBLIC}/@litertjs/wasm-utils@2.5.3/dist/index.js",
     "wasm": f"{PUBLIC}/@litertjs/core@2.5.3/wasm/",
 }
+# Content security policy of the page. Images come from files, from the camera and from
+# memory; $hash is that of the import map, and $more is the public server or nothing.
+POLICY = string.Template(
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' '$hash'$more; "
+    "connect-src 'self'$more; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src blob:; base-uri 'none'; form-action 'none'"
+)
 
 
 def export(
@@ -109,9 +115,11 @@ def export(
     page = os.path.join(temporary, "index.html")
     with open(page, encoding="utf-8") as file:
         text = string.Template(file.read())
-    words = {"title": f"{info['name']}, step {info['step']}", "about": _credit(info)}
+    words = _words(places, remote=places is REMOTE)
+    words["title"] = html.escape(f"{info['name']}, step {info['step']}")
+    words["about"] = _credit(info)
     with open(page, "w", encoding="utf-8") as file:
-        file.write(text.substitute(words, **places))
+        file.write(text.substitute(words))
     if size is not None:
         info["tile"] = size
     with tempfile.TemporaryDirectory(prefix="keras_gans_") as source:
@@ -124,6 +132,22 @@ def export(
     with open(os.path.join(temporary, "generator.json"), "w", encoding="utf-8") as file:
         json.dump(info, file, indent=1)
     saved_model.replace_folder(temporary, path)
+
+
+def _words(places: dict[str, str], remote: bool) -> dict[str, str]:
+    """Return the words of the page that say what it loads, and check what it loads."""
+    imports = {"@litertjs/core": places["core"], "@litertjs/wasm-utils": "./utils.js"}
+    integrity = {places["core"]: INTEGRITY["dist/index.js"]}
+    imports = json.dumps({"imports": imports, "integrity": integrity})
+    digest = base64.b64encode(hashlib.sha256(imports.encode()).digest()).decode()
+    more = f" {PUBLIC}/@litertjs/" if remote else ""
+    files = {os.path.basename(name): value for name, value in INTEGRITY.items()}
+    return {
+        "imports": imports,
+        "integrity": html.escape(json.dumps(files)),
+        "policy": POLICY.substitute(hash=f"sha256-{digest}", more=more),
+        "wasm": places["wasm"],
+    }
 
 
 def check(info: dict, size: int | None) -> None:
@@ -149,22 +173,20 @@ def _credit(info: dict) -> str:
 
 def _add_runtime(folder: str) -> bool:
     """Copy the runtime to a folder; return False if it cannot be downloaded."""
-    for name, (digest, files) in RUNTIME.items():
-        content = _fetch(name, digest)
-        if content is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            print(
-                f"{REGISTRY} cannot be reached: the page loads LiteRT.js from {PUBLIC} "
-                "each time the page is opened",
-                flush=True,
-            )
-            return False
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            for source, target in files.items():
-                path = os.path.join(folder, target)
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                with archive.extractfile(f"package/{source}") as file:
-                    sampler_lib.write(file.read(), path)
+    content = _fetch(PACKAGE, DIGEST)
+    if content is None:
+        print(
+            f"{REGISTRY} cannot be reached: the page loads LiteRT.js from {PUBLIC} "
+            "each time the page is opened",
+            flush=True,
+        )
+        return False
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        for source in (*INTEGRITY, *FILES):
+            path = os.path.join(folder, FILES.get(source, source))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with archive.extractfile(f"package/{source}") as file:
+                sampler_lib.write(file.read(), path)
     return True
 
 
@@ -172,7 +194,7 @@ def _fetch(name: str, digest: str) -> bytes | None:
     """Read a package of the runtime from the cache or the registry.
 
     Args:
-        name: Key of `RUNTIME`.
+        name: Name of the package, with its version.
         digest: SHA-512 of the package, in base64.
 
     Returns:
@@ -214,24 +236,64 @@ def _digest(content: bytes) -> str:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Request handler that serves the folder of a page without logging."""
+    """Request handler that serves the files of a page, and nothing else.
 
+    It answers odd requests with 400, lists no folders, follows no links out of the
+    folder, and logs nothing.
+    """
+
+    timeout = 30  # seconds of silence after which a connection is closed
+    default_request_version = "HTTP/1.0"  # the answer to a broken line has a status
     extensions_map = {
         **http.server.SimpleHTTPRequestHandler.extensions_map,
         ".js": "text/javascript",  # text/plain in the tables of some systems
         ".wasm": "application/wasm",
     }
 
+    def send_head(self) -> Any:
+        """Send the headers of a file, or an error."""
+        host = self.headers.get("Host", "localhost").lower()
+        name = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", host)
+        path = urllib.parse.unquote(self.path.partition("?")[0])
+        odd = re.search(r"[\x00-\x1f\x7f\\]|//|/\.\.?(/|$)", path)
+        if not name or odd or not path.startswith("/"):
+            self.send_error(400)
+            return None
+        root = os.path.realpath(self.directory)
+        file = os.path.realpath(os.path.join(root, path[1:] or "index.html"))
+        if os.path.commonpath([root, file]) != root or not os.path.isfile(file):
+            self.send_error(404)
+            return None
+        return super().send_head()
+
+    def send_error(self, code: int, *args: Any, **keywords: Any) -> None:
+        """Send an error; the answer to methods other than GET and HEAD is 405."""
+        if code != 501:
+            super().send_error(code, *args, **keywords)
+            return
+        self.send_response(405)
+        for name, value in (("Allow", "GET, HEAD"), ("Content-Length", "0")):
+            self.send_header(name, value)
+        self.end_headers()
+
     def end_headers(self) -> None:
         """Turn off the browser's cache, as an export may have changed the page."""
         self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def log_message(self, *args: object) -> None:
         """Log nothing."""
 
 
-def open_server(folder: str, port: int) -> http.server.ThreadingHTTPServer:
+class Server(http.server.ThreadingHTTPServer):
+    """Server that keeps quiet when a browser closes a connection."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing: the connection is closed, and the others go on."""
+
+
+def open_server(folder: str, port: int) -> Server:
     """Open a server of a folder that only this machine can reach.
 
     Args:
@@ -243,7 +305,7 @@ def open_server(folder: str, port: int) -> http.server.ThreadingHTTPServer:
     """
     handler = functools.partial(Handler, directory=folder)
     try:
-        return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return Server(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or "expected 0 to 65535"
         raise UserError(f"--port={port}: {reason}; use another port") from None

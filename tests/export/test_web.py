@@ -1,10 +1,15 @@
 """Web page that runs a generator, tested in headless Chromium."""
 
+import base64
+import contextlib
+import hashlib
 import io
 import os
 import shutil
+import socket
 import tarfile
 import threading
+import types
 import urllib.error
 import urllib.request
 
@@ -34,13 +39,12 @@ OWN_WORDS = (
 @pytest.fixture(scope="module")
 def runtime():
     """Put LiteRT.js into the tests' cache, or skip the test if it is unavailable."""
-    for name, (digest, _) in web.RUNTIME.items():
-        kept = os.path.join(FETCHED, f"{name}.tgz")
-        if os.path.isfile(kept):
-            os.makedirs(caches.folder("web"), exist_ok=True)
-            shutil.copy(kept, caches.folder("web"))
-        if web._fetch(name, digest) is None:
-            pytest.skip("LiteRT.js is not at hand, and the npm registry not reached")
+    kept = os.path.join(FETCHED, f"{web.PACKAGE}.tgz")
+    if os.path.isfile(kept):
+        os.makedirs(caches.folder("web"), exist_ok=True)
+        shutil.copy(kept, caches.folder("web"))
+    if web._fetch(web.PACKAGE, web.DIGEST) is None:
+        pytest.skip("LiteRT.js is not at hand, and the npm registry not reached")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +77,7 @@ def visit(runtime, browser, smoke_run, tmp_path_factory):
             page.on("console", lambda m: said.append((m.type, m.text)))
             page.on("pageerror", lambda e: said.append(("error", str(e))))
             page.goto(f"http://localhost:{server.server_address[1]}/")
-            page.wait_for_function("window.ganPage !== undefined")
+            wait(page, "window.ganPage !== undefined")
             page.evaluate("ganPage.ready")
             done[name] = run, page, said
         return done[name]
@@ -82,6 +86,24 @@ def visit(runtime, browser, smoke_run, tmp_path_factory):
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+def wait(page, expression):
+    """Wait for a condition. The page's policy forbids `Page.wait_for_function`."""
+    for _ in range(600):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(expression)
+
+
+def opened(browser, folder):
+    """Serve a folder until the tests end, and open its page."""
+    server = web.open_server(str(folder), 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.new_page()
+    page.goto(f"http://localhost:{server.server_address[1]}/")
+    return page
 
 
 def problems(said):
@@ -105,9 +127,7 @@ def pixels(page):
 def settled(page):
     """Wait until the page shows the image of the last change."""
     page.wait_for_timeout(100)
-    page.wait_for_function(
-        "/ ms( each)?\\.$/.test(document.getElementById('status').textContent)"
-    )
+    wait(page, "/ ms( each)?\\.$/.test(document.getElementById('status').textContent)")
     page.wait_for_timeout(300)
 
 
@@ -242,9 +262,7 @@ def test_pictures_from_pictures(visit, tmp_path):
     page.wait_for_selector("#status.error")
     assert "not an image" in page.inner_text("#status")
     page.click("#camera")
-    page.wait_for_function(
-        "document.getElementById('status').textContent.includes('no camera')"
-    )
+    wait(page, "document.getElementById('status').textContent.includes('no camera')")
     assert not problems(said)
 
 
@@ -271,11 +289,10 @@ def package():
     """Archive that holds all files of the runtime, each of four bytes."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for _, files in web.RUNTIME.values():
-            for source in files:
-                entry = tarfile.TarInfo(f"package/{source}")
-                entry.size = 4
-                archive.addfile(entry, io.BytesIO(b"text"))
+        for source in (*web.INTEGRITY, *web.FILES):
+            entry = tarfile.TarInfo(f"package/{source}")
+            entry.size = 4
+            archive.addfile(entry, io.BytesIO(b"text"))
     return file.getvalue()
 
 
@@ -312,26 +329,152 @@ def test_runtime_is_checked_kept_and_done_without(
     assert not list((tmp_path / "caches").rglob("*.tgz"))
     # The archive with the right digest is downloaded once.
     content, asked = package(), []
-    monkeypatch.setattr(
-        web,
-        "RUNTIME",
-        {
-            name: (web._digest(content), files)
-            for name, (_, files) in web.RUNTIME.items()
-        },
-    )
+    monkeypatch.setattr(web, "DIGEST", web._digest(content))
     monkeypatch.setattr(
         urllib.request, "urlopen", lambda u, timeout: asked.append(u) or Answer(content)
     )
     assert main_of_export(args) == 0 and main_of_export(args) == 0
-    assert asked == [
-        f"https://registry.npmjs.org/@litertjs/{n.rpartition('-')[0]}/-/{n}.tgz"
-        for n in web.RUNTIME
-    ]
+    assert asked == [f"https://registry.npmjs.org/@litertjs/core/-/{web.PACKAGE}.tgz"]
     assert (
         page / "litert" / "wasm" / "litert_wasm_internal.wasm"
     ).read_bytes() == b"text"
     assert './litert/core.js"' in (page / "index.html").read_text()
+
+
+def test_hashes_are_those_of_the_package(runtime):
+    content = web._fetch(web.PACKAGE, web.DIGEST)
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        for name, integrity in web.INTEGRITY.items():
+            data = archive.extractfile(f"package/{name}").read()
+            digest = base64.b64encode(hashlib.sha384(data).digest()).decode()
+            assert integrity == f"sha384-{digest}", name
+
+
+@pytest.mark.parametrize(
+    "file",  # Chromium needs no file of the name "compat"
+    ["core.js", *(name for name in web.INTEGRITY if "litert_wasm_internal" in name)],
+)
+def test_changed_files_of_the_runtime_are_not_run(
+    file, runtime, browser, visit, tmp_path
+):
+    run, _, _ = visit("cgan")
+    folder = tmp_path / "web"
+    shutil.copytree(run / "export" / "web", folder)
+    with open(folder / "litert" / file, "ab") as changed:
+        changed.write(b"\n//")
+    page = opened(browser, folder)
+    page.wait_for_selector("#status.error")
+    assert "the LiteRT runtime cannot be loaded" in page.inner_text("#status")
+    page.close()
+
+
+def test_policy_forbids_scripts_in_the_page(runtime, browser, visit, tmp_path):
+    run, _, _ = visit("cgan")
+    folder = tmp_path / "web"
+    shutil.copytree(run / "export" / "web", folder)
+    text = (folder / "index.html").read_text()
+    evil = "<script>window.evil = 1</script><img src=x onerror='window.evil = 2'>"
+    evil += '<script src="https://example.com/evil.js"></script>'
+    (folder / "index.html").write_text(text.replace("<main>", evil + "<main>"))
+    page = opened(browser, folder)
+    wait(page, "window.ganPage !== undefined")
+    page.evaluate("ganPage.ready")
+    assert page.evaluate("window.evil") is None
+    for code in ("fetch('https://example.com/')", "fetch('data:,x')"):
+        assert page.evaluate(
+            f"(async () => {{ try {{ await {code}; return false }} "
+            "catch (error) { return true } })()"
+        ), code
+    page.close()
+
+
+def test_names_are_text_in_the_page(smoke_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(web, "_add_runtime", lambda folder: False)
+    monkeypatch.setattr("keras_gans.export.saved_model.export", lambda *a, **k: None)
+    monkeypatch.setattr("keras_gans.export.tflite.export", lambda *a, **k: None)
+    info = {"name": "<img src=x>", "step": 1, "data_credit": "<b>&", "recipe": ""}
+    sampler = types.SimpleNamespace(info={**info, "image_shape": [4, 4, 1]})
+    web.export(sampler, str(tmp_path / "web"), "float32")
+    text = (tmp_path / "web" / "index.html").read_text()
+    assert "<img" not in text and "<b>" not in text
+    assert text.count("&lt;img src=x&gt;, step 1") == 2
+    assert f"'self'{' ' + web.PUBLIC}/@litertjs/; style-src" in text
+
+
+def ask(port, request):
+    """Return the status of the answer to raw bytes; None if there is no answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while part := connection.recv(2**16):
+                answer += part
+    words = answer.split(maxsplit=2)
+    return (int(words[1]) if words[:1] and words[0][:5] == b"HTTP/" else None), answer
+
+
+@pytest.mark.parametrize(
+    "request_line, status",
+    [
+        ("GET / HTTP/1.1", 200),
+        ("HEAD /index.html?x=../../y HTTP/1.0", 200),
+        ("GET //index.html HTTP/1.1", 200),
+        ("GET /%69ndex.html HTTP/1.1", 200),
+        ("GET /none HTTP/1.1", 404),
+        ("GET /litert HTTP/1.1", 404),
+        ("GET /litert/ HTTP/1.1", 404),
+        ("GET /link HTTP/1.1", 404),
+        ("GET /linked/secret HTTP/1.1", 404),
+        ("GET /pipe HTTP/1.1", 404),
+        ("GET /%ff HTTP/1.1", 404),
+        ("GET /" + "a" * 5000 + " HTTP/1.1", 404),
+        ("GET /../secret HTTP/1.1", 400),
+        ("GET /%2e%2e/secret HTTP/1.1", 400),
+        ("GET /..%2fsecret HTTP/1.1", 400),
+        ("GET /litert/%2e./index.html HTTP/1.1", 400),
+        ("GET /index.html%00.js HTTP/1.1", 400),
+        ("GET /a%0d%0aX: HTTP/1.1", 400),
+        ("GET /..%5csecret HTTP/1.1", 400),
+        ("GET /litert//core.js HTTP/1.1", 400),
+        ("GET * HTTP/1.1", 400),
+        ("GET http://example.com/ HTTP/1.1", 400),
+        ("GET", 400),
+        ("\x16\x03\x01\x02 a b c", 400),
+        ("GET / HTTP/x", 400),
+        ("GET / HTTP/9.9", 505),
+        ("GET /" + "a" * 70_000 + " HTTP/1.1", 414),
+        ("GET / HTTP/1.1\r\nHost: example.com", 400),
+        ("GET / HTTP/1.1\r\nHost: localhost:8000", 200),
+        ("GET / HTTP/1.1\r\nHost: 127.0.0.1", 200),
+        ("GET / HTTP/1.1\r\nRange: bytes=9999999-x", 200),
+        ("GET / HTTP/1.1\r\nIf-Modified-Since: never", 200),
+        ("GET / HTTP/1.1\r\n" + "X: y\r\n" * 200, 431),
+        ("POST / HTTP/1.1\r\nContent-Length: 9", 405),
+        ("DELETE /index.html HTTP/1.1", 405),
+        ("OPTIONS / HTTP/1.1", 405),
+        ("FOO / HTTP/1.1", 405),
+    ],
+)
+def test_server_answers_odd_requests(request_line, status, tmp_path, capfd):
+    folder = tmp_path / "web"
+    (folder / "litert").mkdir(parents=True)
+    (folder / "index.html").write_text("page")
+    (tmp_path / "secret").write_text("secret")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "linked").symlink_to(tmp_path)
+    os.mkfifo(folder / "pipe")
+    with web.open_server(str(folder), 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        found, answer = ask(port, request_line.encode("latin1") + b"\r\n\r\n")
+        assert found == status
+        assert b"secret" not in answer.partition(b"\r\n\r\n")[2]
+        assert (b"Allow: GET, HEAD" in answer) == (status == 405)
+        assert ask(port, b"GET / HTTP/1.0\r\n\r\n")[0] == 200  # goes on
+        server.shutdown()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_server_is_local_and_says_its_types(tmp_path):
