@@ -54,7 +54,8 @@ def export_workdir(
     from keras_gans.export import saved_model, tflite, web
     from keras_gans.sampling.keras_sampler import load_workdir
 
-    sampler, written = load_workdir(workdir.path, checkpoint), []
+    sampler = load_workdir(workdir.path, checkpoint, allow_code=workdir.allow_code)
+    written = []
     if watermark is not None:
         from keras_gans.export.watermark import marked
 

@@ -1,4 +1,8 @@
-"""Measurements of exports: size, deviation from the Keras generator, speed, memory."""
+"""Measurements of exports: size, deviation from the Keras generator, speed, memory.
+
+Call these functions after `export_workdir`, which has checked the run and written the
+exports. Code of both is therefore allowed.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ path, threads = sys.argv[1], int(sys.argv[2])
 if path.endswith(".tflite"):
     found = sampler.Sampler(path, threads)
 else:
-    found = load.load(path)
+    found = load.load(path, allow_code=True)
     if getattr(found, "model", None) and not found.model.is_translation:
         found.run = lambda inputs: found.model.predict(inputs, BATCH, verbose=0)
 print(json.dumps(sampler.speed(found)))
@@ -52,7 +56,7 @@ def measure(sampler: BaseSampler, path: str, speed: bool) -> dict:
           over 16 images, translated from `sampler.examples`.
         - "threads": {number of threads: `sampler.speed`}, if `speed` is true.
     """
-    exported = load.load(path)
+    exported = load.load(path, allow_code=True)
     if "condition_shape" in sampler.info:
         conditions = sampler.examples(NUM_FROM_PICTURES, exported.info.get("tile"))
         batches = [{"condition": one[None]} for one in conditions]
@@ -92,6 +96,7 @@ def judge(path: str, num: int, data_dir: str | None) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
         command = ["evaluate", f"--source={path}", f"--num={num}", f"--out={folder}"]
+        command.append("--allow_code")
         run_child(command + ([f"--data_dir={data_dir}"] if data_dir else []))
         [name] = [name for name in os.listdir(folder) if name.endswith(".json")]
         with open(os.path.join(folder, name), encoding="utf-8") as file:
@@ -173,7 +178,7 @@ def _speeds(path: str) -> dict:
 def _speed(path: str, threads: int) -> dict:
     limit = {f"TF_NUM_{kind}_THREADS": str(threads) for kind in ("INTRAOP", "INTEROP")}
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, path, str(threads)],
+        [sys.executable, "-P", "-c", CHILD, path, str(threads)],
         env={**os.environ, **limit},
         capture_output=True,
         text=True,

@@ -67,15 +67,17 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 
 from keras_gans.backend import import_backend, import_tensorflow
 from keras_gans.benchmarks import gpu, quality, throughput
 from keras_gans.benchmarks.models import machine, models, read_input, steps_per_second
+from keras_gans.cli.flags import define_allow_code
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError, did_you_mean
-from keras_gans.recipes.config import load_config
+from keras_gans.recipes.config import Config, load_config
 
 KINDS = (
     "throughput",
@@ -168,6 +170,7 @@ def define_flags(values: flags.FlagValues) -> None:
         lower_bound=20,
     )
     text("source", None, "watermark: workdir of a run.", **flag)
+    define_allow_code(values)
     text(
         "out",
         "runs/board",
@@ -230,7 +233,7 @@ def _main(values: flags.FlagValues, words: list[str]) -> None:
     if kind == "throughput":
         _run_throughput(values)
         return
-    configs = [load_config(name, values.set) for name in values.model]
+    configs = [_config(values, name) for name in values.model]
     steps = values.steps or configs[0].train.checkpoint_every
     if kind == "input":
         read_input(configs, values.data_dir, values.rounds, steps)
@@ -238,12 +241,15 @@ def _main(values: flags.FlagValues, words: list[str]) -> None:
         models(configs, values.data_dir, values.rounds, steps)
 
 
+def _config(values: flags.FlagValues, name: str, more: Sequence[str] = ()) -> Config:
+    """Load a recipe with the overrides of --set, then with more overrides."""
+    return load_config(name, [*values.set, *more], allow_code=values.allow_code)
+
+
 def _run_throughput(values: flags.FlagValues) -> None:
     """Time training with the command's flags."""
-    changes = [values.set]
-    if values.precision:
-        changes = [[*values.set, f"train.precision={p}"] for p in values.precision]
-    configs = [load_config(name, c) for name in values.model for c in changes]
+    changes = [[f"train.precision={p}"] for p in values.precision or ()] or [[]]
+    configs = [_config(values, name, c) for name in values.model for c in changes]
     throughput.throughput(
         configs, values.data_dir, values.rounds, values.steps, values.torch
     )
@@ -276,8 +282,8 @@ def _run_quality(values: flags.FlagValues) -> None:
         values.data_dir,
         values.reference,
     )
-    overrides = [*values.set, f"data.dataset={values.dataset}"]
-    configs = {name: load_config(name, overrides) for name in values.model}
+    dataset = [f"data.dataset={values.dataset}"]
+    configs = {name: _config(values, name, dataset) for name in values.model}
     rows = quality.run(configs, contest, values.out, steps_per_second, machine())
     print(quality.table(rows))
 
@@ -287,7 +293,7 @@ def _run_exports(values: flags.FlagValues) -> None:
     import_tensorflow("export")
     from keras_gans.benchmarks import exports
 
-    configs = {name: load_config(name, values.set) for name in values.model}
+    configs = {name: _config(values, name) for name in values.model}
     exports.run(configs, values.set, values.steps or 100, values.out)
     print(exports.table(values.out))
     print(f"wrote {exports.write_page(values.out, values.docs, machine())}")
@@ -313,8 +319,9 @@ def _run_watermark(values: flags.FlagValues) -> None:
     from keras_gans.sampling import keras_sampler
     from keras_gans.storage.workdir import Workdir
 
-    sampler = keras_sampler.load_workdir(values.source)
-    recipe, _ = Workdir(values.source).read()
+    workdir = Workdir(values.source, values.allow_code)
+    sampler = keras_sampler.load_workdir(workdir.path, allow_code=workdir.allow_code)
+    recipe, _ = workdir.read()
     num = values.num if values["num"].present else 1000
     real = watermark.real_pictures(recipe.data, values.data_dir, num)
     print(watermark.run(sampler, real, recipe.data.dataset, num))

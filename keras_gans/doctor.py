@@ -45,7 +45,7 @@ def _main(values: flags.FlagValues) -> int:
     if not values.workdir:
         raise UserError("no run; pass its folder, as --workdir=runs/dcgan")
     workdir = Workdir(values.workdir)
-    workdir.read()
+    workdir.check_is_run()
     log = read_log(workdir.metrics)
     diagnosis = rules.Diagnosis()
     diagnosis.catch_up(log)

@@ -62,6 +62,7 @@ from keras_gans.evaluation.options import EvaluationOptions
 from keras_gans.evaluation.samples import (
     LEAST,
     RealImages,
+    announce,
     check_dataset,
     make_folder,
     measure,
@@ -71,6 +72,7 @@ from keras_gans.evaluation.samples import (
     trained_on,
 )
 from keras_gans.sampling import load
+from keras_gans.storage.workdir import Workdir
 
 _FIELDS = dataclasses.fields(EvaluationOptions)
 
@@ -85,6 +87,7 @@ def define_flags(values: flags.FlagValues) -> None:
         **flag,
     )
     flags_lib.define_checkpoint(values)
+    flags_lib.define_allow_code(values)
     flags.DEFINE_string(
         "dataset",
         None,
@@ -199,7 +202,9 @@ def _main(values: flags.FlagValues) -> None:
         )
     sampler = None
     if not folder:
-        sampler = load.load(values.source, values.checkpoint, values.backward)
+        sampler = load.load(
+            values.source, values.checkpoint, values.backward, values.allow_code
+        )
     import_backend()
     fields = {f.name: getattr(values, f.name, None) for f in _FIELDS}
     fields["num_given"] = values["num"].present
@@ -215,7 +220,9 @@ def _main(values: flags.FlagValues) -> None:
         return
     dataset, split, held_out = values.dataset, "train", None
     if dataset is None:
-        dataset, split, held_out = trained_on(sampler, values.source)
+        run = Workdir(values.source, values.allow_code)
+        dataset, split, held_out = trained_on(sampler, run)
+        announce(dataset, options, "--dataset")
     samples = open_samples(options, sampler)
     real = RealImages(samples.image_shape, values.data_dir)
     train = real.open(dataset, split, held_out)

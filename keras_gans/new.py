@@ -7,7 +7,9 @@ recipe) and test_my_gan.py. The test trains for a few steps, resumes the run, ex
 the generator and samples from it:
 
     python -m pytest test_my_gan.py
-    python -m keras_gans.train --model=my_gan.toml
+    python -m keras_gans.train --model=my_gan.toml --allow_code
+
+--allow_code runs the module that the recipe names.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ import sys
 
 from absl import flags
 
-from keras_gans.cli.flags import define_checkpoint
+from keras_gans.cli.flags import define_allow_code, define_checkpoint
 from keras_gans.cli.run import run_command
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.device.sampler import BaseSampler, SampleOptions
@@ -54,6 +54,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "source", None, "Workdir, SavedModel folder or .tflite file.", **flag
     )
     define_checkpoint(values)
+    define_allow_code(values)
     text = "Name or number of the class; all classes in turn if not given."
     flags.DEFINE_string("label", None, text, **flag)
     flags.DEFINE_integer("num", 16, "Number of images, or of frames of a walk.", **flag)
@@ -169,7 +170,9 @@ def _main(values: flags.FlagValues) -> None:
         )
     sampler_lib.check_flags(name for name in values if values[name].present)
     if values.input is not None:
-        sampler = load(values.source, values.checkpoint, values.backward)
+        sampler = load(
+            values.source, values.checkpoint, values.backward, values.allow_code
+        )
         sampler_lib.translate_files(
             sampler, values.input, values.out, values.tile, values.overlap
         )
@@ -197,7 +200,7 @@ def _main(values: flags.FlagValues) -> None:
         )
     truncation = sampler_lib.parse_truncation(values.truncation)
     mix = sampler_lib.parse_mix(values.mix)
-    sampler = load(values.source, values.checkpoint)
+    sampler = load(values.source, values.checkpoint, allow_code=values.allow_code)
     label = sampler.label(values.label)
     options = SampleOptions(
         seed=values.seed,

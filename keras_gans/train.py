@@ -22,6 +22,7 @@ import sys
 
 from absl import flags
 
+from keras_gans.cli.flags import define_allow_code
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError
 from keras_gans.export import EXPORTS
@@ -119,6 +120,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_bool(
         "overwrite", False, "Delete the run in the workdir first.", **flag
     )
+    define_allow_code(values)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -139,11 +141,13 @@ def _main(values: flags.FlagValues) -> int:
         raise UserError(
             "--resume and --overwrite: expected at most one of them, got both"
         )
-    config = load_config(values.model, _overrides(values), values.smoke)
+    config = load_config(
+        values.model, _overrides(values), values.smoke, values.allow_code
+    )
     if values.dry_run:
         print(config.to_toml(), end="")
         return 0
-    workdir = Workdir(values.workdir or f"runs/{config.name}")
+    workdir = Workdir(values.workdir or f"runs/{config.name}", values.allow_code)
     from keras_gans import strategies
     from keras_gans.training.run import run
 
@@ -189,6 +193,7 @@ def _export(workdir: Workdir, exports: list[str]) -> int:
         return 0
     words = ["-m", "keras_gans.export", f"--workdir={workdir.path}"]
     words.append(f"--to={','.join(exports)}")
+    words += ["--allow_code"] * workdir.allow_code
     if not importlib.util.find_spec("tensorflow"):
         command = shlex.join(["python", *words])
         print(f"not exported: needs TensorFlow; where it is installed, run: {command}")

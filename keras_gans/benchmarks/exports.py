@@ -38,12 +38,13 @@ def run(
         settings = [f"--set={word}" for word in (*overrides, f"train.steps={steps}")]
         status, _, said = run_child(
             ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
-            + ["--overwrite", *settings]
+            + ["--overwrite", "--allow_code", *settings]  # `configs` are loaded already
         )
         if status:  # a value was not finite
             raise UserError(f"{config.name}: {said}")
         run_child(
             ["export", f"--workdir={workdir}", f"--quantize={','.join(QUANTIZATIONS)}"]
+            + ["--allow_code"]
         )
         print(f"exported {config.name}", flush=True)
 

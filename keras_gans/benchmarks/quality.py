@@ -340,6 +340,7 @@ def _run_one(
         f"train.evaluate_every={min(steps, 4 * every)}",
     ]
     command = ["train", f"--model={model}", f"--workdir={workdir}", "--export=none"]
+    where.append("--allow_code")  # the recipe has been loaded already
     command += ["--overwrite", *(f"--set={word}" for word in settings), *where]
     status, peak, said = run_child(command)
     if status == 1:  # a value was not finite

@@ -57,9 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The command's exit status; 2 if there is no such command.
     """
-    if argv is None:  # as `python -m` does, for modules in the current folder
-        sys.path.insert(0, os.getcwd())
-        argv = sys.argv[1:]
+    argv = sys.argv[1:] if argv is None else argv
     name, *rest = argv or ["--help"]
     if name in ("help", "--help", "-h", "-help"):
         if rest and name == "help":

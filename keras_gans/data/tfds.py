@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -227,6 +228,20 @@ class TFDSSource(Source):
                 [tf.TensorSpec(shape, tf.uint8)],
             )
         return tf.ensure_shape(picture, shape), label
+
+
+def is_prepared(name: str, data_dir: str | None) -> bool:
+    """Return whether a data set is on this machine, without use of the network.
+
+    Args:
+        name: Name of the data set, with its config and version if it has them.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+    """
+    root = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    parts = name.replace(":", "/").split("/")
+    if not all(re.fullmatch(r"\w[\w.+-]*", part) for part in parts):
+        return False
+    return os.path.isdir(os.path.join(os.path.expanduser(root), *parts))
 
 
 def split_names(name: str, data_dir: str | None) -> tuple[str, ...]:

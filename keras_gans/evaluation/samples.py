@@ -7,12 +7,12 @@ import json
 import os
 import re
 import time
-import tomllib
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_gans.data.options import DERIVED
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.errors import UserError
 from keras_gans.evaluation import compare
@@ -46,7 +46,7 @@ def check_dataset(name: str | None) -> None:
         )
 
 
-def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | None]:
+def trained_on(sampler: BaseSampler, run: Workdir) -> tuple[str, str, Workdir | None]:
     """Read what a generator was trained on from its recipe.
 
     The run of an export is unknown. Images that such a run held out of training count
@@ -54,7 +54,7 @@ def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | N
 
     Args:
         sampler: Generator.
-        source: Path of the generator.
+        run: Workdir at the path of the generator, which may be another file.
 
     Returns:
         (data set, split, workdir of the run if it held images out of training).
@@ -65,15 +65,48 @@ def trained_on(sampler: BaseSampler, source: str) -> tuple[str, str, Workdir | N
     try:
         table = read_tables(sampler.info["recipe"])["data"]
         dataset, split = table["dataset"], table.get("split", "train")
-        held_out = Workdir(source) if table.get("held_out") else None
-    except (KeyError, tomllib.TOMLDecodeError):
+        held_out = run if table.get("held_out") else None
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
+        dataset = split = None  # no recipe, or a damaged one
+    if not isinstance(dataset, str) or not isinstance(split, str):
         raise UserError(
             "the source does not record its training data set; pass --dataset"
-        ) from None
+        )
     check_dataset(dataset)
     if held_out and not os.path.isfile(held_out.join("config.toml")):
         held_out = None
     return dataset, split, held_out
+
+
+def announce(dataset: str, options: EvaluationOptions, flag: str) -> None:
+    """Print which data set a source names, before the data set is opened.
+
+    Args:
+        dataset: Name of the data set.
+        options: Options of the evaluation.
+        flag: Flag by which the user may choose a data set.
+
+    Raises:
+        UserError: If the data set would be downloaded, and no flag asks for it.
+    """
+    print(
+        f"data set: {sampler_lib.shown(dataset)}, which {options.source} names; {flag} "
+        "chooses another",
+        flush=True,
+    )
+    name = dataset
+    for prefix in DERIVED:
+        name = name.removeprefix(f"{prefix}:")
+    if not name.startswith("tfds:") or dataset == options.reference:
+        return
+    from keras_gans.data.tfds import is_prepared
+
+    if not is_prepared(name.removeprefix("tfds:"), options.data_dir):
+        raise UserError(
+            f"{options.source} names the data set {dataset}, which is not on this "
+            f"machine; pass {flag}={dataset} to download it, or --data_dir if it is in "
+            "another folder"
+        )
 
 
 def open_samples(
@@ -279,6 +312,7 @@ def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> Non
     from keras_gans.evaluation.features.network import RESIZER
 
     data_options = translation.options_of(sampler)
+    announce(data_options.dataset, options, "--reference")
     reference = translation.open_reference(options, sampler, data_options)
     chosen = options.features or features.suited(data_options.pictures)
     network, skipped = None, ""

@@ -64,10 +64,19 @@ class Reference:
 
 
 def options_of(sampler: BaseSampler) -> data.DataOptions:
-    """Return the data options of a generator's training, without augmentation."""
-    recipe = read_tables(sampler.info["recipe"])["data"]
+    """Return the data options of a generator's training, without augmentation.
+
+    Raises:
+        UserError: If the generator's recipe names no data set.
+    """
     known = {f.name for f in dataclasses.fields(data.DataOptions)}
-    options = data.DataOptions(**{k: v for k, v in recipe.items() if k in known})
+    try:
+        recipe = read_tables(sampler.info["recipe"])["data"]
+        options = data.DataOptions(**{k: v for k, v in recipe.items() if k in known})
+    except UserError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
+        raise UserError("the source does not record its training data set") from None
     (side, _, channels), _ = shapes_of(sampler)
     chosen = {"image_size": side, "channels": channels, "batch_size": CHUNK}
     return dataclasses.replace(options, horizontal_flip=False, random_crop=0, **chosen)

@@ -20,9 +20,11 @@ table of a network has its name; the table of an optimizer is `[<player>_optimiz
 A key that no signature has is an error. `[smoke.<table>]` holds values that shrink the
 recipe for tests; `--smoke` applies them over the other tables.
 
-Modules of a user are searched for beside the recipe's file, in the current folder, and
-on Python's path. `import_from = ["folder"]` lists further folders, relative to the
-file, which come first. A run's config.toml records the folders of its modules.
+A recipe names modules of `keras_gans.models` and `keras_gans.networks`. Other modules
+are imported only with `allow_code`, because importing a module runs it. They are
+searched for beside the recipe's file, in the current folder, and on Python's path.
+`import_from = ["folder"]` lists further folders, relative to the file, which come
+first. A run's config.toml records the folders of its modules.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ import importlib.resources
 import inspect
 import json
 import os
+import re
 import sys
 import tomllib
 import traceback
@@ -61,6 +64,8 @@ TABLES = (
     "train",
 )
 WORDS = ("name", "model", "networks")
+# Modules that every recipe may name.
+OWN_MODULES = re.compile(r"keras_gans\.(models|networks)(\.[a-z_][a-z0-9_]*)+")
 # Keywords of networks that come from the data set's description.
 FROM_DATA = ("image_shape", "num_classes", "condition_shape")
 
@@ -156,7 +161,10 @@ def read_recipe(model: str) -> tuple[str, str]:
 
 
 def load_config(
-    model: str, overrides: Sequence[str] = (), smoke: bool = False
+    model: str,
+    overrides: Sequence[str] = (),
+    smoke: bool = False,
+    allow_code: bool = False,
 ) -> Config:
     """Load a recipe, apply overrides and check every key.
 
@@ -168,13 +176,16 @@ def load_config(
         overrides: Values to set, each "table.key=value", or "table.key.key=value" for a
             key of a schedule. Values are written as in TOML; strings need no quotes.
         smoke: Whether to shrink the recipe to its test size.
+        allow_code: Whether to import modules outside the package that the recipe names.
+            Importing a module runs it: allow only recipes whose author you trust.
 
     Returns:
         The resolved recipe.
 
     Raises:
-        UserError: If a recipe, table or key is unknown, or a value has the wrong type
-            or is out of range. The message names the nearest known name.
+        UserError: If a recipe, table or key is unknown, a value has the wrong type or
+            is out of range, or a module is not allowed. The message names the nearest
+            known name.
     """
     name, text = read_recipe(model)
     file = f"{name}.toml"
@@ -187,7 +198,8 @@ def load_config(
         raise UserError(f"{file}: 'smoke' must hold tables, as in [smoke.data]")
     raw.setdefault("name", name)
     folders = _folders(file, model, raw.pop("import_from", []))
-    tables = _tables(file, {**shrink, **raw} if smoke else raw, overrides, folders)
+    named = {**shrink, **raw} if smoke else raw
+    tables = _tables(file, named, overrides, folders, allow_code)
     for key in [key for key in raw if key not in {*WORDS, *tables}]:
         known = ("model", "networks", "import_from", "smoke", *tables)
         raise UserError(f"{file}: no key '{key}'{did_you_mean(key, known)}")
@@ -226,7 +238,7 @@ def load_config(
                 )
             value = {**schedule, inner: value}
         raw[table][key] = value
-    return _resolve(file, raw, folders)
+    return _resolve(file, raw, folders, allow_code)
 
 
 def _folders(file: str, model: str, import_from: Any) -> list[str]:
@@ -244,7 +256,11 @@ def _folders(file: str, model: str, import_from: Any) -> list[str]:
 
 
 def _tables(
-    file: str, raw: dict[str, Any], overrides: Sequence[str], folders: Sequence[str]
+    file: str,
+    raw: dict[str, Any],
+    overrides: Sequence[str],
+    folders: Sequence[str],
+    allow_code: bool,
 ) -> tuple[str, ...]:
     """Return the tables that a recipe may have: those of a GAN, or its variant's own.
 
@@ -253,6 +269,7 @@ def _tables(
     named = {*raw, *(word.partition("=")[0].partition(".")[0] for word in overrides)}
     if named <= {*WORDS, *TABLES} or not isinstance(raw.get("model"), str):
         return TABLES
+    _check_allowed(file, raw["model"].partition(":")[0], allow_code)
     import_backend()
     return tables_of(find_class(file, raw["model"], folders))
 
@@ -296,7 +313,11 @@ def _meant(table: str, key: str) -> list[str]:
     return keys if table in ("data", "train") else []
 
 
-def _resolve(file: str, raw: dict[str, Any], folders: list[str]) -> Config:
+def _resolve(
+    file: str, raw: dict[str, Any], folders: list[str], allow_code: bool
+) -> Config:
+    for module in (raw["model"].partition(":")[0], raw["networks"]):
+        _check_allowed(file, module, allow_code)
     # The data and train tables first: they need neither TensorFlow nor Keras.
     data = DataOptions(**bind(f"{file} [data]", raw["data"], DataOptions))
     train = TrainOptions(**bind(f"{file} [train]", raw["train"], TrainOptions))
@@ -346,8 +367,28 @@ def _resolve(file: str, raw: dict[str, Any], folders: list[str]) -> Config:
     )
 
 
+def _check_allowed(file: str, module: str, allow_code: bool) -> None:
+    """Check that a recipe may import a module.
+
+    Raises:
+        UserError: If the module is outside the package and not allowed, or its name is
+            not the name of a module.
+    """
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise UserError(
+            f"{file}: expected the name of a module, such as "
+            f"keras_gans.networks.dcgan, got '{module}'"
+        )
+    if not allow_code and not OWN_MODULES.fullmatch(module):
+        raise UserError(
+            f"{file}: '{module}' is code outside of keras_gans.models and "
+            "keras_gans.networks; pass --allow_code (in Python: allow_code=True) to "
+            "run it, if you trust its author"
+        )
+
+
 def find_class(file: str, path: str, folders: Sequence[str] = ()) -> type:
-    """Import the class of a variant.
+    """Import the class of a variant, whose module must be allowed.
 
     Args:
         file: Name of the recipe, for error messages.

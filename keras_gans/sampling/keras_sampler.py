@@ -21,7 +21,7 @@ from keras_gans.storage.workdir import Workdir
 
 
 def load_workdir(
-    path: str, which: str = "newest", backward: bool = False
+    path: str, which: str = "newest", backward: bool = False, allow_code: bool = False
 ) -> KerasSampler:
     """Build a workdir's model and restore a checkpoint.
 
@@ -30,6 +30,7 @@ def load_workdir(
         which: Checkpoint to restore: "newest", or "best" for a run with
             `train.evaluate_every`.
         backward: Whether to translate in the direction from images to condition images.
+        allow_code: Whether to import modules outside the package; see `Workdir`.
 
     Returns:
         Sampler of the model's averaged generator.
@@ -38,7 +39,7 @@ def load_workdir(
         UserError: If the folder holds no run or no such checkpoint, or `backward` is
             set for a model of a single direction.
     """
-    workdir = Workdir(path)
+    workdir = Workdir(path, allow_code)
     config, info = workdir.read()
     model = build_model(config, info)
     steps = checkpoint.steps(workdir.checkpoints)

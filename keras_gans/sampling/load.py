@@ -12,7 +12,10 @@ from keras_gans.storage.workdir import nearest_run
 
 
 def load(
-    source: str, checkpoint: str = "newest", backward: bool = False
+    source: str,
+    checkpoint: str = "newest",
+    backward: bool = False,
+    allow_code: bool = False,
 ) -> BaseSampler:
     """Open a trained generator.
 
@@ -23,6 +26,9 @@ def load(
             `train.evaluate_every`.
         backward: Whether to translate in the direction from images to condition images
             (CycleGAN). Only for a workdir.
+        allow_code: Whether to import modules outside the package that a workdir names,
+            and to run a SavedModel with operations that may reach outside the model,
+            such as one that writes files. Allow only sources whose author you trust.
 
     Returns:
         Sampler of the generator. `load(source).sample(16, labels=4, seed=0)` is uint8
@@ -30,8 +36,8 @@ def load(
         `load(source).translate(image)` is uint8 [height, width, channels].
 
     Raises:
-        UserError: If `source` is missing or of another kind, or lacks the checkpoint or
-            the direction.
+        UserError: If `source` is missing or of another kind, lacks the checkpoint or
+            the direction, or needs `allow_code`.
         SamplerError: If a .tflite file is missing, truncated or contains no generator.
     """
     source = os.path.expanduser(source)
@@ -53,12 +59,12 @@ def load(
         import_tensorflow("a SavedModel")
         from keras_gans.sampling.saved_model_sampler import SavedModelSampler
 
-        return SavedModelSampler(source)
+        return SavedModelSampler(source, allow_code)
     if is_run:
         import_backend()
         from keras_gans.sampling.keras_sampler import load_workdir
 
-        return load_workdir(source, checkpoint, backward)
+        return load_workdir(source, checkpoint, backward, allow_code)
     raise UserError(
         f"{source}: expected a workdir, a SavedModel folder or a .tflite file"
         f"{described(source)}"

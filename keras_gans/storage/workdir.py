@@ -29,12 +29,37 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_gans.data.options import DataInfo
+from keras_gans.device.sampler import (
+    CLASSES,
+    INFO_BYTES,
+    NAMES,
+    SHAPE,
+    TEXT,
+    TRUTH,
+    Check,
+    SamplerError,
+    check_keys,
+    parse_json,
+    whole,
+)
 from keras_gans.errors import UserError
 from keras_gans.recipes import config as config_lib
 from keras_gans.recipes import toml
 from keras_gans.recipes.config import Config
 
 LOCK = ".lock"
+CONDITION: Check = (f"[] or {SHAPE[0]}", lambda value: value == [] or SHAPE[1](value))
+# Checks of the keys in info.json that have a default; see `DataInfo`.
+INFO_KEYS = {
+    "num_classes": CLASSES,
+    "class_names": NAMES,
+    "credit": TEXT,
+    "num_examples": whole(0, 2**63 - 1),
+    "fingerprint": TEXT,
+    "condition_shape": CONDITION,
+    "source_shape": CONDITION,  # the key in older runs
+    "unpaired": TRUTH,
+}
 PARTS = (
     "checkpoints",
     "samples",
@@ -80,10 +105,12 @@ class Workdir:
 
     Args:
         path: Path of the folder, which need not exist yet.
+        allow_code: Whether to import modules outside the package that the run's recipe
+            names; see `recipes.config.load_config`.
     """
 
-    def __init__(self, path: str):
-        self.path = os.path.expanduser(path)
+    def __init__(self, path: str, allow_code: bool = False):
+        self.path, self.allow_code = os.path.expanduser(path), allow_code
         self.checkpoints = self.join("checkpoints")
         self.samples = self.join("samples")
         self.tensorboard = self.join("tensorboard")
@@ -135,7 +162,7 @@ class Workdir:
                 "continue the run, --overwrite to delete it, or another --workdir"
             )
         with contextlib.suppress(UserError):  # adds the defaults of newer keys
-            old = config_lib.load_config(self.join("config.toml")).to_dict()
+            old = self._load_config().to_dict()
         old.pop("import_from", None)  # as `Config.to_dict` does
         changed = config_lib.differences(old, config.to_dict())
         longer = config.train.steps > old.get("train", {}).get("steps", 0)
@@ -259,28 +286,44 @@ class Workdir:
         Raises:
             UserError: If the folder holds no run, or its files cannot be read.
         """
+        self.check_is_run()
+        return self._load_config(), self._read_info()
+
+    def check_is_run(self) -> None:
+        """Check that the folder holds a run, without reading the recipe.
+
+        Raises:
+            UserError: If the folder holds no run.
+        """
         if not self._is_run():
             near = nearest_run(self.path)
             hint = f"; did you mean {near}?" if near else ""
             raise UserError(
                 f"{self.path}: not a run's folder (it has no config.toml){hint}"
             )
-        return config_lib.load_config(self.join("config.toml")), self._read_info()
+
+    def _load_config(self) -> Config:
+        path = self.join("config.toml")
+        return config_lib.load_config(path, allow_code=self.allow_code)
 
     def _is_run(self) -> bool:
         return all(os.path.isfile(self.join(f)) for f in ("config.toml", "info.json"))
 
     def _read_info(self) -> DataInfo:
+        path = self.join("info.json")
         try:
-            with open(self.join("info.json"), encoding="utf-8") as file:
-                raw = json.load(file)
+            with open(path, "rb") as file:
+                raw = parse_json(file.read(INFO_BYTES + 1), path)
+            check_keys(raw, {"image_shape": SHAPE}, INFO_KEYS, path)
             raw["image_shape"] = tuple(raw["image_shape"])
-            raw["class_names"] = tuple(raw["class_names"])
+            raw["class_names"] = tuple(raw.get("class_names", ()))
             older = raw.pop("source_shape", ())  # the key in older runs
             raw["condition_shape"] = tuple(raw.get("condition_shape", older))
             return DataInfo(**raw)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{self.join('info.json')}: {error}") from None
+        except SamplerError as error:
+            raise UserError(str(error)) from None
+        except (OSError, TypeError) as error:
+            raise UserError(f"{path}: {error}") from None
 
     def _read_toml(self) -> dict:
         path = self.join("config.toml")

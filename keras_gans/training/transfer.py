@@ -20,13 +20,13 @@ def begin_from(path: str, model: Trainer, target: Workdir) -> None:
     Args:
         path: Workdir of the other run, which has the same networks.
         model: Model whose weights are set.
-        target: Workdir of the new run.
+        target: Workdir of the new run. Its `allow_code` holds for the other run too.
 
     Raises:
         UserError: If the other run has no checkpoint or has other networks, or if its
             workdir is the target.
     """
-    workdir = Workdir(path)
+    workdir = Workdir(path, target.allow_code)
     config, _ = workdir.read()
     if os.path.realpath(workdir.path) == os.path.realpath(target.path):
         raise UserError(

@@ -25,9 +25,15 @@ def rows_of(workdir):
     return [json.loads(line) for line in lines]
 
 
+def own_config(path, *args, **keywords):
+    return config.load_config(str(path), *args, **keywords, allow_code=True)
+
+
 def run(name, workdir, *args):
     recipe = str(FOLDER / f"{name}.toml")
-    return train.main([f"--model={recipe}", f"--workdir={workdir}", *args])
+    return train.main(
+        [f"--model={recipe}", f"--workdir={workdir}", "--allow_code", *args]
+    )
 
 
 def check_resume(name, workdir, first, last):
@@ -48,7 +54,7 @@ def check_exports(workdir):
     """Check that workdir, SavedModel and .tflite generate the same images."""
     draws = []
     for source in ("", "export/saved_model", "export/generator.tflite"):
-        sampler = load.load(str(workdir / source))
+        sampler = load.load(str(workdir / source), allow_code=True)
         labels = 3 if sampler.info["num_classes"] else None
         draws.append(sampler.sample(4, labels=labels, seed=1).astype(int))
     assert draws[0].shape == (4, 28, 28, 1)
@@ -63,7 +69,8 @@ def test_users_gan_trains_resumes_exports_and_samples(tmp_path):
     assert {"d_above", "d_below", "g_above", "real_score", "score_spread"} <= set(row)
     check_exports(workdir)
     out = tmp_path / "digits.png"
-    assert sample.main([f"--source={workdir}", "--num=4", f"--out={out}"]) == 0
+    words = [f"--source={workdir}", "--num=4", f"--out={out}", "--allow_code"]
+    assert sample.main(words) == 0
     assert out.is_file()
     shutil.rmtree(workdir)
     assert run("relativistic", workdir, "--export=none") == 0
@@ -71,7 +78,7 @@ def test_users_gan_trains_resumes_exports_and_samples(tmp_path):
 
 
 def test_users_gan_minimises_its_formula():
-    recipe = config.load_config(str(FOLDER / "relativistic.toml"))
+    recipe = own_config(FOLDER / "relativistic.toml")
     source = data.open_source(recipe.data)
     model = build.build_model(recipe, source.info)
     logits = {"real": np.array([[1.0], [3.0]]), "fake": np.array([[0.0], [-2.0]])}
@@ -101,14 +108,14 @@ def newest(workdir):
 
 
 def test_recipe_has_the_tables_of_its_variants_networks_and_players():
-    path = str(FOLDER / "variational.toml")
-    recipe = config.load_config(path, ["encoder.width=7"])
+    path = FOLDER / "variational.toml"
+    recipe = own_config(path, ["encoder.width=7"])
     assert recipe.keywords["encoder"] == {"latent_dim": 8, "width": 7}
     assert list(recipe.optimizers) == ["g"]
     with pytest.raises(UserError, match="no table 'd_optimizer'"):
-        config.load_config(path, ["d_optimizer.learning_rate=1.0"])
+        own_config(path, ["d_optimizer.learning_rate=1.0"])
     with pytest.raises(UserError, match="no table 'encodr'; did you mean 'encoder'"):
-        config.load_config(path, ["encodr.width=7"])
+        own_config(path, ["encodr.width=7"])
 
 
 def test_batch_may_come_in_any_form_that_fit_takes():
@@ -127,7 +134,7 @@ def test_batch_may_come_in_any_form_that_fit_takes():
 
 
 def test_mistakes_in_a_variant_are_one_line(monkeypatch, tmp_path, capsys):
-    recipe = config.load_config(str(FOLDER / "relativistic.toml"))
+    recipe = own_config(FOLDER / "relativistic.toml")
     relativistic = sys.modules["relativistic"]
     source = data.open_source(recipe.data)
     model = build.build_model(recipe, source.info)
@@ -156,6 +163,7 @@ def test_error_inside_a_users_network_names_its_place(monkeypatch, tmp_path, cap
     recipe = (FOLDER / "relativistic.toml").read_text()
     (tmp_path / "r.toml").write_text(recipe.replace("relativistic", "reshaped"))
     words = [f"--model={tmp_path / 'r.toml'}", f"--workdir={tmp_path / 'run'}"]
+    words.append("--allow_code")
     assert train.main(words) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "(reshaped.py, line " in error
@@ -166,7 +174,7 @@ def test_smoke_tables_may_be_those_of_the_variant(tmp_path):
     recipe = (FOLDER / "variational.toml").read_text() + "[smoke.encoder]\nwidth = 9\n"
     path = tmp_path / "small.toml"
     path.write_text(f"import_from = [{str(FOLDER)!r}]\n{recipe}")
-    small = config.load_config(str(path), smoke=True)
+    small = own_config(path, smoke=True)
     assert small.keywords["encoder"]["width"] == 9
 
 

@@ -508,3 +508,71 @@ def test_best_checkpoint_that_is_not_there(smoke_run, capsys):
     assert "no best checkpoint" in fails(capsys, *args)
     args[0] += "/export/generator.tflite"
     assert "expected a run's workdir, which has checkpoints" in fails(capsys, *args)
+
+
+@pytest.mark.parametrize(
+    "dataset, message",
+    [
+        ("folder:/none/of/mine", "no folder '/none/of/mine'"),
+        ("folder:\x1b[2J", "no folder"),
+        ("tfds:mnist", "--dataset=tfds:mnist to download it"),
+        ("tfds:mnist:3.0.1", "which is not on this machine"),
+        ("tfds:huggingface:evil/data", "which is not on this machine"),
+        ("tfds:../../etc", "which is not on this machine"),
+        ("outline:tfds:mnist", "which is not on this machine"),
+        ("ring", "'ring' holds points"),
+        (5, "does not record its training data set"),
+        (None, "does not record its training data set"),
+        ({"a": 1}, "does not record its training data set"),
+    ],
+)
+def test_data_set_that_a_source_names_is_said_and_not_downloaded(
+    dataset, message, smoke_run, tmp_path, monkeypatch, capsys
+):
+    def download(*args, **keywords):
+        raise AssertionError("TensorFlow Datasets was asked")
+
+    monkeypatch.setattr(tfds, "builder", download)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    saved = shutil.copytree(
+        smoke_run("cgan") / "export" / "saved_model", tmp_path / "s"
+    )
+    path = saved / "assets.extra" / "keras_gans.json"
+    info = json.loads(path.read_text())
+    value = "[[[" if dataset is None else json.dumps(dataset)
+    value = value if not isinstance(dataset, dict) else "{ a = 1 }"
+    info["recipe"] = f"[data]\ndataset = {value}\n"
+    path.write_text(json.dumps(info))
+    capsys.readouterr()
+    assert evaluate.main([f"--source={saved}", "--num=20"]) == 2
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and message in err
+    if isinstance(dataset, str) and dataset != "ring":
+        shown = sampler_lib.shown(dataset)
+        assert out.splitlines()[0].startswith(f"data set: {shown}, which {saved} names")
+    else:
+        assert not out
+
+
+@pytest.mark.parametrize(
+    "name, there",
+    [
+        ("mnist", True),
+        ("mnist/3.0.1", True),
+        ("mnist:3.0.1", True),
+        ("cycle_gan/apple2orange", True),
+        ("cycle_gan/horse2zebra", False),
+        ("mnist:2.0.0", False),
+        ("mni", False),
+        ("", False),
+        ("../tfds/mnist", False),
+        ("mnist/..", False),
+        ("ns:mnist", False),
+    ],
+)
+def test_prepared_data_sets_are_found(name, there, tmp_path):
+    from keras_gans.data.tfds import is_prepared
+
+    for folder in ("mnist/3.0.1", "cycle_gan/apple2orange/3.0.0"):
+        (tmp_path / "tfds" / folder).mkdir(parents=True)
+    assert is_prepared(name, str(tmp_path / "tfds")) is there

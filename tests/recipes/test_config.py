@@ -1,6 +1,8 @@
 """Recipes: loading, overrides, and one line for every mistake."""
 
 import dataclasses
+import json
+import sys
 
 import pytest
 
@@ -87,11 +89,15 @@ def test_missing_files_and_modules(tmp_path):
         ("models.cgan:CGAN", "models.cgan:CGANS", "no class 'CGANS'"),
         ("models.cgan:CGAN", "models.nothing:X", "no module 'keras_gans.models.noth"),
         ("models.cgan:CGAN", "models.cgan", "expected 'module:Class'"),
-        ("keras_gans.models.cgan:CGAN", "os:path", "no class 'path' of a GAN in os"),
+        (
+            "models.cgan:CGAN",
+            "models.cgan:ops",
+            "no class 'ops' of a GAN in keras_gans.models.cgan",
+        ),
         (
             "keras_gans.networks.dcgan",
-            "os",
-            "networks: no function generator(...) in os",
+            "keras_gans.networks.freeze",
+            "networks: no function generator(...) in keras_gans.networks.freeze",
         ),
         ("networks.dcgan", "networks.dcgans", "no module 'keras_gans.networks.dcgans'"),
     ):
@@ -100,6 +106,82 @@ def test_missing_files_and_modules(tmp_path):
         with pytest.raises(UserError) as caught:
             config.load_config(str(path))
         assert message in str(caught.value)
+
+
+# Names of modules in a recipe, and what the message says of them.
+OUTSIDE = "is code outside of keras_gans.models and keras_gans.networks; pass --allow"
+NO_NAME = "expected the name of a module, such as keras_gans.networks.dcgan, got"
+
+
+@pytest.mark.parametrize("key", ["model", "networks"])
+@pytest.mark.parametrize(
+    "module, message",
+    [
+        ("mine", f"'mine' {OUTSIDE}"),
+        ("os", f"'os' {OUTSIDE}"),
+        ("antigravity", f"'antigravity' {OUTSIDE}"),
+        ("keras", f"'keras' {OUTSIDE}"),
+        ("keras_gans", f"'keras_gans' {OUTSIDE}"),
+        ("keras_gans.train", f"'keras_gans.train' {OUTSIDE}"),
+        ("keras_gans.networks", f"'keras_gans.networks' {OUTSIDE}"),
+        ("keras_gans.networks_of_mine.x", f"'keras_gans.networks_of_mine.x' {OUTSIDE}"),
+        ("x.keras_gans.networks.dcgan", f"'x.keras_gans.networks.dcgan' {OUTSIDE}"),
+        ("keras_gans.networks.Dcgan", f"'keras_gans.networks.Dcgan' {OUTSIDE}"),
+        ("", f"{NO_NAME} ''"),
+        (".mine", f"{NO_NAME} '.mine'"),
+        ("keras_gans.networks.", f"{NO_NAME} 'keras_gans.networks.'"),
+        ("keras_gans.networks..dcgan", f"{NO_NAME} 'keras_gans.networks..dcgan'"),
+        ("../mine", f"{NO_NAME} '../mine'"),
+        ("a b", f"{NO_NAME} 'a b'"),
+        ("keras_gans.networks.dcgan\nmine", f"{NO_NAME} 'keras_gans.networks.dcgan"),
+        ("keras_gans.networks.none", "no module 'keras_gans.networks.none'"),
+    ],
+)
+def test_recipes_import_modules_of_the_package_alone(
+    key, module, message, tmp_path, monkeypatch
+):
+    (tmp_path / "mine.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    before = set(sys.modules)
+    recipe = config.load_config("cgan").to_dict()
+    recipe[key] = f"{module}:X" if key == "model" else module
+    text = f"model = {json.dumps(recipe['model'])}\n"
+    text += f"networks = {json.dumps(recipe['networks'])}\n"
+    # A table that no GAN has, since the variant of such a recipe is imported early.
+    for more in ("", "[encoder]\nwidth = 1\n") if key == "model" else ("",):
+        path = tmp_path / "r.toml"
+        data = '[data]\ndataset = "digits"\nbatch_size = 1\n[train]\nsteps = 1\n'
+        path.write_text(text + data + more)
+        with pytest.raises(UserError) as caught:
+            config.load_config(str(path))
+        assert f"r.toml: {message}" in str(caught.value)
+        assert len(str(caught.value)) < 500
+    assert not {"mine", "antigravity"} & (set(sys.modules) - before)
+
+
+def test_code_is_run_if_it_is_allowed(tmp_path):
+    (tmp_path / "mine_of_test_config.py").write_text(
+        "from keras_gans.networks.dcgan import discriminator, generator\nran = True"
+    )
+    text = config.load_config("cgan").to_toml()
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace("keras_gans.networks.dcgan", "mine_of_test_config"))
+    try:
+        recipe = config.load_config(str(path), allow_code=True)
+        assert recipe.networks == "mine_of_test_config"
+        assert sys.modules["mine_of_test_config"].ran
+    finally:
+        sys.modules.pop("mine_of_test_config", None)
+
+
+@pytest.mark.parametrize(
+    "name", ["os.system", "keras.optimizers:Adam", "Optimizer", "get", "deserialize"]
+)
+def test_optimizers_and_schedules_are_those_of_keras(name):
+    for key in ("class_name", "learning_rate.class_name"):
+        with pytest.raises(UserError, match="no class_name|not a table"):
+            config.load_config("cgan", [f'g_optimizer.{key}="{name}"'])
 
 
 def test_later_words_win_and_types_are_kept():
