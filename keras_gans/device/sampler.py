@@ -1379,7 +1379,7 @@ def _is_inputs(value: Any) -> bool:
             return False
         if not all(type(n) is int and 1 <= n <= 2**14 for n in shape):
             return False
-        default = spec.get("default")
+        default: Any = spec.get("default")
         if type(default) not in (int, float) or not abs(default) <= 1e6:
             return False
         if name == "truncation" and not shape:
@@ -1531,15 +1531,16 @@ def check_tensors(
         SamplerError: If they differ.
     """
     images = [-1, *info["image_shape"]]
+    expected: dict[str, tuple[Any, list[int]]] = {}
     if "condition_shape" in info:
         tile = info.get("tile") or -1
         scale = info["image_shape"][0] // info["condition_shape"][0]
         side = scale * tile if tile > 0 else -1
         images = [-1, side, side, images[-1]]
         channels = info["condition_shape"][-1]
-        expected = {"condition": (np.float32, [-1, tile, tile, channels])}
+        expected["condition"] = (np.float32, [-1, tile, tile, channels])
     else:
-        expected = {"latents": (np.float32, [-1, info["latent_dim"]])}
+        expected["latents"] = (np.float32, [-1, info["latent_dim"]])
         if info["num_classes"]:
             expected["labels"] = (np.int32, [-1])
         for name, spec in info.get("inputs", {}).items():
@@ -1607,10 +1608,12 @@ class Sampler(BaseSampler):
             )
             self._runner = self._interpreter.get_signature_runner("generate")
             names = {old: new for new, old in self._names.items()}
-            inputs = self._runner.get_input_details()
-            details = [*inputs.values(), self._runner.get_output_details()["images"]]
-            *tensors, images = [(d["dtype"], d["shape_signature"]) for d in details]
-            tensors = dict(zip([names.get(n, n) for n in inputs], tensors, strict=True))
+            tensors = {
+                names.get(name) or name: (tensor["dtype"], tensor["shape_signature"])
+                for name, tensor in self._runner.get_input_details().items()
+            }
+            images = self._runner.get_output_details()["images"]
+            images = images["dtype"], images["shape_signature"]
             self._check_memory()
         except Exception as error:  # a damaged model may lack anything
             raise self._unreadable(error) from None

@@ -42,8 +42,7 @@ class ProgressBar:
         self._first = self._done = done
         self._waiting, self._ended = bool(waiting), False
         # The bar moves the cursor, which a `ShownStream` does not let through.
-        shown_stream = isinstance(sys.stdout, ShownStream)
-        file = sys.stdout.stream if shown_stream else None
+        file = sys.stdout.stream if isinstance(sys.stdout, ShownStream) else None
         console = Console(highlight=False, file=file)
         drawn = sys.stdout.isatty() and console.is_interactive
         self._every = self.EVERY if drawn else self.EVERY_LINE

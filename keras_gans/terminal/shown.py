@@ -31,6 +31,10 @@ class ShownStream:
         self.stream.write(plain.encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
 
+    def flush(self) -> None:
+        """Write buffered text."""
+        self.stream.flush()
+
     def __getattr__(self, name: str) -> Any:
         """Return another attribute of the stream."""
         return getattr(self.stream, name)

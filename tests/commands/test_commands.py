@@ -261,7 +261,7 @@ def test_sources_that_are_none(smoke_run, tmp_path, capsys):
     for source, message in (
         ("half.tflite", "truncated, or not a .tflite that keras_gans exported"),
         ("text.tflite", "truncated, or not a .tflite that keras_gans exported"),
-        ("headless.tflite", "LiteRT cannot read it"),
+        ("headless.tflite", "damaged: the model differs from the one"),
         ("none.tflite", "no file"),
         ("none", "got a path that does not exist"),
         ("empty", "expected a workdir, a SavedModel folder or a .tflite"),

@@ -127,6 +127,7 @@ def test_numbers_out_of_range_are_refused(value, parts, tmp_path):
         (b"\xff\xfe\x00", "damaged: no JSON"),
         (" " * 2**22 + "{}", "expected at most 4194304 bytes"),
     ],
+    ids=lambda text: repr(text)[:20],
 )
 def test_damaged_descriptions_are_one_line(text, message, parts, tmp_path):
     line = message_of(write(tmp_path / "g.tflite", parts[0], text))
@@ -138,12 +139,12 @@ def test_blanks_need_no_memory(parts, tmp_path):
     path.write_bytes(parts[0])
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         with archive.open(INFO_NAME, "w") as entry:
-            for _ in range(256):
+            for _ in range(100):
                 entry.write(b" " * 2**20)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert "expected at most 4194304 bytes" in message_of(str(path))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert after - before < 100 * 1024  # KiB
+    assert after - before < 60 * 1024  # KiB
 
 
 def test_damaged_archives_are_one_line(parts, tmp_path):

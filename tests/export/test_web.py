@@ -456,6 +456,7 @@ def ask(port, request):
         ("OPTIONS / HTTP/1.1", 405),
         ("FOO / HTTP/1.1", 405),
     ],
+    ids=lambda value: repr(value)[:50],
 )
 def test_server_answers_odd_requests(request_line, status, tmp_path, capfd):
     folder = tmp_path / "web"

@@ -305,7 +305,12 @@ def hostile_run(smoke_run, tmp_path, key, value):
 
 
 @pytest.mark.parametrize(
-    "key, value", [("networks", "evil"), ("model", "evil:X"), ("networks", "os")]
+    "key, value",
+    [
+        ("networks", "evil"),
+        pytest.param("model", "evil:X", marks=pytest.mark.second),
+        pytest.param("networks", "os", marks=pytest.mark.second),
+    ],
 )
 def test_commands_import_no_module_of_a_run(
     key, value, smoke_run, tmp_path, monkeypatch, capsys
@@ -382,7 +387,7 @@ def test_commands_take_no_module_from_the_current_folder(smoke_run, tmp_path):
         ({"num_examples": -1}, "num_examples: expected a whole number"),
         ({"other": 1}, "unexpected keyword argument 'other'"),
     ],
-    ids=lambda text: str(text)[:20],
+    ids=lambda text: repr(text)[:20],
 )
 def test_damaged_info_of_a_run_is_one_line(text, message, smoke_run, tmp_path, capsys):
     run = tmp_path / "run"
