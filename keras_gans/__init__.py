@@ -5,14 +5,13 @@ neither TensorFlow nor Keras.
 """
 
 import importlib
-import itertools
 import sys
 
 # `python -m keras_gans.<command>` puts the current folder on the path. A file there,
 # such as the numpy.py of a run from elsewhere, must not replace an installed module.
+# Only modules that Python has loaded already may be imported above.
 if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
-    options = itertools.pairwise(sys.orig_argv)
-    if any(a == "-m" and b.partition(".")[0] == "keras_gans" for a, b in options):
+    if any(w.removeprefix("-m").startswith("keras_gans.") for w in sys.orig_argv):
         del sys.path[0]
 
 from keras_gans.backend import register_classes

@@ -351,13 +351,15 @@ def test_commands_take_no_module_from_the_current_folder(smoke_run, tmp_path):
     """Check the program and `python -m`, which puts the current folder on the path."""
     run = hostile_run(smoke_run, tmp_path, "networks", "keras_gans.networks.dcgan")
     names = "numpy absl keras tensorflow PIL rich json tomllib zipfile ai_edge_litert"
+    names += " re enum types typing functools itertools dataclasses importlib argparse"
     for name in names.split():
         (run / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     words = ["--source=export/generator.tflite", "--num=2", "--out=x.png"]
     program = os.path.join(os.path.dirname(sys.executable), "keras-gans")
     for command in (
         [sys.executable, "-m", "keras_gans.sample"],
-        [sys.executable, "-W", "ignore", "-m", "keras_gans.sample"],
+        [sys.executable, "-um", "keras_gans.sample"],
+        [sys.executable, "-mkeras_gans.sample"],
         [program, "sample"] if os.path.isfile(program) else [],
     ):
         if not command:
