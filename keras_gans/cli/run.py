@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from absl import flags
 
-from keras_gans.device.sampler import SamplerError, shown
+from keras_gans.device.sampler import SamplerError
 from keras_gans.errors import UserError, WorkerLost, one_line
 from keras_gans.terminal.shown import ShownStream
 
@@ -88,7 +88,7 @@ def _run(
         sys.stdout.flush()
         return status
     except (UserError, SamplerError) as error:
-        print(shown(f"{name}: {one_line(error)}"), file=sys.stderr)
+        print(f"{name}: {one_line(error)}", file=sys.stderr)
         return 2
     except WorkerLost as error:
         print(f"{name}: {error}", file=sys.stderr)
