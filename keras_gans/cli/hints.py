@@ -205,7 +205,7 @@ def wrong_value(error: flags.IllegalFlagValueError, values: flags.FlagValues) ->
         expected = f"expected {number} ({about})"
     elif flag.boolean:
         expected = f"expected no value: --{name} or --no{name}"
-    elif kind == "string enum":
+    elif isinstance(flag.parser, flags.EnumParser):
         choices = flag.parser.enum_values
         near = nearest(value, choices)
         guess = f"; did you mean '{near}'?" if near else ""
