@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,10 +50,13 @@ def export_workdir(
     from keras_gans.backend import import_tensorflow
 
     import_tensorflow("export")
-    from keras_gans.errors import UserError
+    import tensorflow as tf
+
     from keras_gans.export import saved_model, tflite, web
     from keras_gans.sampling.keras_sampler import load_workdir
+    from keras_gans.storage import files
 
+    check(workdir, kinds)
     sampler = load_workdir(workdir.path, checkpoint, allow_code=workdir.allow_code)
     written = []
     if watermark is not None:
@@ -67,26 +70,26 @@ def export_workdir(
 
     def write(export, sampler, path, *args):
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
             export(sampler, path, *args)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from None
+        except (OSError, tf.errors.OpError) as error:
+            raise _cannot_write(path, error) from None
         print(f"exported {path}", flush=True)
 
     samplers = [sampler]
     if sampler.model.is_translation and sampler.model.bidirectional:
         samplers.append(sampler.turned())
-    for sampler in samplers:
-        source = None
-        if "saved_model" in kinds:
-            source = workdir.saved_model + "_backward" * sampler.backward
-            write(saved_model.export, sampler, source)
-            written.append((sampler, source))
-        if not {"tflite", "web"} & set(kinds):
-            continue
-        with tempfile.TemporaryDirectory(prefix="keras_gans_") as folder:
+    with _exporting(workdir):
+        for sampler in samplers:
+            source = None
+            if "saved_model" in kinds:
+                source = workdir.saved_model + "_backward" * sampler.backward
+                write(saved_model.export, sampler, source)
+                written.append((sampler, source))
+            if not {"tflite", "web"} & set(kinds):
+                continue
+            scratch = workdir.join("export", f"scratch{files.TEMPORARY}")
             if source is None or size:  # the conversion needs a SavedModel
-                source = os.path.join(folder, "saved_model")
+                source = os.path.join(scratch, "saved_model")
                 saved_model.export(sampler, source, size)
             for quantization in quantizations if "tflite" in kinds else ():
                 name = tflite.file_name(quantization, sampler, size)
@@ -96,7 +99,64 @@ def export_workdir(
             if "web" in kinds:
                 page = workdir.web + "_backward" * sampler.backward
                 write(web.export, sampler, page, quantizations[0], size)
+            files.remove(scratch)
     return written
+
+
+def check(workdir: Workdir, kinds: Sequence[str]) -> None:
+    """Check, before training, that exports can be written to a workdir.
+
+    Args:
+        workdir: Workdir of the run, which need not exist yet.
+        kinds: Kinds of exports, see `export_workdir`.
+
+    Raises:
+        UserError: If a file lies where an export is to be a folder, the other way
+            round, or if one of them cannot be written to.
+    """
+    from keras_gans.storage import files
+
+    paths = {workdir.join("export"): True}
+    for kind, (path, folder) in {
+        "saved_model": (workdir.saved_model, True),
+        "tflite": (workdir.tflite, False),
+        "web": (workdir.web, True),
+    }.items():
+        if kind in kinds:
+            paths[path] = folder
+    files.check_kinds(f"--workdir={workdir.path}", paths)
+
+
+@contextlib.contextmanager
+def _exporting(workdir: Workdir) -> Iterator[None]:
+    """Make and lock the folder of exports, and remove what killed exports have left."""
+    from keras_gans.errors import UserError
+    from keras_gans.export import saved_model
+    from keras_gans.storage import files
+
+    folder = workdir.join("export")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with files.locked(folder):
+            saved_model.recover(folder)
+            try:
+                yield
+            finally:
+                files.sweep(folder)
+    except BlockingIOError:
+        raise UserError(
+            f"{folder}: another export is writing to this folder; wait for its end"
+        ) from None
+
+
+def _cannot_write(path: str, error: Exception) -> OSError:
+    """Return the error of an export that cannot be written, in one line."""
+    from keras_gans.errors import first_line
+    from keras_gans.storage import files
+
+    if not isinstance(error, OSError):  # of TensorFlow
+        error = OSError(first_line(error))
+    return files.cannot_write(path, error)
 
 
 def run_export(kind: str, doc: str, argv: list[str] | None) -> int:

@@ -35,14 +35,16 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 from keras_gans.device.sampler import INFO_NAME
+from keras_gans.storage import files
 
 if TYPE_CHECKING:
     from keras_gans.sampling.keras_sampler import KerasSampler
+
+OLD = ".old"  # ending of an older folder while a new one takes its place
 
 
 def export(
@@ -72,14 +74,15 @@ def export(
         _add_from_pictures(archive, sampler, size)
     else:
         _add_from_noise(archive, sampler, num)
-    temporary = f"{path}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = path + files.TEMPORARY
+    files.remove(temporary)
     archive.write_out(temporary, verbose=False)
     extra = os.path.join(temporary, "assets.extra")
     os.makedirs(extra, exist_ok=True)
     with open(os.path.join(extra, INFO_NAME), "w", encoding="utf-8") as file:
         json.dump(info, file, indent=1)
-    with open(os.path.join(extra, "README.md"), "w", encoding="utf-8") as file:
+    card = os.path.join(extra, "README.md")
+    with open(card, "w", encoding="utf-8", errors="replace") as file:
         file.write(model_card(info))
     replace_folder(temporary, path)
 
@@ -91,12 +94,23 @@ def replace_folder(new: str, path: str) -> None:
         new: Folder to move.
         path: Path of the folder afterwards.
     """
-    old = f"{path}.old"
-    shutil.rmtree(old, ignore_errors=True)
+    old = path + OLD
+    files.remove(old)
     if os.path.lexists(path):
         os.replace(path, old)
     os.replace(new, path)
-    shutil.rmtree(old, ignore_errors=True)
+    files.remove(old)
+
+
+def recover(folder: str) -> None:
+    """Remove what killed exports have left in a folder, and restore older exports."""
+    files.sweep(folder)
+    for entry in os.listdir(folder):
+        old, path = (os.path.join(folder, e) for e in (entry, entry.removesuffix(OLD)))
+        if old != path and os.path.lexists(path):
+            files.remove(old)
+        elif old != path:
+            os.replace(old, path)
 
 
 def _add_from_noise(archive, sampler: KerasSampler, num: int | None) -> None:

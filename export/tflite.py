@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_gans.device.sampler import INFO_NAME, BaseSampler
+from keras_gans.storage import files
 
 if TYPE_CHECKING:
     from keras_gans.sampling.keras_sampler import KerasSampler
@@ -128,13 +129,12 @@ def export(
     info["bytes"] = len(content)
     info["sha256"] = hashlib.sha256(content).hexdigest()
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    temporary = f"{path}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(content)
-    # As TFLite's own metadata: readers of the model ignore a zip archive after it.
-    with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(INFO_NAME, json.dumps(info, indent=1))
-    os.replace(temporary, path)
+    with files.replacing(path, len(content)) as temporary:
+        with open(temporary, "wb") as file:
+            file.write(content)
+        # As TFLite's own metadata: readers of the model ignore a zip archive after it.
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(INFO_NAME, json.dumps(info, indent=1))
 
 
 def convert(

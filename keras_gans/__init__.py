@@ -10,11 +10,20 @@ import sys
 # `python -m keras_gans.<command>` puts the current folder on the path. A file there,
 # such as the numpy.py of a run from elsewhere, must not replace an installed module.
 # Only modules that Python has loaded already may be imported above.
-if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
-    if any(w.removeprefix("-m").startswith("keras_gans.") for w in sys.orig_argv):
-        del sys.path[0]
+_IS_COMMAND = sys.argv[:1] == ["-m"] and any(
+    word.removeprefix("-m").startswith("keras_gans.") for word in sys.orig_argv
+)
+if _IS_COMMAND and not sys.flags.safe_path:
+    del sys.path[0]
 
-from keras_gans.backend import register_classes
+import signal  # noqa: E402
+
+# Ctrl-C ends a command that still imports its modules, without a traceback.
+_IS_COMMAND |= bool(sys.argv) and sys.argv[0].endswith("keras-gans")
+if _IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from keras_gans.backend import register_classes  # noqa: E402
 
 __version__ = "0.2.0"
 

@@ -89,6 +89,12 @@ def first_line(error: BaseException) -> str:
     return (message_lines(error) or [type(error).__name__])[0]
 
 
+def os_line(error: OSError) -> str:
+    """Return an OSError as one line: its file, if it names one, and the reason."""
+    reason = error.strerror or first_line(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint for an error message about an unknown word.
 

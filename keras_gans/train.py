@@ -16,15 +16,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 
 from absl import flags
 
+from keras_gans import export
 from keras_gans.cli.flags import define_allow_code
 from keras_gans.cli.run import run_command
-from keras_gans.errors import UserError
+from keras_gans.device.sampler import SamplerError
+from keras_gans.errors import UserError, first_line, os_line
 from keras_gans.export import EXPORTS
 from keras_gans.recipes.config import load_config, zoo_names
 from keras_gans.storage.workdir import Workdir
@@ -147,7 +150,9 @@ def _main(values: flags.FlagValues) -> int:
     if values.dry_run:
         print(config.to_toml(), end="")
         return 0
-    workdir = Workdir(values.workdir or f"runs/{config.name}", values.allow_code)
+    path = values.workdir or f"runs/{_folder_name(config.name)}"
+    workdir = Workdir(path, values.allow_code)
+    export.check(workdir, () if values.overwrite else exports)
     from keras_gans import strategies
     from keras_gans.training.run import run
 
@@ -157,11 +162,16 @@ def _main(values: flags.FlagValues) -> int:
     )
     if status == 0 and exports and team.chief:
         status = _export(workdir, exports)
-    if status == 130 and team.chief:
+    elif status == 130 and team.chief:
         used = {"--overwrite": values.overwrite, "--noresume": values.resume is False}
         without = "".join(f" without {flag}" for flag, was in used.items() if was)
         print(f"The same command{without} resumes from there", flush=True)
     return status
+
+
+def _folder_name(name: str) -> str:
+    """Return a recipe's name without characters that part a path."""
+    return re.sub(r"[\x00-\x1f/\\:]", "_", name).strip(". ") or "run"
 
 
 def _overrides(values: flags.FlagValues) -> list[str]:
@@ -184,26 +194,44 @@ def _overrides(values: flags.FlagValues) -> list[str]:
 
 
 def _export(workdir: Workdir, exports: list[str]) -> int:
+    """Export a trained run; if that fails, print the command that exports it again."""
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        from keras_gans.export import export_workdir
-
-        export_workdir(workdir, exports)
-        return 0
     words = ["-m", "keras_gans.export", f"--workdir={workdir.path}"]
     words.append(f"--to={','.join(exports)}")
     words += ["--allow_code"] * workdir.allow_code
+    command = shlex.join(["python", *words])
     if not importlib.util.find_spec("tensorflow"):
-        command = shlex.join(["python", *words])
         print(f"not exported: needs TensorFlow; where it is installed, run: {command}")
         return 0
-    # An export needs TensorFlow as its backend, hence a process of its own. It runs on
-    # the CPU, since this process may hold the memory of the device.
-    apart = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
-    return subprocess.run(
-        [sys.executable, *words], env={**os.environ, **apart}
-    ).returncode
+    try:
+        if keras.backend.backend() == "tensorflow":
+            export.export_workdir(workdir, exports)
+            return 0
+        # An export needs TensorFlow as its backend, hence a process of its own. It runs
+        # on the CPU, since this process may hold the memory of the device.
+        apart = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+        apart = subprocess.run([sys.executable, *words], env={**os.environ, **apart})
+        if apart.returncode == 0:
+            return 0
+        reason, status = "see the line above", 1
+    except KeyboardInterrupt:
+        reason, status = "interrupted", 130
+    except (UserError, SamplerError, OSError) as error:
+        reason = os_line(error) if isinstance(error, OSError) else str(error)
+        status = 1
+    except Exception as error:  # has a traceback as well
+        print(_not_exported(first_line(error), workdir, command), file=sys.stderr)
+        raise
+    print(_not_exported(reason, workdir, command), file=sys.stderr)
+    return status
+
+
+def _not_exported(reason: str, workdir: Workdir, command: str) -> str:
+    return (
+        f"train: not exported: {reason}. The run is trained; its checkpoints are in "
+        f"{workdir.checkpoints}. To export it, run: {command}"
+    )
 
 
 if __name__ == "__main__":

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from absl import flags
 
 from keras_gans.device.sampler import SamplerError
-from keras_gans.errors import UserError, WorkerLost, one_line
+from keras_gans.errors import UserError, WorkerLost, one_line, os_line
+from keras_gans.terminal.output import silence, stop_signals
 from keras_gans.terminal.shown import ShownStream
 
 HELP = {"--help", "-h", "-help", "-?"}
@@ -41,11 +45,13 @@ def run_command(
         takes_words: Whether to accept words that are not flags.
 
     Returns:
-        The exit status: that of `body`; 1 if the reader of stdout has closed the pipe;
-        2 for a mistake of the user; 75 if another worker was lost; 130 after Ctrl-C.
-        For 2, 75 and 130, a line on stderr names the reason.
+        The exit status: that of `body`; 1 if the reader of stdout has closed the pipe,
+        or if a file cannot be written or read; 2 for a mistake of the user; 75 if
+        another worker was lost; 130 after Ctrl-C, SIGTERM or SIGHUP. A line on stderr
+        names the reason, if there is a reader.
     """
-    with contextlib.redirect_stdout(ShownStream(sys.stdout)):
+    argv = sys.argv[1:] if argv is None else argv
+    with contextlib.redirect_stdout(ShownStream(sys.stdout)), _interruptible():
         return _run(name, doc, define_flags, body, argv, takes_words)
 
 
@@ -54,15 +60,14 @@ def _run(
     doc: str,
     define_flags: Callable[[flags.FlagValues], None],
     body: Callable[..., int | None],
-    argv: list[str] | None,
+    argv: list[str],
     takes_words: bool,
 ) -> int:
-    """Run one command as `run_command` does; stdout shows control characters."""
-    argv = sys.argv[1:] if argv is None else argv
-    values = flags.FlagValues()
-    values.set_gnu_getopt(takes_words)  # flags may follow such words
-    define_flags(values)
+    """Run one command as `run_command` does, without its handlers."""
     try:
+        values = flags.FlagValues()
+        values.set_gnu_getopt(takes_words)  # flags may follow such words
+        define_flags(values)
         if HELP & set(argv) or argv == ["help"] and not takes_words:
             print(_help(doc, values), flush=True)
             return 0
@@ -88,17 +93,67 @@ def _run(
         sys.stdout.flush()
         return status
     except (UserError, SamplerError) as error:
-        print(f"{name}: {one_line(error)}", file=sys.stderr)
-        return 2
+        return _end(f"{name}: {one_line(error)}", 2)
     except WorkerLost as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 75  # EX_TEMPFAIL of sysexits.h: a retry may succeed
+        return _end(f"{name}: {error}", 75)  # EX_TEMPFAIL: a retry may succeed
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return 130
+        return _end(f"{name}: interrupted", 130)
     except BrokenPipeError:  # the reader has left, as in `zoo | head -3`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _end("", 1)
+    except OSError as error:
+        return _end(f"{name}: {os_line(error)}", 1)
+
+
+def _end(line: str, status: int) -> int:
+    """Print the last line of a command that fails, and return its exit status."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # the reader has left
+        silence(sys.stdout)
+    try:
+        print(line, end="\n" if line else "", file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
+    return status
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, with its cleanup.
+
+    A signal during an import ends the process at once: there is nothing to clean up,
+    and libraries turn exceptions at that time into other errors.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {s: signal.signal(s, _interrupt) for s in stop_signals()}
+    sys.unraisablehook, hook = _interrupt_again, sys.unraisablehook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in previous.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            with contextlib.suppress(OSError):
+                os.write(2, b"interrupted\n")  # `print` may be at work already
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _interrupt_again(unraisable: Any) -> None:
+    """Repeat a signal that came during garbage collection, which drops exceptions."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signals = os.getpid(), signal.SIGINT
+        threading.Timer(0.05, os.kill, signals).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _with_underscores(argv: list[str], values: flags.FlagValues) -> list[str]:

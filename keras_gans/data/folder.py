@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,7 @@ def open_folder(root: str, options: DataOptions) -> Source:
         class_names,
         num_examples=len(paths),
         fingerprint=fingerprint(os.path.relpath(p, listing.root) for p in paths),
+        contents=contents(paths),
     )
     read = functools.partial(
         images.read, image_size=options.stored_size(size), channels=channels
@@ -338,6 +340,22 @@ def fingerprint(words: Iterable[str]) -> str:
     """Return a hash of words, such as the names of a folder's files."""
     text = "\n".join(words)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def contents(paths: Iterable[str]) -> str:
+    """Return a hash of the sizes and the last bytes of files, whatever their paths."""
+    with ThreadPoolExecutor(survey.THREADS) as pool:
+        return fingerprint(pool.map(_size_and_end, paths))
+
+
+def _size_and_end(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 4096))
+            return f"{size} {zlib.crc32(file.read())}"
+    except OSError:
+        return ""  # such files are left out
 
 
 def fingerprint_of_files(paths: Iterable[str]) -> str:

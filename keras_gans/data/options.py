@@ -147,6 +147,16 @@ class DataOptions:
             else self.dataset
         )
 
+    @property
+    def kind(self) -> str:
+        """Name of the data set without the paths of its folders."""
+        kind, colon, paths = self.pictures.partition(":")
+        if not colon or kind not in ("folder", "pairs", "unpaired"):
+            return self.dataset
+        prefix = self.dataset.removesuffix(self.pictures)
+        parts = paths.count(",") if kind != "folder" else 0
+        return f"{prefix}{kind}:{',' * parts}"
+
     def stored_size(self, side: int) -> int:
         """Return the side in pixels of stored images, before the random crop.
 
@@ -190,6 +200,8 @@ class DataInfo:
         num_examples: Number of images in the split; 0 if it is unknown before the data
             are read, or unlimited.
         fingerprint: Hash of the names of a folder's files; "" for other data sets.
+        contents: Hash of the sizes and the ends of a folder's files; "" for other data
+            sets and for runs of older versions.
         condition_shape: Shape (height, width, channels) of the condition images; () for
             a data set without.
         unpaired: Whether the pairs of images and condition images are unknown.
@@ -203,3 +215,4 @@ class DataInfo:
     fingerprint: str = ""
     condition_shape: tuple[int, ...] = ()
     unpaired: bool = False
+    contents: str = ""

@@ -100,6 +100,7 @@ def open_pairs(rest: str, options: DataOptions) -> Source:
         (size, size, channels),
         num_examples=len(names),
         fingerprint=folder.fingerprint(names),
+        contents=folder.contents(dict.fromkeys([*a, *b])),
         condition_shape=(size, size, condition_channels),
     )
     none = np.zeros(len(b), np.int32)
@@ -141,6 +142,7 @@ def open_unpaired(rest: str, options: DataOptions) -> Source:
             fingerprint=folder.fingerprint(
                 _stem(path, listing.root) for path in files.values()
             ),
+            contents=folder.contents(files.values()),
         )
         none, listed = np.zeros(len(files), np.int32), list(files.values())
         sizes, left = survey.measure(listed), listing.left
@@ -202,6 +204,7 @@ class UnpairedSource(Source):
         self.made, self.given = made, given
         info = given.info
         prints = (made.info.fingerprint, info.fingerprint)
+        contents = (made.info.contents, info.contents)
         self.info = dataclasses.replace(
             made.info,
             num_classes=0,
@@ -209,6 +212,7 @@ class UnpairedSource(Source):
             condition_shape=info.condition_shape or info.image_shape,
             unpaired=True,
             fingerprint=folder.fingerprint(prints) if any(prints) else "",
+            contents=folder.fingerprint(contents) if any(contents) else "",
         )
         both = (made,) if made is given else (made, given)
         self.notes = tuple(note for source in both for note in source.notes)

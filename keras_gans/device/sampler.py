@@ -724,9 +724,10 @@ def write(data: bytes, path: str) -> None:
             file.write(data)
         os.replace(temporary, path)
     except OSError as error:
-        if os.path.isfile(temporary):
-            os.remove(temporary)
         raise SamplerError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):  # none is left, unless after an error
+            os.remove(temporary)
 
 
 def check_out(path: str) -> str:

@@ -17,6 +17,9 @@ SETTLED = 300  # first steps, in which only values that are not finite count as 
 RECENT, LEAST = 200, 4  # evaluated: the last steps, and at least so many lines
 
 
+NUMBERS = (int, float)  # types of values in JSON; bool is none of them
+
+
 EARLY = 100  # first steps, in which images are still noise, of high diversity
 
 
@@ -81,8 +84,31 @@ class Log:
         return np.array(found[::-1] if len(found) >= LEAST else [], float)
 
 
+def parse_line(line: bytes) -> dict | None:
+    """Parse a line of metrics.jsonl.
+
+    Args:
+        line: Line, with the newline at its end.
+
+    Returns:
+        {"step": int, name: number}; None for a line that is cut short or damaged.
+    """
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+        names = row.get("not_finite", [])
+        values = [v for k, v in row.items() if k != "not_finite"]
+        are_numbers = all(float(v) is not None and type(v) in NUMBERS for v in values)
+        row["step"] = int(row["step"])
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return None
+    except RecursionError:
+        return None
+    are_names = isinstance(names, list) and all(isinstance(n, str) for n in names)
+    return row if are_numbers and are_names and 0 <= row["step"] < 2**53 else None
+
+
 def read_log(path: str) -> Log:
-    """Read a metrics.jsonl file.
+    """Read a metrics.jsonl file, without lines that are damaged.
 
     Args:
         path: Path of the file.
@@ -90,27 +116,31 @@ def read_log(path: str) -> Log:
     Raises:
         UserError: If the file is missing, is empty or holds no log of a run.
     """
-    if not os.path.isfile(path):
+    if not os.path.lexists(path):
         raise UserError(
             f"{path}: no log yet; training writes a line every train.log_every steps"
         )
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, "rb") as file:
             lines = file.readlines()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    if lines and not lines[-1].endswith("\n"):  # cut short, or still being written
+    if lines and not lines[-1].endswith(b"\n"):  # cut short, or still being written
         lines.pop()
-    log = Log()
+    log, damaged = Log(), []
     for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            row["step"] = int(row["step"])
-        except (ValueError, TypeError, KeyError):
-            raise UserError(
-                f"{path}: line {number}: expected a JSON object with an integer step"
-            ) from None
-        log.add(row)
+        row = parse_line(line)
+        if row:
+            log.add(row)
+        else:
+            damaged.append(number)
+    if damaged and not log.rows:
+        raise UserError(
+            f"{path}: line {damaged[0]}: expected a JSON object with an integer step "
+            "and numbers"
+        )
+    if damaged:
+        print(f"{path}: left out {len(damaged)} damaged lines, first {damaged[0]}")
     if not log.rows:
         raise UserError(
             f"{path}: no line yet; training writes one every train.log_every steps"

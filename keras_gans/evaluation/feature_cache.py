@@ -12,7 +12,7 @@ from keras_gans.evaluation import collect as collect_lib
 from keras_gans.evaluation.collect import StreamStats
 from keras_gans.evaluation.features.network import RESIZER, FeatureNetwork
 from keras_gans.evaluation.streams import DataPictures
-from keras_gans.storage import caches
+from keras_gans.storage import caches, files
 
 FORMAT = 1  # to be raised when `collect.collect` changes its values of the same images
 MOST = 4 * 2**30  # bytes of the cache; the least recently used files are deleted first
@@ -68,12 +68,11 @@ def _read(path: str) -> StreamStats | None:
 
 def _write(path: str, stats: StreamStats) -> None:
     os.makedirs(caches.folder("features"), exist_ok=True)
+    files.sweep(caches.folder("features"))
     optional = (np.nan if v is None else v for v in (stats.accuracy, stats.ms_ssim))
     # Two processes may collect statistics of the same images at the same time.
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as file:
+    with files.replacing_shared(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, features=stats.features, numbers=[*stats.score, *optional])
-    os.replace(temporary, path)
     kept = sorted(
         os.scandir(caches.folder("features")),
         key=lambda e: e.stat().st_mtime,

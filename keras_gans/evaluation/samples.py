@@ -281,7 +281,7 @@ def make_folder(options: EvaluationOptions, folder: bool) -> str:
         folder: Whether the source is a folder of images.
 
     Raises:
-        UserError: If the folder cannot be made.
+        UserError: If the folder cannot be made or written to.
     """
     source = os.path.expanduser(options.source)
     out = "evaluation"
@@ -295,6 +295,8 @@ def make_folder(options: EvaluationOptions, folder: bool) -> str:
         raise UserError(
             f"{out}: {error.strerror}; pass another folder with --out"
         ) from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UserError(f"{out}: cannot be written to; pass another folder with --out")
     return out
 
 
@@ -342,11 +344,11 @@ def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> Non
         **found,
         "versions": _versions(),
     }
+    print(translation_table(result, reference.note, skipped), flush=True)
     path = _write(result, out)
     sheet = path.replace(".json", ".png")
     columns = 4 * shown.shape[1]
     sampler_lib.save(shown.reshape(-1, *shown.shape[2:]), sheet, columns)
-    print(translation_table(result, reference.note, skipped))
     print(f"wrote {path} and {os.path.basename(sheet)}")
 
 
@@ -465,10 +467,10 @@ def measure(
         "seconds": round(time.monotonic() - start, 1),
         "versions": _versions(),
     }
+    print(table(result, note), flush=True)
     path = _write(result, out)
     sheet = path.replace(".json", "_nearest.png")
     _write_sheet(samples, train, pairs, sheet)
-    print(table(result, note))
     print(f"wrote {path} and {os.path.basename(sheet)}", flush=True)
     if options.cross_check:
         print("cross-checking", flush=True)

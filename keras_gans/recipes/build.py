@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 
 import keras
@@ -54,7 +55,7 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
                 ),
                 hparams=config.hparams,
                 seed=options.seed,
-                name=config.name,
+                name=_scope_name(config.name),
             )
         if options.synchronized_batch_norm:
             engine.synchronize(model)
@@ -83,6 +84,12 @@ def build_model(config: Config, info: DataInfo) -> Trainer:
         raise UserError(
             f"{config.name}.toml cannot be built: {first_line(error)}{place}"
         ) from error
+
+
+def _scope_name(name: str) -> str:
+    """Return a recipe's name as TensorFlow accepts it for a scope of operations."""
+    name = re.sub(r"[^A-Za-z0-9_.>-]", "_", name)
+    return name if re.match("[A-Za-z0-9.]", name) else f"model_{name}"
 
 
 def _factory(

@@ -142,7 +142,7 @@ def read_recipe(model: str) -> tuple[str, str]:
         UserError: If the recipe does not exist or cannot be read.
     """
     if model.endswith(".toml"):
-        name = os.path.basename(model)[:-5]
+        name = os.path.basename(model)[:-5].encode("utf-8", "replace").decode()
         if name in zoo_names() and not os.path.lexists(model):
             raise UserError(f"--model={model}: no such file; did you mean '{name}'?")
         return name, toml.read_text(f"--model={model}", model)

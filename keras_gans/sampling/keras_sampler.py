@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import zipfile
 from collections.abc import Callable
 from importlib import metadata
 
@@ -42,7 +42,6 @@ def load_workdir(
     workdir = Workdir(path, allow_code)
     config, info = workdir.read()
     model = build_model(config, info)
-    steps = checkpoint.steps(workdir.checkpoints)
     if which == "best":
         file = workdir.join("checkpoints", "best.npz")
         if not os.path.isfile(file):
@@ -50,11 +49,12 @@ def load_workdir(
                 f"{path}: no best checkpoint; train with "
                 "--set=train.evaluate_every=1000 to keep one"
             )
-    elif steps:
-        file = checkpoint.path_of(workdir.checkpoints, steps[-1])
+        checkpoint.restore(model, file)
+    elif checkpoint.steps(workdir.checkpoints):
+        restore = functools.partial(checkpoint.restore, model)
+        checkpoint.newest(workdir.checkpoints, restore)
     else:
         raise UserError(f"{path}: no checkpoint yet; train it first")
-    checkpoint.restore(model, file)
     sampler = KerasSampler(
         model, generator_info(model, config, info), _read_conditions(workdir)
     )
@@ -67,8 +67,11 @@ def _read_conditions(workdir: Workdir) -> np.ndarray | None:
         return None
     try:
         with np.load(path) as arrays:
-            return arrays["pictures"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            pictures = arrays["pictures"]
+        if pictures.dtype != np.uint8 or pictures.ndim != 4:
+            raise ValueError("not images")
+        return pictures
+    except Exception:  # of NumPy and zipfile, which raise many types
         raise UserError(
             f"{path}: truncated, or not written by training; delete it (only int8 "
             "exports need it)"

@@ -8,22 +8,21 @@ again.
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import dataclasses
 import io
 import json
 import os
 import tarfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_gans.backend import find_tensorflow
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.device.sampler import BaseSampler, SampleOptions
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, first_line
 from keras_gans.recipes.config import differences
+from keras_gans.storage import files
 
 MANIFEST = "shards.json"
 AHEAD = 2  # batches that wait to be encoded and written
@@ -128,6 +127,7 @@ def _begin(sampler: BaseSampler, plan: ShardPlan, out: str) -> None:
     manifest = json.loads(json.dumps(manifest))  # as it is read back
     path = os.path.join(out, MANIFEST)
     if os.path.isfile(path):
+        files.sweep(out)  # of killed processes
         changed = differences(_read(path), manifest)
         if changed:
             raise UserError(
@@ -143,8 +143,10 @@ def _begin(sampler: BaseSampler, plan: ShardPlan, out: str) -> None:
             raise UserError(
                 f"--out={out}: expected a new or empty folder, or one with {MANIFEST}"
             )
-        with _replacing(path) as temporary, open(temporary, "w") as file:
+        with files.replacing_shared(path) as temporary, open(temporary, "w") as file:
             file.write(json.dumps(manifest, indent=1) + "\n")
+    except files.WriteError:
+        raise
     except OSError as error:
         raise UserError(f"--out={out}: {error.strerror}") from None
 
@@ -194,27 +196,9 @@ def _write_shard(
     path: str, form: str, encoded: Iterator[tuple[int, int | None, bytes]]
 ) -> None:
     """Write a shard, which appears under its name only when it is complete."""
-    try:
-        with _replacing(path) as temporary:
-            WRITERS[form](temporary, encoded)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def _replacing(path: str) -> Iterator[str]:
-    """Yield a temporary path, which is renamed to `path` at the end of the block.
-
-    An error deletes the temporary file. Its unique name lets two machines write the
-    same file at the same time.
-    """
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        if os.path.isfile(temporary):
-            os.remove(temporary)
+    # Two machines may write the same shard at the same time.
+    with files.replacing_shared(path) as temporary:
+        WRITERS[form](temporary, encoded)
 
 
 def _write_tfrecord(path: str, encoded: Iterator) -> None:
@@ -236,17 +220,17 @@ def _write_tfrecord(path: str, encoded: Iterator) -> None:
                 example = tf.train.Example(features=tf.train.Features(feature=made))
                 writer.write(example.SerializeToString(deterministic=True))
     except tf.errors.OpError as error:
-        raise UserError(f"{path}: {error.message}") from None
+        raise OSError(first_line(error)) from None
 
 
 def _write_tar(path: str, encoded: Iterator) -> None:
     """Write a tar file for WebDataset: <index>.png, and <index>.cls with the class."""
     with tarfile.open(path, "w") as archive:
         for number, label, png in encoded:
-            files = {"png": png}
+            members = {"png": png}
             if label is not None:
-                files["cls"] = str(label).encode()
-            for ending, content in files.items():
+                members["cls"] = str(label).encode()
+            for ending, content in members.items():
                 # No time and no owner: the bytes are the same on every machine.
                 member = tarfile.TarInfo(f"{number:09d}.{ending}")
                 member.size = len(content)

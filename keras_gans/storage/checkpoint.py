@@ -7,18 +7,26 @@ The file contains plain arrays, which every Keras backend and version can read.
 
 from __future__ import annotations
 
+import math
 import os
 import re
-import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_gans.core.trainer import Trainer
-from keras_gans.errors import UserError
+from keras_gans.errors import UserError, first_line
+from keras_gans.storage import files
 
 # Names of groups of variables in older checkpoints, and their current names.
 OLD_GROUPS = {"source_pool": "condition_pool"}
+PENDING = "log/"  # beginning of the names of values that await their log line
+
+
+class DamagedError(UserError):
+    """Checkpoint that cannot be read."""
 
 
 def named_variables(model: Trainer) -> dict[str, keras.Variable]:
@@ -45,7 +53,12 @@ def named_variables(model: Trainer) -> dict[str, keras.Variable]:
     }
 
 
-def save(model: Trainer, folder: str, name: str | None = None) -> str | None:
+def save(
+    model: Trainer,
+    folder: str,
+    name: str | None = None,
+    pending: Mapping[str, np.ndarray] | None = None,
+) -> str | None:
     """Write a checkpoint atomically: an interruption leaves existing files intact.
 
     Args:
@@ -53,28 +66,39 @@ def save(model: Trainer, folder: str, name: str | None = None) -> str | None:
         folder: Folder of the checkpoints, made if it does not exist.
         name: Name of the file without its ending, such as "best"; step_<step> if not
             given.
+        pending: Values of the steps since the last log line, by name.
 
     Returns:
         Path of the file; None if a value is not finite, in which case no file is
         written.
+
+    Raises:
+        WriteError: If the file cannot be written; no part of the file is left.
     """
     arrays = {k: v.numpy() for k, v in named_variables(model).items()}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         return None
-    os.makedirs(folder, exist_ok=True)
+    arrays |= {f"{PENDING}{k}": array for k, array in (pending or {}).items()}
     path = path_of(folder, int(model.step.numpy()))
     if name:
         path = os.path.join(folder, f"{name}.npz")
-    temporary = f"{path}.tmp"
-    with open(temporary, "wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    size = sum(array.nbytes for array in arrays.values())
+    with files.replacing(path, size) as temporary:
+        os.makedirs(folder, exist_ok=True)
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
     return path
 
 
-def restore(model: Trainer, path: str) -> None:
+def size_of(model: Trainer) -> int:
+    """Return the size of a model's checkpoint in bytes."""
+    variables = named_variables(model).values()
+    return sum(4 * math.prod(variable.shape) for variable in variables)  # float32
+
+
+def restore(model: Trainer, path: str) -> dict[str, np.ndarray]:
     """Set every variable of a model from a checkpoint.
 
     Args:
@@ -82,9 +106,12 @@ def restore(model: Trainer, path: str) -> None:
         path: File that `save` wrote. Arrays without a variable in the model are
             ignored, such as those of optimizers for a model that is not compiled.
 
+    Returns:
+        Values of the steps since the last log line, as `save` took them.
+
     Raises:
-        UserError: If the file cannot be read, or has no array of a variable's name and
-            shape.
+        DamagedError: If the file cannot be read.
+        UserError: If the file has no array of a variable's name and shape.
     """
     variables, arrays = named_variables(model), read(path)
     for name, variable in variables.items():
@@ -97,6 +124,41 @@ def restore(model: Trainer, path: str) -> None:
             )
     for name, variable in variables.items():
         variable.assign(arrays[name])
+    return {
+        name.removeprefix(PENDING): array
+        for name, array in arrays.items()
+        if name.startswith(PENDING)
+    }
+
+
+def newest(folder: str, use: Callable[[str], Any]) -> tuple[int, Any]:
+    """Use the newest checkpoint that can be read; print the names of damaged ones.
+
+    Args:
+        folder: Folder of checkpoints, at least one.
+        use: Function of a checkpoint's path, such as `read`.
+
+    Returns:
+        (step of the checkpoint, result of `use`).
+
+    Raises:
+        DamagedError: If no checkpoint can be read.
+        UserError: As `use` does.
+    """
+    damaged = []
+    for step in reversed(steps(folder)):
+        try:
+            result = use(path_of(folder, step))
+        except DamagedError as error:
+            damaged.append(error)
+            continue
+        for error in damaged:
+            print(f"{error}; step {step} is used in its place", flush=True)
+        return step, result
+    raise DamagedError(
+        f"{damaged[0]}, nor any older checkpoint; train again with --overwrite, or "
+        "with another --workdir"
+    )
 
 
 def read(path: str) -> dict[str, np.ndarray]:
@@ -111,13 +173,18 @@ def read(path: str) -> dict[str, np.ndarray]:
         {name: array}.
 
     Raises:
-        UserError: If the file cannot be read.
+        DamagedError: If the file cannot be read.
     """
     try:
         with np.load(path) as arrays:
-            return _rename_groups(dict(arrays))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
+            found = _rename_groups(dict(arrays))
+    except Exception as error:  # of NumPy and zipfile, which raise many types
+        raise DamagedError(
+            f"{path}: cannot be read ({first_line(error)[:100]})"
+        ) from None
+    if any(array.dtype.kind in "OSU" for array in found.values()):
+        raise DamagedError(f"{path}: cannot be read (not an array of numbers)")
+    return found
 
 
 def _rename_groups(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -134,8 +201,12 @@ def _rename_groups(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def steps(folder: str) -> list[int]:
     """Return the training steps of a folder's checkpoints, in ascending order."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    found = [re.fullmatch(r"step_(\d+)\.npz", name) for name in names]
-    return sorted(int(match[1]) for match in found if match)
+    found = [re.fullmatch(r"step_(\d{8,18})\.npz", name) for name in names]
+    return sorted(
+        int(match[1])
+        for match in found
+        if match and os.path.isfile(os.path.join(folder, match[0]))
+    )
 
 
 def path_of(folder: str, step: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from keras_gans.recipes.train_options import TrainOptions
 from keras_gans.sampling.keras_sampler import KerasSampler
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
+from keras_gans.terminal.output import Output, stop_signals
 from keras_gans.training.grids import SampleGrid, ScatterPlot, TranslationGrid
 from keras_gans.training.kid_monitor import KIDMonitor
 from keras_gans.training.progress import Progress
@@ -149,39 +151,51 @@ class Checkpointer(StepCallback):
             self._save()
 
     def _save(self) -> None:
-        if self._recorder.check() and checkpoint.save(self.model, self._folder):
+        if not self._recorder.check():
+            return
+        pending = self._recorder.pending()
+        if checkpoint.save(self.model, self._folder, pending=pending):
             self._saved = self.step
             checkpoint.keep_newest(self._folder, self._options.keep_checkpoints)
 
 
 class StopOnSignal(StepCallback):
-    """Stop a run at its last step, or after Ctrl-C (SIGINT) or SIGTERM.
+    """Stop a run at its last step, after a signal, or if stdout is closed.
 
-    A second Ctrl-C raises `KeyboardInterrupt` at once. Several workers stop together,
-    at the next log line, as soon as one of the workers has a reason to stop.
+    The signals are Ctrl-C (SIGINT), SIGTERM, and SIGHUP of a closed terminal, unless
+    `nohup` has made the process ignore it. A second Ctrl-C raises `KeyboardInterrupt`
+    at once. Several workers stop together, at the next log line, as soon as one of the
+    workers has a reason to stop.
 
     Args:
         options: Options of the run; the callback uses `steps` and `log_every`.
         team: Workers of the run; None for a single process.
 
     Attributes:
-        caught: Whether this worker has received a signal.
+        caught: Whether this worker has received a signal or lost its output.
         interrupted: Whether a signal has stopped the run.
         finished: Whether the run has completed its last step.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
     caught = interrupted = finished = False
 
     def __init__(self, options: TrainOptions, team: Any = None):
         super().__init__()
         self._options, self._team = options, team
         self._previous: dict = {}
+        self._output: Output | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Install the signal handlers."""
+        """Listen, unless `listen` was called before."""
         super().on_train_begin()
-        self._previous = {s: signal.signal(s, self._note) for s in self.SIGNALS}
+        self.listen()
+
+    def listen(self) -> None:
+        """Install the signal handlers, and watch stdout."""
+        if self._output:
+            return
+        self._previous = {s: signal.signal(s, self._note) for s in stop_signals()}
+        sys.stdout = self._output = Output(sys.stdout, self._lose_output)
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Stop training at the last step, or after a signal."""
@@ -202,8 +216,13 @@ class StopOnSignal(StepCallback):
     def close(self) -> None:
         """Restore the earlier signal handlers, also after an exception."""
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
         self._previous = {}
+        if self._output:
+            sys.stdout, self._output = self._output.stream, None
+
+    def _lose_output(self) -> None:
+        self.caught = True
 
     def _note(self, number: int, frame: Any) -> None:
         if self.caught and number == signal.SIGINT:
@@ -218,6 +237,7 @@ def training_callbacks(
     source: Source,
     examples: Batch,
     team: Any = None,
+    pending: dict[str, np.ndarray] | None = None,
 ) -> list[StepCallback]:
     """Return all callbacks of the train command, in the order that they need.
 
@@ -229,11 +249,12 @@ def training_callbacks(
         examples: Batch of real images for the statistics, see `data.first_examples`.
         team: Workers of the run; None for a single process. Workers other than the
             chief have the callback `StopOnSignal` alone.
+        pending: Values of the steps since the last log line of a resumed run, by name.
     """
     stop = StopOnSignal(options, team)
     if team and not team.chief:
         return [stop]
-    recorder, model = Recorder(workdir, options), sampler.model
+    recorder, model = Recorder(workdir, options, pending), sampler.model
     args = sampler, workdir, options, recorder
     if source.mixture:
         grids = ScatterPlot(source.mixture, *args)

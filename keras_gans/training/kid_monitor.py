@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from typing import Any
 
@@ -97,10 +95,8 @@ class KIDMonitor(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Read the best KID of a resumed run from its log."""
         super().on_train_begin()
-        if os.path.isfile(self._workdir.metrics):
-            with open(self._workdir.metrics, encoding="utf-8") as file:
-                found = [json.loads(line).get("kid", np.inf) for line in file]
-            self._best = min(found, default=np.inf)
+        found = [row["kid"] for row in self._recorder.log.rows if "kid" in row]
+        self._best = min(found, default=np.inf)
 
     def on_step(self, step: int, logs: dict) -> None:
         """Evaluate the generator, if an evaluation is due."""

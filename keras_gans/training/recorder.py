@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from keras_gans.diagnostics import log
 from keras_gans.recipes.train_options import TrainOptions
+from keras_gans.storage import files
 from keras_gans.storage.workdir import Workdir
 from keras_gans.training.step_callback import StepCallback
 from keras_gans.training.tensorboard import Events
@@ -25,6 +25,8 @@ class Recorder(StepCallback):
     Args:
         workdir: Folder of the run.
         options: Options of the run; the callback uses `log_every` and `steps`.
+        pending: Values of the steps since the last log line of a resumed run, as
+            `pending` returned them before the last checkpoint.
 
     Attributes:
         broken: First step with values that are not finite, and their names: (step,
@@ -33,10 +35,16 @@ class Recorder(StepCallback):
         events: Writer of the same values to TensorBoard; None outside of training.
     """
 
-    def __init__(self, workdir: Workdir, options: TrainOptions):
+    def __init__(
+        self,
+        workdir: Workdir,
+        options: TrainOptions,
+        pending: dict[str, np.ndarray] | None = None,
+    ):
         super().__init__()
         self._workdir, self._options = workdir, options
-        self._pending: list[dict[str, Tensor]] = []
+        self._pending: list[dict[str, Tensor]] = [pending] if pending else []
+        self._resumed = len(next(iter(pending.values()))) if pending else 0
         self._since = time.monotonic()
         self.broken: tuple[int, list[str]] | None = None
         self.events: Events | None = None
@@ -80,6 +88,10 @@ class Recorder(StepCallback):
                 self.broken = step, [k for k, b in zip(values, bad, strict=True) if b]
         return self.broken is None
 
+    def pending(self) -> dict[str, np.ndarray]:
+        """Return the values of the steps since the last log line, by name."""
+        return self._values() if self._pending else {}
+
     def _values(self) -> dict[str, np.ndarray]:
         return {
             k: np.concatenate([np.asarray(logs[k], float) for logs in self._pending])
@@ -96,9 +108,9 @@ class Recorder(StepCallback):
             gaps = values["real_score"] - values["fake_score"]
             means["score_spread"] = float(gaps.std())
         now = time.monotonic()
-        steps = len(next(iter(values.values())))
+        steps = len(next(iter(values.values()))) - self._resumed
         means["steps_per_second"] = steps / (now - self._since)
-        self._since, self._pending = now, []
+        self._since, self._pending, self._resumed = now, [], 0
         self.line(step, means)
 
     def line(self, step: int, values: dict[str, float]) -> None:
@@ -112,17 +124,22 @@ class Recorder(StepCallback):
         self.log.add(row)
 
     def _trim(self) -> None:
+        """Drop lines after the checkpoint, and lines that are damaged."""
         if not os.path.isfile(self._workdir.metrics):
             return
-        kept = []
-        with open(self._workdir.metrics, encoding="utf-8") as file:
+        kept, damaged = [], 0
+        with open(self._workdir.metrics, "rb") as file:
             for line in file:
+                row = log.parse_line(line)
                 # The last line may be incomplete if the process was killed.
-                row = json.loads(line) if line.endswith("\n") else {"step": math.inf}
-                if row["step"] <= self.step:
+                damaged += row is None and line.endswith(b"\n")
+                if row and row["step"] <= self.step:
                     kept.append(line)
                     self.log.add(row)
-        temporary = f"{self._workdir.metrics}.tmp"
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.writelines(kept)
-        os.replace(temporary, self._workdir.metrics)
+        with files.replacing(self._workdir.metrics) as temporary:
+            with open(temporary, "wb") as file:
+                file.writelines(kept)
+        if damaged:
+            print(
+                f"{self._workdir.metrics}: dropped {damaged} damaged lines", flush=True
+            )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
+import numpy as np
 
 from keras_gans import data, engine
 from keras_gans.core.trainer import Trainer
 from keras_gans.data import images
 from keras_gans.data.source import Source
-from keras_gans.device.sampler import shown
+from keras_gans.device.sampler import SamplerError, shown
 from keras_gans.diagnostics import sample_stats
 from keras_gans.engine import devices, faults
-from keras_gans.errors import UserError, WorkerLost
+from keras_gans.errors import UserError, WorkerLost, os_line
 from keras_gans.recipes import build
 from keras_gans.recipes.config import Config
 from keras_gans.sampling import keras_sampler
@@ -55,7 +57,8 @@ def run(
         overwrite: Whether to delete the run in the workdir first.
 
     Returns:
-        Exit status: 0 at the last step, 1 if values were not finite, 130 after Ctrl-C.
+        Exit status: 0 at the last step; 1 if values were not finite or a file could not
+        be written or read; 130 after Ctrl-C.
 
     Raises:
         UserError: If the data are missing or do not suit the recipe, or if the workdir
@@ -66,8 +69,7 @@ def run(
     with contextlib.ExitStack() as stack, team.active(workdir.path):
         with team.agreement():
             config, notes = label_maps.choose_palette(config, data_dir)
-            if team.chief:
-                workdir.check(config, resume, overwrite)
+            changes = workdir.check(config, resume, overwrite) if team.chief else ()
             source = data.open_source(
                 config.data, data_dir, config.hparams.batches_per_step
             )
@@ -84,7 +86,7 @@ def run(
         with team.agreement():
             with team.scope():
                 model = build.build_model(config, source.info)
-            examples = None
+            examples, pending = None, {}
             if team.chief:
                 examples = sample_stats.examples(source)
                 if config.train.evaluate_every:
@@ -93,8 +95,10 @@ def run(
                 # Errors come before any file is written or deleted.
                 if config.train.init_from and not resumed:
                     transfer.begin_from(config.train.init_from, model, workdir)
+                if not resumed or resumed[-1] < config.train.steps:
+                    workdir.check_room(checkpoint.size_of(model), config.train)
                 stack.enter_context(workdir.locked())
-                _prepare(config, workdir, source, model, overwrite)
+                pending = _prepare(config, workdir, source, model, overwrite, changes)
         team.share_state(model)
         step = int(model.step.numpy())
         if step >= config.train.steps:
@@ -111,10 +115,14 @@ def run(
             source,
             examples,
             team,
+            pending,
         )
         for callback in watching:
             stack.callback(callback.close)
-        _fit(model, source, watching, config, team)
+        try:
+            _fit(model, source, watching, config, team)
+        except (OSError, SamplerError) as error:
+            return _report_failure(workdir, error)
         team.agree(True)  # all wait until the chief has written its checkpoint
         return _report(model, workdir, watching)
 
@@ -146,16 +154,28 @@ def _device_faults(size: int, parts: int) -> Iterator[None]:
 
 
 def _prepare(
-    config: Config, workdir: Workdir, source: Source, model: Trainer, overwrite: bool
-) -> None:
-    """Write the description of the run, and restore its newest checkpoint."""
+    config: Config,
+    workdir: Workdir,
+    source: Source,
+    model: Trainer,
+    overwrite: bool,
+    changes: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """Write the description of the run, and restore its newest checkpoint.
+
+    Returns:
+        Values of the steps since the last log line, see `checkpoint.restore`.
+    """
     if overwrite:
         workdir.clear()
     workdir.check_data(source.info)
-    steps = checkpoint.steps(workdir.checkpoints)
-    if steps:
-        checkpoint.restore(model, checkpoint.path_of(workdir.checkpoints, steps[-1]))
-        print(f"{workdir.path}: resuming from step {steps[-1]}", flush=True)
+    pending = {}
+    if checkpoint.steps(workdir.checkpoints):
+        restore = functools.partial(checkpoint.restore, model)
+        step, pending = checkpoint.newest(workdir.checkpoints, restore)
+        print(f"{workdir.path}: resuming from step {step}", flush=True)
+    for change in changes:
+        print(shown(f"{workdir.path}: {change}"), flush=True)
     workdir.write(config, source.info)
     if source.info.condition_shape:
         examples = data.first_examples(source.held_out or source, 64)
@@ -164,6 +184,7 @@ def _prepare(
         source.notes += label_maps.note_class_numbers(config, conditions)
     for note in source.notes:  # after all checks have passed
         print(shown(f"{config.data.dataset}: {note}"), flush=True)
+    return pending
 
 
 def _note_hardware(
@@ -190,6 +211,7 @@ def _fit(
     step, options = int(model.step.numpy()), config.train
     sizes = pacing.sizes(step, options.steps, options, paced=team.size == 1)
     model.train_function = engine.train_function(model, sizes)
+    watching[-1].listen()  # `StopOnSignal`, before another callback prints
     keras.Model.fit(  # without the checks of arrays: the source has checked its data
         model,
         team.stream(source, options.seed, step),
@@ -198,6 +220,19 @@ def _fit(
         shuffle=False,  # the stream is shuffled already
         callbacks=CallbackList(watching, add_history=True, model=model),
     )
+
+
+def _report_failure(workdir: Workdir, error: OSError | SamplerError) -> int:
+    """Print why training stopped, and how it goes on; return the exit status."""
+    found = checkpoint.steps(workdir.checkpoints)
+    last = f"step {found[-1]}" if found else "none"
+    reason = os_line(error) if isinstance(error, OSError) else error
+    print(
+        f"train: {reason}; stopped. Last good checkpoint: {last}. The same command "
+        "resumes from there",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _report(model: Trainer, workdir: Workdir, watching: list) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,21 +13,29 @@ from typing import Any
 class Events:
     """Writer of one event file, the same under every Keras backend.
 
-    A background thread writes the file. Each writer adds a new file to the folder: a
+    Each writer adds a new file to the folder: a
     resumed run does not change the earlier files.
 
     Args:
         folder: Folder of the file; created if it is missing.
     """
 
+    EVERY = 60.0  # seconds between two waits for the disk
+
     def __init__(self, folder: str):
         with _without_torch():
-            from tensorboardX import FileWriter
+            from tensorboardX.event_file_writer import EventsWriter
+            from tensorboardX.proto.event_pb2 import Event
             from tensorboardX.proto.summary_pb2 import Summary
 
-        self._summary = Summary
+        self._event, self._summary = Event, Summary
+        os.makedirs(folder, exist_ok=True)
         # The default names hold whole seconds; two writers might share a file.
-        self._writer = FileWriter(folder, filename_suffix=f".{time.time_ns()}")
+        # `FileWriter` writes in a thread, which a full disk would end: training waits.
+        # A relative path "s3:..." would be one of a server.
+        prefix = os.path.abspath(os.path.join(folder, "events"))
+        self._writer = EventsWriter(prefix, f".{time.time_ns()}")
+        self._due = 0.0
 
     def numbers(self, values: dict[str, float], step: int) -> None:
         """Write the numbers of a step.
@@ -56,11 +65,18 @@ class Events:
         self._write([self._summary.Value(tag=name, image=image)], step)
 
     def close(self) -> None:
-        """Write what is still queued, and close the file."""
-        self._writer.close()
+        """Close the file."""
+        with contextlib.suppress(OSError):  # a full disk, which has stopped the run
+            self._writer.close()
 
     def _write(self, values: list[Any], step: int) -> None:
-        self._writer.add_summary(self._summary(value=values), step)
+        event = self._event(
+            wall_time=time.time(), step=step, summary=self._summary(value=values)
+        )
+        self._writer.write_event(event)
+        if time.monotonic() >= self._due:
+            self._writer.flush()
+            self._due = time.monotonic() + self.EVERY
 
 
 @contextlib.contextmanager

@@ -33,10 +33,9 @@ def begin_from(path: str, model: Trainer, target: Workdir) -> None:
             f"--init_from={path}: expected the workdir of another run, got --workdir "
             "itself; choose another --workdir"
         )
-    steps = checkpoint.steps(workdir.checkpoints)
-    if not steps:
+    if not checkpoint.steps(workdir.checkpoints):
         raise UserError(f"{path}: no checkpoint yet; train it first")
-    arrays = checkpoint.read(checkpoint.path_of(workdir.checkpoints, steps[-1]))
+    step, arrays = checkpoint.newest(workdir.checkpoints, checkpoint.read)
     others, taken = [], 0
     # The generator also starts from its moving average: a new run's average follows the
     # generator quickly, and would lose the averaged weights.
@@ -64,6 +63,6 @@ def begin_from(path: str, model: Trainer, target: Workdir) -> None:
             f"shape ({'; '.join(others[:3])}; ...); expected networks of the same "
             "widths"
         )
-    print(f"{path}: initialized {taken} weights from step {steps[-1]}", flush=True)
+    print(f"{path}: initialized {taken} weights from step {step}", flush=True)
     for line in others:
         print(f"  not initialized: {line}", flush=True)

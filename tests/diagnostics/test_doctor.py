@@ -294,7 +294,8 @@ def test_a_healthy_log_is_called_so(smoke_run, capsys):
         (None, "no log yet"),
         ("", "no line yet"),
         ('{"step": 1}\n{"step"', None),  # a line that is being written
-        ('{"step": 1}\nhello\n', "line 2: expected a JSON object"),
+        ('{"step": 1}\nhello\n', None),  # left out, which stdout says
+        ('hello\n{"step": "x"}\n', "line 1: expected a JSON object"),
         ('{"stop": 1}\n', "line 1: expected a JSON object"),
         ("[1]\n", "line 1: expected a JSON object"),
         (b"\xff\xfe\n", "line 1: expected a JSON object"),
