@@ -225,7 +225,7 @@ class Workdir:
         table = {key: old.get(key) for key in ("data", "train")}
         table = {k: v if isinstance(v, dict) else {} for k, v in table.items()}
         dataset = table["data"].get("dataset")
-        free = set(FREE)
+        free: set[str] = set(FREE)
         with contextlib.suppress(UserError, TypeError, ValueError):
             if DataOptions(str(dataset), 1).kind == config.data.kind:
                 free.add("data.dataset")  # `check_data` compares the files
