@@ -325,6 +325,8 @@ class Trainer(saving.SavesSeeds, engine.Model):
                 )
         if not self.compiled:
             raise UserError(f"{method}: call compile with the optimizers first")
+        if engine.is_distributed(x):
+            return x
         first, x = checks.first_batch(x)
         if first is not None:
             batch = self.name_parts(first if y is None else (first, y))

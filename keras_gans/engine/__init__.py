@@ -32,6 +32,7 @@ __all__ = [
     "grouped_conv",
     "current_kernels",
     "is_compiled",
+    "is_distributed",
     "machine",
     "map_globally",
     "minimize",
@@ -58,6 +59,7 @@ global_mean = backend.global_mean
 gradients = backend.gradients
 current_kernels = backend.current_kernels
 is_compiled = backend.is_compiled
+is_distributed = backend.is_distributed
 machine = backend.machine
 map_globally = backend.map_globally
 num_replicas = backend.num_replicas

@@ -428,6 +428,11 @@ def to_device(batch: Any) -> Any:
     return jax.tree.map(jnp.asarray, batch)
 
 
+def is_distributed(data: Any) -> bool:
+    """Return False: a batch of several devices is one array."""
+    return False
+
+
 def num_replicas() -> int:
     """Return 1: under JAX, a step sees the whole batch."""
     return 1

@@ -510,6 +510,11 @@ def to_device(batch: Any) -> Any:
     return tf.nest.map_structure(tf.identity, batch)
 
 
+def is_distributed(data: Any) -> bool:
+    """Return whether a strategy has divided the batches of a data set."""
+    return isinstance(data, tf.distribute.DistributedDataset)
+
+
 def num_replicas() -> int:
     """Return the number of devices that share this step."""
     return tf.distribute.get_strategy().num_replicas_in_sync

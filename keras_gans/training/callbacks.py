@@ -25,6 +25,7 @@ from keras_gans.sampling.keras_sampler import KerasSampler
 from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
 from keras_gans.terminal.output import Output, stop_signals
+from keras_gans.terminal.shown import ShownStream
 from keras_gans.training.grids import SampleGrid, ScatterPlot, TranslationGrid
 from keras_gans.training.kid_monitor import KIDMonitor
 from keras_gans.training.progress import Progress
@@ -195,7 +196,14 @@ class StopOnSignal(StepCallback):
         if self._output:
             return
         self._previous = {s: signal.signal(s, self._note) for s in stop_signals()}
-        sys.stdout = self._output = Output(sys.stdout, self._lose_output)
+        # Below a `ShownStream`, whose own stream the progress bar writes to.
+        shown = sys.stdout if isinstance(sys.stdout, ShownStream) else None
+        stream = shown.stream if shown else sys.stdout
+        self._output = Output(stream, self._lose_output)
+        if shown:
+            shown.stream = self._output
+        else:
+            sys.stdout = self._output
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Stop training at the last step, or after a signal."""
@@ -218,8 +226,11 @@ class StopOnSignal(StepCallback):
         for number, handler in self._previous.items():
             signal.signal(number, handler or signal.SIG_DFL)
         self._previous = {}
-        if self._output:
-            sys.stdout, self._output = self._output.stream, None
+        if self._output and isinstance(sys.stdout, ShownStream):
+            sys.stdout.stream = self._output.stream
+        elif self._output:
+            sys.stdout = self._output.stream
+        self._output = None
 
     def _lose_output(self) -> None:
         self.caught = True

@@ -23,6 +23,8 @@ def command(body):
 def test_signals_end_a_command_with_a_line(name, capsys):
     number, cleaned = getattr(signal, name), []
     before = signal.getsignal(number)
+    if before == signal.SIG_IGN:
+        pytest.skip("nohup ignores the signal")
 
     def body(values):
         try:

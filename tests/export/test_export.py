@@ -42,7 +42,9 @@ print(json.dumps(images.numpy().tolist()))
     np.testing.assert_allclose(images, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["cgan", "stylegan2"])
+@pytest.mark.parametrize(
+    "name", ["cgan", pytest.param("stylegan2", marks=pytest.mark.second)]
+)
 def test_saved_models_are_layers_of_keras(smoke_run, name):
     """`TFSMLayer` takes the inputs of a SavedModel in one dictionary."""
     import keras

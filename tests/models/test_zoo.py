@@ -217,7 +217,8 @@ def test_module_says_idea_paper_and_differences(recipe_name):
 
 # Files that may import a backend, beside the folders `apart` below.
 BACKEND = """backend.py benchmark.py cli/run.py sample.py
-    sampling/saved_model_sampler.py sampling/shards.py""".split()
+    sampling/saved_model_operations.py sampling/saved_model_sampler.py
+    sampling/shards.py""".split()
 
 
 def test_no_backend_in_variants_and_networks():

@@ -10,6 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from harness import in_tiers
 from keras_gans import export, train
 from keras_gans.diagnostics.log import parse_line
 from keras_gans.errors import UserError
@@ -163,7 +164,7 @@ def without_clock(workdir):
     return [{k: v for k, v in r.items() if "second" not in k} for r in rows]
 
 
-@pytest.mark.parametrize("stop", [1, 5, 9, 17])
+@pytest.mark.parametrize("stop", in_tiers([1, 5, 9, 17], first=[5]))
 def test_log_lines_after_a_resume_cover_all_their_steps(stop, tmp_path, monkeypatch):
     """A line is the same, wherever the run was interrupted between two lines."""
     from keras_gans.training import callbacks
@@ -212,7 +213,7 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("name", in_tiers(FAILING, first=["checkpoint"]))
 def test_a_full_disk_stops_a_run_with_one_line(name, tmp_path, monkeypatch, capsys):
     """The last good checkpoint stays, and the same command goes on from it."""
     words = [*ARGS, "--set=train.steps=8", "--set=train.log_every=2"]
@@ -253,6 +254,7 @@ def test_a_full_disk_stops_a_run_with_one_line(name, tmp_path, monkeypatch, caps
     assert all(one[k].tobytes() == two[k].tobytes() for k in one)
 
 
+@pytest.mark.second
 @pytest.mark.parametrize(
     "error, status",
     [
