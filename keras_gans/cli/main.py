@@ -12,6 +12,7 @@ from importlib import metadata
 
 from keras_gans.cli.modules import parse_module
 from keras_gans.errors import did_you_mean, nearest, one_line
+from keras_gans.terminal.output import silence
 
 # Commands that are packages; their `__main__` runs.
 PACKAGES = ("export",)
@@ -62,17 +63,25 @@ def main(argv: list[str] | None = None) -> int:
     if name in ("help", "--help", "-h", "-help"):
         if rest and name == "help":
             return main([rest[0], "--help"])
-        print(_help())
-        return 0
+        return _print(_help())
     if name in ("--version", "-V", "-v", "version"):
-        print(f"keras-gans {metadata.version('keras_gans')}")
-        return 0
+        return _print(f"keras-gans {metadata.version('keras_gans')}")
     known = commands()
     if name not in known:
         line = f"keras-gans: no command '{name}'{_hint(name, argv, known)}"
         print(one_line(line), file=sys.stderr)
         return 2
     return importlib.import_module(_module(name)).main(rest)
+
+
+def _print(text: str) -> int:
+    """Print a text and return the exit status: 1 if the reader has left."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        silence(sys.stdout)
+        return 1
+    return 0
 
 
 def _hint(name: str, argv: list[str], known: dict[str, str]) -> str:

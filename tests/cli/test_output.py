@@ -10,6 +10,7 @@ import time
 import pytest
 
 from keras_gans import train
+from keras_gans.cli import main
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError
 from keras_gans.terminal.output import Output
@@ -145,3 +146,13 @@ def test_pipes_that_are_closed(end, tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
     assert list((tmp_path / "run" / "checkpoints").glob("step_*.npz"))
     assert done.stdout.splitlines()[-1] in ("0", "130")
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--version"], ["help", "zoo"]])
+def test_help_survives_the_end_of_its_reader(words, monkeypatch):
+    """A closed pipe ends the program with status 1, without a traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        monkeypatch.setattr("sys.stdout", closed)
+        assert main.main(words) == 1
