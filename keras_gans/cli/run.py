@@ -51,6 +51,9 @@ def run_command(
         names the reason, if there is a reader.
     """
     argv = sys.argv[1:] if argv is None else argv
+    for name_of_stream in ("stdout", "stderr"):
+        if getattr(sys, name_of_stream) is None:  # closed by the shell, as `>&-` does
+            setattr(sys, name_of_stream, open(os.devnull, "w"))
     with contextlib.redirect_stdout(ShownStream(sys.stdout)), _interruptible():
         return _run(name, doc, define_flags, body, argv, takes_words)
 
