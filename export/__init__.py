@@ -68,11 +68,14 @@ def export_workdir(
     if {"tflite", "web"} & set(kinds):
         size = tflite.check(sampler, workdir.path, quantizations, size)
 
-    def write(export, sampler, path, *args):
+    def try_to(export, sampler, path, *args):
         try:
             export(sampler, path, *args)
         except (OSError, tf.errors.OpError) as error:
             raise _cannot_write(path, error) from None
+
+    def write(export, sampler, path, *args):
+        try_to(export, sampler, path, *args)
         print(f"exported {path}", flush=True)
 
     samplers = [sampler]
@@ -90,7 +93,7 @@ def export_workdir(
             scratch = workdir.join("export", f"scratch{files.TEMPORARY}")
             if source is None or size:  # the conversion needs a SavedModel
                 source = os.path.join(scratch, "saved_model")
-                saved_model.export(sampler, source, size)
+                try_to(saved_model.export, sampler, source, size)
             for quantization in quantizations if "tflite" in kinds else ():
                 name = tflite.file_name(quantization, sampler, size)
                 path = workdir.join("export", name)
@@ -142,7 +145,7 @@ def _exporting(workdir: Workdir) -> Iterator[None]:
             try:
                 yield
             finally:
-                files.sweep(folder)
+                files.sweep(folder, *saved_model.PARTS)
     except BlockingIOError:
         raise UserError(
             f"{folder}: another export is writing to this folder; wait for its end"

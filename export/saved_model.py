@@ -44,6 +44,8 @@ from keras_gans.storage import files
 if TYPE_CHECKING:
     from keras_gans.sampling.keras_sampler import KerasSampler
 
+# Beginnings of the names in the folder of exports.
+PARTS = ("saved_model", "web", "generator", "scratch")
 OLD = ".old"  # ending of an older folder while a new one takes its place
 
 
@@ -104,8 +106,10 @@ def replace_folder(new: str, path: str) -> None:
 
 def recover(folder: str) -> None:
     """Remove what killed exports have left in a folder, and restore older exports."""
-    files.sweep(folder)
+    files.sweep(folder, *PARTS)
     for entry in os.listdir(folder):
+        if not entry.startswith(PARTS):
+            continue
         old, path = (os.path.join(folder, e) for e in (entry, entry.removesuffix(OLD)))
         if old != path and os.path.lexists(path):
             files.remove(old)

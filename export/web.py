@@ -122,7 +122,8 @@ def export(
         file.write(text.substitute(words))
     if size is not None:
         info["tile"] = size
-    beside = {"dir": os.path.dirname(path), "suffix": ".tmp"}  # swept after a kill
+    # Swept after a kill.
+    beside = {"dir": os.path.dirname(path), "prefix": "scratch", "suffix": ".tmp"}
     with tempfile.TemporaryDirectory(**beside) as source:
         # LiteRT.js needs fixed shapes, so the page generates one image at a time.
         saved_model.export(sampler, source, size, num=1)

@@ -11,7 +11,7 @@ import sys
 # such as the numpy.py of a run from elsewhere, must not replace an installed module.
 # Only modules that Python has loaded already may be imported above.
 _IS_COMMAND = sys.argv[:1] == ["-m"] and any(
-    word.removeprefix("-m").startswith("keras_gans.") for word in sys.orig_argv
+    f"{word.removeprefix('-m')}.".startswith("keras_gans.") for word in sys.orig_argv
 )
 if _IS_COMMAND and not sys.flags.safe_path:
     del sys.path[0]

@@ -38,12 +38,12 @@ def read(path: str) -> dict:
     try:
         with Image.open(os.path.expanduser(path)) as image:
             texts = getattr(image, "text", {})  # only PNG files have texts
-    except OSError as error:
-        reason = error.strerror or "not an image, or truncated"
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or "not an image, or damaged"
         raise UserError(f"{path}: {reason}") from None
     try:
-        about = json.loads(texts[ABOUT_KEY])
-    except (KeyError, ValueError):
+        about = dict(json.loads(texts[ABOUT_KEY]).items())
+    except (KeyError, ValueError, AttributeError, RecursionError):
         raise UserError(
             f"{path}: records no origin; expected a .png that keras_gans wrote (a "
             "program that saves the file again may drop its origin)"

@@ -154,7 +154,7 @@ def _main(values: flags.FlagValues) -> int:
     workdir = Workdir(path, values.allow_code)
     export.check(workdir, () if values.overwrite else exports)
     from keras_gans import strategies
-    from keras_gans.training.run import run
+    from keras_gans.training.run import how_to_resume, run
 
     team = strategies.make_team(values.strategy)
     status = run(
@@ -163,9 +163,7 @@ def _main(values: flags.FlagValues) -> int:
     if status == 0 and exports and team.chief:
         status = _export(workdir, exports)
     elif status == 130 and team.chief:
-        used = {"--overwrite": values.overwrite, "--noresume": values.resume is False}
-        without = "".join(f" without {flag}" for flag, was in used.items() if was)
-        print(f"The same command{without} resumes from there", flush=True)
+        print(how_to_resume(values.resume, values.overwrite), flush=True)
     return status
 
 

@@ -54,7 +54,11 @@ def run_command(
     for name_of_stream in ("stdout", "stderr"):
         if getattr(sys, name_of_stream) is None:  # closed by the shell, as `>&-` does
             setattr(sys, name_of_stream, open(os.devnull, "w"))
-    with contextlib.redirect_stdout(ShownStream(sys.stdout)), _interruptible():
+    with (
+        contextlib.redirect_stdout(ShownStream(sys.stdout)),
+        contextlib.redirect_stderr(ShownStream(sys.stderr)),
+        _interruptible(),
+    ):
         return _run(name, doc, define_flags, body, argv, takes_words)
 
 

@@ -124,9 +124,13 @@ def check_batch(
     """
     for name, shape in shapes.items():
         images = np.asarray(keras.ops.convert_to_numpy(batch[name]))
-        if len(images.shape) != 4 or any(
-            side not in (None, given)
-            for side, given in zip(shape, images.shape[1:], strict=True)
+        if (
+            len(images.shape) != 4
+            or not images.size
+            or any(
+                side not in (None, given)
+                for side, given in zip(shape, images.shape[1:], strict=True)
+            )
         ):
             raise UserError(
                 f"{name}: expected float [batch, {_words(shape)}], got "

@@ -245,12 +245,18 @@ class Trainer(saving.SavesSeeds, engine.Model):
             raise UserError(
                 f"compile: jit_compile: expected 'auto', True or False, got {word!r}"
             )
+        if accumulate < 1:
+            raise UserError(
+                f"compile: accumulate: expected 1 or more, got {accumulate}"
+            )
         chosen = {}
         for player in self.players:
             key = f"{player.name}_optimizer"
             if key not in kwargs:
                 raise TypeError(f"compile() is missing the optimizer '{key}'")
-            chosen[key] = optimizers.scaled(kwargs.pop(key), self.generator)
+            chosen[key] = optimizers.scaled(
+                keras.optimizers.get(kwargs.pop(key)), self.generator
+            )
             chosen[key].build(self.trained_by(player))
         self.compile_options = kwargs
         # optimizer=None: checkpoints would contain the default, an unused RMSprop.
@@ -315,9 +321,10 @@ class Trainer(saving.SavesSeeds, engine.Model):
         """Check the arguments of a Keras method, and return the data to train on."""
         signature = inspect.signature(getattr(super(), method))
         given = signature.bind(x, y, *args, **kwargs).arguments
-        for name in ("validation_data", "validation_split"):
-            if given.get(name):
-                raise UserError(f"{method}: {name}: {NO_VALIDATION}")
+        no_split = given.get("validation_split") in (None, 0)
+        if given.get("validation_data") is not None or not no_split:
+            name = "validation_data" if no_split else "validation_split"
+            raise UserError(f"{method}: {name}: {NO_VALIDATION}")
         for name in ("sample_weight", "class_weight"):
             if given.get(name) is not None:
                 raise UserError(
@@ -328,10 +335,13 @@ class Trainer(saving.SavesSeeds, engine.Model):
         if engine.is_distributed(x):
             return x
         first, x = checks.first_batch(x)
-        if first is not None:
-            batch = self.name_parts(first if y is None else (first, y))
-            shapes = {key: self.image_shape_of(key) for key in batch.keys() & IMAGES}
-            checks.check_batch(batch, shapes, self.num_classes)
+        if first is None:
+            raise UserError(f"{method}: expected images, got no data")
+        batch = self.name_parts(first if y is None else (first, y))
+        used = {"images", *self.taken_from_data()}
+        batch = {name: value for name, value in batch.items() if name in used}
+        shapes = {key: self.image_shape_of(key) for key in batch.keys() & IMAGES}
+        checks.check_batch(batch, shapes, self.num_classes)
         return x
 
     def image_shape_of(self, name: str) -> tuple[int | None, ...]:
@@ -407,7 +417,7 @@ class Trainer(saving.SavesSeeds, engine.Model):
         if not isinstance(inputs, dict) and len(needed) == 1:
             inputs = dict.fromkeys(needed, inputs)
         named = isinstance(inputs, dict)
-        ranks = {k: len(v.shape) for k, v in inputs.items()} if named else {}
+        ranks = {k: np.ndim(v) for k, v in inputs.items()} if named else {}
         for name in needed:
             if ranks.get(name) != len(needed[name].shape):
                 words = (

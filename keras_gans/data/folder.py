@@ -430,7 +430,8 @@ def check_splits(listing: Listing, kind: str) -> None:
 
     Args:
         listing: Image files of the folder.
-        kind: Kind of the data set, "folder", "pairs" or "unpaired", for the message.
+        kind: Kind of the data set, for the message: "folder", "pairs", or "one of" for
+            one of its two folders.
 
     Raises:
         UserError: If sub-folders have the names of two or more splits.
@@ -443,7 +444,7 @@ def check_splits(listing: Listing, kind: str) -> None:
     if splits:
         train, *_, test = splits
         use = f"{kind}:{root}/{train}, and --reference={kind}:{root}/{test} to evaluate"
-        if kind == "unpaired":
+        if kind == "one of":
             use = f"one of them, such as {root}/{train}"
         if (
             train[-1] in "AB"
@@ -455,13 +456,14 @@ def check_splits(listing: Listing, kind: str) -> None:
             f"[data] dataset: '{root}' holds splits ({listed(splits)}), not classes; "
             f"use {use}"
         )
+    prefix = "" if kind == "one of" else f"{kind}:"
     for top, below in inside.items():
         splits = _splits(below)
         if splits:
             raise UserError(
                 f"[data] dataset: '{root}/{shown(top)}' holds splits "
                 f"({listed(splits)}); expected one folder for each split, with the "
-                f"sub-folders of the classes inside, as in {kind}:{root}/{splits[0]}"
+                f"sub-folders of the classes inside, as in {prefix}{root}/{splits[0]}"
             )
 
 

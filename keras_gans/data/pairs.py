@@ -40,7 +40,8 @@ def open_pairs(rest: str, options: DataOptions) -> Source:
         )
     if len(parts) == 2 and len({*map(_real_path, parts)}) == 1:
         raise UserError(f"[data] dataset: pairs:{rest}: expected two different folders")
-    listings = [_list(part, "pairs") for part in parts]
+    kind = "pairs" if len(parts) == 1 else "one of"
+    listings = [_list(part, kind) for part in parts]
     files = [_by_name(listing) for listing in listings]
     others = Counter(listings[0].left)
     alone: list[str] = []
@@ -127,7 +128,7 @@ def open_unpaired(rest: str, options: DataOptions) -> Source:
         raise UserError(f"[data] dataset: unpaired:{rest}: expected two folders: A,B")
     if options.direction == "b_to_a":
         parts = parts[::-1]
-    listings = [_list(part, "unpaired") for part in parts]
+    listings = [_list(part, "one of") for part in parts]
     found = [_by_name(listing) for listing in listings]
     paths = [list(files.values()) for files in found]
     size, channels, condition_channels, notes = _choose(*paths, options)

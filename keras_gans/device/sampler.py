@@ -294,6 +294,8 @@ def _identify(path: str) -> Any:
     from PIL import Image
 
     _load_formats()
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError("not a file")  # reading a pipe would wait for its writer
     with open(path, "rb") as file:
         start = file.read(16)
     if not start:
@@ -1856,12 +1858,10 @@ def _pairs(source: str, out: str) -> list[tuple[str, str]]:
 
 def _is_ours(path: str) -> bool:
     """Return whether an image file records its origin, see `encode`."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with _identify(path) as image:
             return ABOUT_KEY in image.info
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

@@ -314,7 +314,8 @@ def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> Non
     from keras_gans.evaluation.features.network import RESIZER
 
     data_options = translation.options_of(sampler)
-    announce(data_options.dataset, options, "--reference")
+    if not options.reference:
+        announce(data_options.dataset, options, "--reference")
     reference = translation.open_reference(options, sampler, data_options)
     chosen = options.features or features.suited(data_options.pictures)
     network, skipped = None, ""

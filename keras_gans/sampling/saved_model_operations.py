@@ -104,9 +104,16 @@ def check_operations(path: str) -> None:
 
     with open(os.path.join(path, "saved_model.pb"), "rb") as file:
         model = saved_model_pb2.SavedModel.FromString(file.read())
-    unsafe: set[str] = set()
-    for graph in model.meta_graphs:
-        unsafe |= _unsafe(graph)
+    if not model.meta_graphs:
+        raise OSError("saved_model.pb holds no graph")
+    # TensorFlow runs the saver of other SavedModels, of its version 1, at loading.
+    if [graph.HasField("object_graph_def") for graph in model.meta_graphs] != [True]:
+        raise UserError(
+            f"{path}: expected a SavedModel of one graph that TensorFlow 2 wrote; pass "
+            "--allow_code (in Python: allow_code=True) to run another one, if you "
+            "trust its author"
+        )
+    unsafe = _unsafe(model.meta_graphs[0])
     if unsafe:
         names = sorted(name[:40] for name in unsafe)
         more = f" and {len(names) - 5} others" if len(names) > 5 else ""

@@ -127,7 +127,7 @@ def _begin(sampler: BaseSampler, plan: ShardPlan, out: str) -> None:
     manifest = json.loads(json.dumps(manifest))  # as it is read back
     path = os.path.join(out, MANIFEST)
     if os.path.isfile(path):
-        files.sweep(out)  # of killed processes
+        files.sweep(out, "samples-", MANIFEST)  # of killed processes
         changed = differences(_read(path), manifest)
         if changed:
             raise UserError(

@@ -52,9 +52,9 @@ def replacing_shared(path: str) -> Iterator[str]:
     temporary = f"{path}.{uuid.uuid4().hex}{TEMPORARY}"
     try:
         with open(temporary, "ab") as file:
-            _lock(file.fileno())
+            lock(file.fileno())
             yield temporary
-        os.replace(temporary, path)
+            os.replace(temporary, path)  # before another process may remove it
     except OSError as error:
         raise cannot_write(path, error) from None
     finally:
@@ -62,18 +62,18 @@ def replacing_shared(path: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def locked(path: str) -> Iterator[None]:
+def locked(path: str) -> Iterator[bool]:
     """Lock an existing file or folder inside the `with` block.
 
-    A file system without locks is not locked.
+    Yields:
+        Whether it is locked: not every file system has locks.
 
     Raises:
         BlockingIOError: If another process holds the lock.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        _lock(descriptor)
-        yield
+        yield lock(descriptor)
     finally:
         os.close(descriptor)
 
@@ -81,20 +81,23 @@ def locked(path: str) -> Iterator[None]:
 def sweep(folder: str, *names: str) -> None:
     """Remove temporary files and folders that processes have left in a folder.
 
-    Files that another process has locked are kept.
+    Files that another process has locked are kept, and all files where the file system
+    has no locks.
 
     Args:
         folder: Folder, which need not exist.
-        *names: Names of the files that the temporary files were to replace; all files
-            of the folder if not given.
+        *names: Beginnings of the names of this package's files; all temporary files of
+            the folder if not given.
     """
     with contextlib.suppress(OSError):
         for entry in os.listdir(folder):
             name, dot, ending = entry.rpartition(".")
-            if dot + ending != TEMPORARY or (names and name not in names):
+            if dot + ending != TEMPORARY or (names and not name.startswith(names)):
                 continue
-            with contextlib.suppress(OSError), locked(os.path.join(folder, entry)):
-                remove(os.path.join(folder, entry))
+            path = os.path.join(folder, entry)
+            with contextlib.suppress(OSError), locked(path) as is_locked:
+                if is_locked:
+                    remove(path)
 
 
 def remove(path: str) -> None:
@@ -165,8 +168,18 @@ def free_bytes(path: str) -> int | None:
         return None
 
 
-def _lock(descriptor: Any) -> None:
-    """Lock an open file; raise BlockingIOError if another process has locked it."""
+def lock(descriptor: Any) -> bool:
+    """Lock an open file until it is closed.
+
+    Args:
+        descriptor: File, or its number.
+
+    Returns:
+        Whether it is locked: not every file system has locks.
+
+    Raises:
+        BlockingIOError: If another process holds the lock.
+    """
     try:
         import fcntl  # not on Windows
 
@@ -174,4 +187,5 @@ def _lock(descriptor: Any) -> None:
     except BlockingIOError:
         raise
     except (ImportError, OSError):
-        pass  # not every network file system has locks
+        return False
+    return True

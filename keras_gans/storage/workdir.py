@@ -227,7 +227,8 @@ class Workdir:
         dataset = table["data"].get("dataset")
         free: set[str] = set(FREE)
         with contextlib.suppress(UserError, TypeError, ValueError):
-            if DataOptions(str(dataset), 1).kind == config.data.kind:
+            same = DataOptions(str(dataset), 1).kind == config.data.kind
+            if same and self._read_info().contents:
                 free.add("data.dataset")  # `check_data` compares the files
         steps = table["train"].get("steps")
         longer = not isinstance(steps, int) or config.train.steps > steps
@@ -283,12 +284,8 @@ class Workdir:
             raise UserError(f"--workdir={self.path}: {error.strerror}") from None
         with file:
             try:
-                import fcntl  # not on Windows
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:
-                pass
-            except OSError:
+                files.lock(file)
+            except BlockingIOError:
                 raise UserError(
                     f"--workdir={self.path}: another run is using this folder; pass "
                     "another --workdir"
@@ -301,7 +298,7 @@ class Workdir:
     def clear(self) -> None:
         """Delete a run's files and nothing else. Call `check` before."""
         for part in PARTS:
-            if os.path.isdir(self.join(part)):
+            if os.path.isdir(self.join(part)) and not os.path.islink(self.join(part)):
                 shutil.rmtree(self.join(part))
             elif os.path.lexists(self.join(part)):
                 os.remove(self.join(part))

@@ -14,7 +14,7 @@ from keras_gans.recipes.config import Config
 
 DEFAULT = [0, 255]  # palette of the zoo's recipes: black outlines on white
 MOST = 256  # colors of a label map; an image with more is no label map
-READ = 4096  # label maps that are searched for colors
+READ = 4096  # upper limit of the label maps that are searched for colors
 CHUNK = 256
 
 
@@ -46,6 +46,10 @@ def choose_palette(
     source = data.open_source(options, data_dir)
     if not source.info.condition_shape or source.info.unpaired:
         return config, ()  # building the model reports it
+    num, searched = source.info.num_examples, "the label maps"
+    if num > READ:
+        source = source.take(np.linspace(0, num - 1, READ).astype(int))
+        searched = f"{READ:,} of the {num:,} label maps"
     colours = _colours(source)
     keywords, notes, taken = dict(config.keywords), [], False
     for name in names:
@@ -54,10 +58,10 @@ def choose_palette(
             keywords[name] = {**keywords[name], "palette": _palette(colours, name)}
             taken = True
         else:
-            notes = _compare(colours, palette, name)
+            notes += _compare(colours, palette, name)
     if not taken:
         return config, tuple(notes)
-    notes = [f"palette: {len(colours)} labels, {_words(colours)}, from the label maps"]
+    notes.append(f"palette: {len(colours)} labels, {_words(colours)}, from {searched}")
     return dataclasses.replace(config, keywords=keywords, data=options), tuple(notes)
 
 
@@ -85,7 +89,7 @@ def _colours(source: Source) -> np.ndarray:
     """
     channels, info = source.info.image_shape[-1], source.info
     found = np.zeros((0, info.condition_shape[-1]), np.uint8)
-    for number, (stored, _) in enumerate(source.chunks(CHUNK)):
+    for stored, _ in source.chunks(CHUNK):
         if source.options.derivation:
             made = conditions.derive(images.to_float(stored), source.options.derivation)
             maps = images.to_uint8(made)
@@ -93,7 +97,7 @@ def _colours(source: Source) -> np.ndarray:
             maps = stored[..., channels:]
         new = np.unique(maps.reshape(-1, maps.shape[-1]), axis=0)
         found = np.unique(np.concatenate([found, new]), axis=0)
-        if len(found) > MOST or (number + 1) * CHUNK >= READ:
+        if len(found) > MOST:
             break
     return found
 

@@ -43,8 +43,10 @@ class Recorder(StepCallback):
     ):
         super().__init__()
         self._workdir, self._options = workdir, options
-        self._pending: list[dict[str, Tensor]] = [pending] if pending else []
-        self._resumed = len(next(iter(pending.values()))) if pending else 0
+        shapes = {np.shape(values) for values in (pending or {}).values()}
+        fits = len(shapes) == 1 and len(next(iter(shapes))) == 1
+        self._pending: list[dict[str, Tensor]] = [pending] if pending and fits else []
+        self._resumed = next(iter(shapes))[0] if self._pending else 0
         self._since = time.monotonic()
         self.broken: tuple[int, list[str]] | None = None
         self.events: Events | None = None
@@ -59,6 +61,8 @@ class Recorder(StepCallback):
 
     def on_step(self, step: int, logs: dict[str, Tensor]) -> None:
         """Collect the steps' values, and write a log line if one is due."""
+        if self._resumed and self._pending[0].keys() != logs.keys():
+            self._pending, self._resumed = [], 0  # of another version
         self._pending.append(logs)
         if step % self._options.log_every == 0 or step == self._options.steps:
             self._flush(step)

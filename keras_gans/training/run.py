@@ -122,7 +122,8 @@ def run(
         try:
             _fit(model, source, watching, config, team)
         except (OSError, SamplerError) as error:
-            return _report_failure(workdir, error)
+            hint = how_to_resume(resume, overwrite)
+            return _report_failure(workdir, error, hint)
         team.agree(True)  # all wait until the chief has written its checkpoint
         return _report(model, workdir, watching)
 
@@ -222,16 +223,26 @@ def _fit(
     )
 
 
-def _report_failure(workdir: Workdir, error: OSError | SamplerError) -> int:
+def how_to_resume(resume: bool | None, overwrite: bool) -> str:
+    """Return the line that says how a stopped run goes on.
+
+    Args:
+        resume: Value of `run`'s argument.
+        overwrite: Value of `run`'s argument.
+    """
+    used = {"--overwrite": overwrite, "--noresume": resume is False}
+    without = "".join(f" without {flag}" for flag, was in used.items() if was)
+    return f"The same command{without} resumes from there"
+
+
+def _report_failure(workdir: Workdir, error: OSError | SamplerError, hint: str) -> int:
     """Print why training stopped, and how it goes on; return the exit status."""
     found = checkpoint.steps(workdir.checkpoints)
-    last = f"step {found[-1]}" if found else "none"
-    reason = os_line(error) if isinstance(error, OSError) else error
-    print(
-        f"train: {reason}; stopped. Last good checkpoint: {last}. The same command "
-        "resumes from there",
-        file=sys.stderr,
+    last = (
+        f"Last good checkpoint: step {found[-1]}. {hint}" if found else "No checkpoint"
     )
+    reason = os_line(error) if isinstance(error, OSError) else error
+    print(f"train: {reason}; stopped. {last}", file=sys.stderr)
     return 1
 
 

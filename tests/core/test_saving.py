@@ -338,6 +338,9 @@ BAD = {
     "real labels": (changed(y=LABELS[:20] / 2), "expected integers, got float"),
     "names": (changed(y=np.array(["a"] * 20)), "expected integers, got"),
     "no labels": (changed(y=None), "no part 'labels'"),
+    "validation images": (changed(validation_data=IMAGES), "keras_gans.evaluate"),
+    "no images": ({"x": IMAGES[:0], "y": LABELS[:0]}, r"got \[0, 28, 28, 1\]"),
+    "nothing": ({}, "expected images, got no data"),
     "validation": (changed(validation_data=(IMAGES, LABELS)), "keras_gans.evaluate"),
     "split": (changed(validation_split=0.1), "keras_gans.evaluate"),
     "weights": (changed(sample_weight=np.ones(20)), "leave it out"),
@@ -377,6 +380,9 @@ def test_values_above_zero_are_warned_of():
         lambda gan: gan.predict(IMAGES),
         lambda gan: gan.predict({"images": IMAGES, "labels": LABELS}),
         lambda gan: gan.predict(np.zeros((2, 100))),
+        lambda gan: gan.predict([1, 2]),
+        lambda gan: gan.predict({"latents": [[0.0] * 100]}),
+        lambda gan: small().compile("adam", "adam", accumulate=0),
         lambda gan: keras_gans.CGAN.from_config(gan.get_config()).fit(IMAGES, LABELS),
     ],
 )
@@ -396,6 +402,8 @@ def test_predict_and_export(tmp_path):
     drawn = gan.predict(inputs, batch_size=2, verbose=0)
     np.testing.assert_allclose(drawn, expected, atol=1e-5)
     plain = small(keras_gans.GAN, classes=0)
+    plain.compile(g_optimizer="adam", d_optimizer="sgd")
+    plain.fit(IMAGES[:8], -LABELS[:8], verbose=0)  # labels that no network takes
     latents = inputs_of(plain)["latents"]
     assert plain.predict(latents, verbose=0).shape == (3, 28, 28, 1)
     gan.summary(print_fn=lambda line: None)

@@ -194,7 +194,7 @@ REFUSED = {
     ),
     "splits of pairs": (
         *("A/train/1.png A/test/1.png B/train/1.png B/test/1.png", "pairs:{}/A,{}/B"),
-        ["use pairs:{}/A/train"],
+        ["use one of them, such as {}/A/train"],
     ),
     "class without an image": (
         *("a/1.png b/1.png! b/2.png! c/1.png", "folder:{}"),

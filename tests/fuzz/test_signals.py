@@ -185,6 +185,12 @@ def test_exports_and_shards_end_as_unbroken_ones(nursery, whole, tmp_path):
     assert contents[0] == contents[1]
 
 
+def listen():
+    """Undo that a shell lets a command in its background ignore Ctrl-C."""
+    for number in (INT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [INT, TERM, signal.SIGHUP])
 @pytest.mark.parametrize("after", [0.15, 0.4, 0.7, 1.0])
 def test_first_second(number, after, tmp_path):
@@ -196,6 +202,7 @@ def test_first_second(number, after, tmp_path):
         text=True,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=listen,
     )
     time.sleep(after)
     process.send_signal(number)

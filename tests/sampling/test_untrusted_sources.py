@@ -347,6 +347,23 @@ def test_commands_import_no_module_of_a_run(
         load.load(str(run))
 
 
+def test_saved_models_of_version_1_are_refused(tmp_path):
+    """TensorFlow runs the saver of such a model while it loads the model."""
+    path = save(tmp_path, lambda x: x)
+    operations.check_operations(path)
+    with_one = tmp_path / "two"
+    shutil.copytree(path, with_one)
+    change(path, lambda graph: graph.ClearField("object_graph_def"))
+    with pytest.raises(UserError, match="one graph that TensorFlow 2 wrote"):
+        operations.check_operations(path)
+    file = with_one / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    model.meta_graphs.add().CopyFrom(model.meta_graphs[0])
+    file.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="one graph that TensorFlow 2 wrote"):
+        load.load(str(with_one))
+
+
 @pytest.mark.second
 def test_commands_take_no_module_from_the_current_folder(smoke_run, tmp_path):
     """Check the program and `python -m`, which puts the current folder on the path."""
@@ -361,6 +378,7 @@ def test_commands_take_no_module_from_the_current_folder(smoke_run, tmp_path):
         [sys.executable, "-m", "keras_gans.sample"],
         [sys.executable, "-um", "keras_gans.sample"],
         [sys.executable, "-mkeras_gans.sample"],
+        [sys.executable, "-m", "keras_gans", "sample"],
         [program, "sample"] if os.path.isfile(program) else [],
     ):
         if not command:

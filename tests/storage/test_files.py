@@ -163,6 +163,42 @@ def test_remains_of_killed_processes_are_removed(tmp_path):
     files.sweep(str(tmp_path / "missing"))
 
 
+def test_without_locks_nothing_is_removed(tmp_path, monkeypatch):
+    """A file system without locks may hold files that another machine writes."""
+
+    def flock(*args):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    (tmp_path / "samples-0.tar.tmp").write_text("x")
+    files.sweep(str(tmp_path))
+    assert (tmp_path / "samples-0.tar.tmp").exists()
+    with Workdir(str(tmp_path / "run")).locked():
+        assert (tmp_path / "run").is_dir()
+
+
+def test_exports_keep_files_of_the_user(tmp_path):
+    """Only the package's own names are restored or removed."""
+    from keras_gans.export import saved_model
+
+    mine = ["notes.old", "mine.tmp", "paper.tex"]
+    for name in (*mine, "generator.tflite.tmp"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "saved_model.old").mkdir()
+    saved_model.recover(str(tmp_path))
+    assert {p.name for p in tmp_path.iterdir()} == {*mine, "saved_model"}
+
+
+def test_overwrite_keeps_what_a_link_leads_to(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").write_text("x")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "elsewhere")
+    Workdir(str(tmp_path / "run")).clear()
+    assert not os.path.lexists(tmp_path / "run" / "checkpoints")
+    assert (tmp_path / "elsewhere" / "file").exists()
+
+
 def test_a_workdir_removes_what_a_killed_run_has_left(tmp_path):
     workdir = Workdir(str(tmp_path))
     left = ["config.toml.tmp", "metrics.jsonl.tmp", "sources.npz.tmp"]

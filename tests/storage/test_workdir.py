@@ -16,7 +16,7 @@ from keras_gans.recipes.config import load_config
 from keras_gans.storage import files
 from keras_gans.storage.workdir import FREE, Workdir
 
-INFO = DataInfo((32, 32, 3), 2, ("a", "b"), "", 9, "f0")
+INFO = DataInfo((32, 32, 3), 2, ("a", "b"), "", 9, "f0", contents="c0")
 
 
 @pytest.fixture
