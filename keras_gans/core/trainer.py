@@ -368,11 +368,12 @@ class Trainer(saving.SavesSeeds, engine.Model):
 
     test_on_batch = evaluate
 
-    def predict(self, x: Any, **kwargs: Any) -> np.ndarray:
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
         """Generate images of latents, or translate images; see `keras.Model.predict`.
 
         Args:
             x: Inputs of `call`, as arrays or as a data set of batches.
+            *args: Passed on to `keras.Model.predict`.
             **kwargs: Passed on to `keras.Model.predict`, as `batch_size`.
 
         Returns:
@@ -384,7 +385,7 @@ class Trainer(saving.SavesSeeds, engine.Model):
         first, x = checks.first_batch(x)
         if first is not None:
             self.name_inputs(first[0] if isinstance(first, tuple) else first)
-        return super().predict(x, **kwargs)
+        return super().predict(x, *args, **kwargs)
 
     def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
         """Export the averaged generator for inference; see `keras.Model.export`.

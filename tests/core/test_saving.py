@@ -399,7 +399,7 @@ def test_predict_and_export(tmp_path):
     gan = small()
     inputs = inputs_of(gan, 5)
     expected = keras.ops.convert_to_numpy(gan(inputs))
-    drawn = gan.predict(inputs, batch_size=2, verbose=0)
+    drawn = gan.predict(inputs, 2, verbose=0)
     np.testing.assert_allclose(drawn, expected, atol=1e-5)
     plain = small(keras_gans.GAN, classes=0)
     plain.compile(g_optimizer="adam", d_optimizer="sgd")
