@@ -1,6 +1,7 @@
 """Image files: every format and mode gives the pixels that a viewer shows."""
 
 import io
+import os
 import struct
 import threading
 import warnings
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, features
 
+from keras_gans import provenance
 from keras_gans.data import folder, images, survey
 from keras_gans.device import sampler
 
@@ -347,3 +349,40 @@ def test_twelve_bits_in_sixteen_are_noted(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "0.png")
     Image.fromarray(np.full((8, 8), 9, np.uint16)).save(tmp_path / "1.png")
     assert not survey.choose(folder.list_images(str(tmp_path)).paths).notes[2:]
+
+
+def text(words):
+    """Return a PNG's text chunk in which this package records the origin."""
+    data = sampler.ABOUT_KEY.encode() + b"\0" + words.encode()
+    check = struct.pack(">I", zlib.crc32(b"tEXt" + data))
+    return struct.pack(">I", len(data)) + b"tEXt" + data + check
+
+
+ORIGINS = {
+    "a list": png([b"\0"], 8, 0, text("[1, 2]"), (1, 1)),
+    "no JSON": png([b"\0"], 8, 0, text("{"), (1, 1)),
+    "deep": png([b"\0"], 8, 0, text("[" * 100_000), (1, 1)),
+    "a number": png([b"\0"], 8, 0, text("7"), (1, 1)),
+    "no text": png([b"\0"], 8, 0, b"", (1, 1)),
+    "a bomb": png([b"\0"], 8, 6, b"", (60_000, 60_000)),
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("kind", ORIGINS)
+def test_odd_origins_are_one_line(kind, tmp_path, capsys):
+    """An odd file ends `provenance` with a line, and is not overwritten by samples."""
+    path = tmp_path / "a.png"
+    path.write_bytes(ORIGINS[kind])
+    assert provenance.main([str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("provenance: ") and err.count("\n") == 1
+    about = kind in ("a list", "no JSON", "deep", "a number")
+    assert sampler._is_ours(str(path)) == about
+
+
+def test_pipes_are_not_opened(tmp_path):
+    """Reading a pipe would wait for its writer."""
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(OSError, match="not a file"):
+        images.read(str(tmp_path / "x.png"), 8, 3)

@@ -205,6 +205,25 @@ def test_checkpoints_without_sums_are_read(run, tmp_path):
     assert checkpoint.restore(model, path) == {}
 
 
+@pytest.mark.parametrize(
+    "pending",
+    [
+        {"old_term": np.ones(2)},
+        {"d_real": np.ones(2), "score": np.ones(3)},
+        {"d_real": np.float64(1.0)},
+        {"d_real": np.ones((2, 2))},
+        {"d_real": np.ones(2), "other": np.ones(2)},
+        {},
+    ],
+)
+def test_values_of_another_version_are_dropped(pending, tmp_path):
+    """A checkpoint's values since the last log line must fit those of the run."""
+    options = TrainOptions(steps=9, log_every=5)
+    recorder = Recorder(Workdir(str(tmp_path)), options, pending)
+    recorder.on_step(3, {"d_real": np.zeros(1)})
+    assert {k: v.tolist() for k, v in recorder.pending().items()} == {"d_real": [0.0]}
+
+
 FAILING = {
     "checkpoint": "keras_gans.storage.checkpoint.np.savez",
     "log": "keras_gans.training.recorder.Recorder._note",
