@@ -320,7 +320,7 @@ def _main_job(asked: dict) -> Iterator[dict]:
     from keras_gans.storage.workdir import Workdir
     from keras_gans.training import run as run_lib
 
-    rare = ["train.steps=1000000", "train.log_every=50", "train.grid_every=250"]
+    rare = ["train.steps=1000000", "train.log_every=50", "train.grid_every=50"]
     rare += ["train.checkpoint_every=500"]  # smoke recipes do these every few steps
     config = load_config("cgan", rare if asked["smoke"] else [], asked["smoke"])
     seconds = 10 if asked["smoke"] else min(MAIN_SECONDS, asked["seconds"] / 5)
