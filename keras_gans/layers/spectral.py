@@ -55,6 +55,16 @@ class SpectralNormalization:
         kernel = ops.cast(self._weight().value, "float32") / sigma
         return ops.cast(kernel, self.compute_dtype)
 
+    # The methods of Keras's own layers save and load the kernel and the bias alone.
+
+    def save_own_variables(self, store: Any) -> None:
+        """Save all variables, of which u and v are two."""
+        layers.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load all variables."""
+        layers.Layer.load_own_variables(self, store)
+
     def _weight(self):
         return self.kernel
 

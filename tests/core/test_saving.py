@@ -83,8 +83,10 @@ def test_a_loaded_model_goes_on(name, tmp_path):
     take_steps(loaded, batches[1:])
     trained, same = variables_of(model), variables_of(loaded)
     assert any((trained[key] != before[key]).any() for key in before)
+    # The threads' order of additions changes the last bits of esrgan's gradients.
+    atol = 1e-5 if name == "esrgan" else 0.0
     for key, value in trained.items():
-        np.testing.assert_array_equal(value, same[key], key)
+        np.testing.assert_allclose(value, same[key], rtol=0.0, atol=atol, err_msg=key)
 
 
 def check_networks(model, tmp_path):
