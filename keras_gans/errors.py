@@ -127,8 +127,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     Returns:
         The known word; None if no known word is similar.
     """
-    plain = {_plain(name): name for name in known if name != word}
-    typed = _plain(word[:WORD])
+    plain = {plain_word(name): name for name in known if name != word}
+    typed = plain_word(word[:WORD])
     near = difflib.get_close_matches(typed, plain, n=1)
     # "stylegan" is a part of "stylegan2", "learning" of "learning_rate".
     parts = [p for p in plain if min(map(len, (p, typed))) > 2]
@@ -136,7 +136,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return plain[near[0] if near else parts[0]] if near or parts else None
 
 
-def _plain(word: str) -> str:
+def plain_word(word: str) -> str:
+    """Return a word for comparison: without case, spaces and punctuation.
+
+    Args:
+        word: Word; returned as it is if it consists of punctuation alone.
+    """
     return re.sub(r"[\W_]+", "", word.casefold()) or word
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
+
+from keras_gans.errors import plain_word
 
 # Data sets by other names of them.
 OTHER_NAMES = {
@@ -40,11 +41,7 @@ OTHER_NAMES = {
 }
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
-_PLAIN = {_plain(name): names for name, names in OTHER_NAMES.items()}
+_PLAIN = {plain_word(name): names for name, names in OTHER_NAMES.items()}
 
 
 def meant(name: str) -> tuple[str, ...]:
@@ -56,7 +53,7 @@ def meant(name: str) -> tuple[str, ...]:
     path = os.path.expanduser(name)
     if os.path.isdir(path):
         return (f"folder:{name}",)
-    if (plain := _plain(name)) in _PLAIN:
+    if (plain := plain_word(name)) in _PLAIN:
         return _PLAIN[plain]
     folder = os.path.dirname(name.rstrip("/"))  # of a file, or of a pattern
     if folder and (os.path.isfile(path) or "*" in name) and os.path.isdir(folder):

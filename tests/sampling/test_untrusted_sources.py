@@ -171,16 +171,25 @@ def test_initializers_and_functions_without_a_caller_count(tmp_path):
         load.load(save(tmp_path, lambda z: z, other=Other()))
 
 
+def add_call(graph):
+    """Add a call to the signature; return (name of the saver, of the signature, call).
+
+    The caller sets the function that the call runs.
+    """
+    functions = {f.signature.name: f for f in graph.graph_def.library.function}
+    [saver] = [name for name in functions if "traced_save" in name]
+    [main] = [name for name in functions if "inference_generate" in name][:1]
+    node = functions[main].node_def.add(name="x", op="StatefulPartitionedCall")
+    return saver, main, node
+
+
 def test_functions_of_the_saver_are_its_own(tmp_path):
     """Check that a signature may not call the functions that write checkpoints."""
     path = save(tmp_path, lambda z: z)
     operations.check_operations(path)
 
     def call_saver(graph):
-        functions = {f.signature.name: f for f in graph.graph_def.library.function}
-        [saver] = [name for name in functions if "traced_save" in name]
-        [main] = [name for name in functions if "inference_generate" in name][:1]
-        node = functions[main].node_def.add(name="x", op="StatefulPartitionedCall")
+        saver, _, node = add_call(graph)
         node.attr["f"].func.name = saver
 
     def name_saver(graph):
@@ -193,10 +202,7 @@ def test_functions_of_the_saver_are_its_own(tmp_path):
         node.bare_concrete_function.concrete_function_name = saver
 
     def hide_in_an_attribute(graph):
-        functions = {f.signature.name: f for f in graph.graph_def.library.function}
-        [saver] = [name for name in functions if "traced_save" in name]
-        [main] = [name for name in functions if "inference_generate" in name][:1]
-        node = functions[main].node_def.add(name="x", op="StatefulPartitionedCall")
+        saver, main, node = add_call(graph)
         node.attr["f"].func.name = main
         node.attr["f"].func.attr["g"].list.func.add().name = saver
 
