@@ -51,14 +51,15 @@ def choose_palette(
         source = source.take(np.linspace(0, num - 1, READ).astype(int))
         searched = f"{READ:,} of the {num:,} label maps"
     colours = _colours(source)
-    keywords, notes, taken = dict(config.keywords), [], False
+    keywords, notes, taken, compared = dict(config.keywords), [], False, []
     for name in names:
         palette = keywords[name]["palette"]
         if not palette or (palette == DEFAULT and _unfit(colours)):
             keywords[name] = {**keywords[name], "palette": _palette(colours, name)}
             taken = True
-        else:
+        elif palette not in compared:  # both networks have one palette as a rule
             notes += _compare(colours, palette, name)
+            compared.append(palette)
     if not taken:
         return config, tuple(notes)
     notes.append(f"palette: {len(colours)} labels, {_words(colours)}, from {searched}")
