@@ -97,19 +97,13 @@ def trained(name, overrides, devices, rate=0.5, steps=3):
     return after
 
 
-# What draws, or averages, for each device apart is left out: dropout, and standard
-# deviations of groups.
-DROPOUT = ["discriminator.dropout=0.0"]
+# What averages for each device apart is left out: standard deviations of groups.
 UNLIKE = {
-    "gan": DROPOUT,
-    "cgan": DROPOUT,
-    "acgan": DROPOUT,
     # at its rate, statistics of batches make a rounding too large
     "dcgan": ["generator.normalization=none", "discriminator.normalization=none"],
-    "lsgan": [*DROPOUT, "hparams.augment=ada", "hparams.ada_images=64"],
+    "lsgan": ["hparams.augment=ada", "hparams.ada_images=64"],
     "wgan": ["hparams.clip=0.1"],
     "stylegan2": ["discriminator.group_size=1"],
-    "pix2pix": ["generator.dropout=0.0"],
     # instance normalization amplifies rounding in flat images: 1e-8 becomes 1e-4
     "cyclegan": [
         "hparams.pool_size=12",

@@ -32,12 +32,15 @@ class StreamStats:
             their label; None if the network does not know these classes.
         ms_ssim: Mean MS-SSIM over pairs of images; None if the images are too small or
             no two images form a pair.
+        class_counts: Number of images of each class, int [classes]; None if there are
+            no classes.
     """
 
     features: np.ndarray
     score: tuple[float, float]
     accuracy: float | None
     ms_ssim: float | None
+    class_counts: np.ndarray | None
 
 
 def collect(
@@ -60,7 +63,9 @@ def collect(
     """
     found = np.empty((pictures.num, network.dim), np.float32)
     score, seen = ClassScore(pictures.num), 0
-    counts = None
+    counts = class_counts = None
+    if pictures.class_names:
+        class_counts = np.zeros(len(pictures.class_names), int)
     if knows_classes(network, pictures):
         counts = np.zeros((network.num_classes, network.num_classes), int)
     groups = len(pictures.class_names) if by_class else 1
@@ -71,22 +76,23 @@ def collect(
             found[seen : seen + len(chunk)] = features
             seen += len(chunk)
             score.add(probabilities)
+            if class_counts is not None:
+                class_counts += np.bincount(labels, minlength=len(class_counts))
             if counts is not None:
                 np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
             if pairs:
                 pairs.add(chunk, labels if by_class else np.zeros(len(chunk), int))
             progress.update(seen)
     if not seen:
-        return StreamStats(found[:0], (0.0, 0.0), None, None)
+        return StreamStats(found[:0], (0.0, 0.0), None, None, class_counts)
     accuracy = None
     if counts is not None:
         means = np.arange(len(counts))
         if pictures.codes:
             means = best_matching(counts)
         accuracy = float(counts[np.arange(len(counts)), means].sum() / seen)
-    return StreamStats(
-        found[:seen], score.result(), accuracy, pairs.mean() if pairs else None
-    )
+    similarity = pairs.mean() if pairs else None
+    return StreamStats(found[:seen], score.result(), accuracy, similarity, class_counts)
 
 
 def knows_classes(

@@ -14,7 +14,7 @@ from keras_gans.evaluation.features.network import RESIZER, FeatureNetwork
 from keras_gans.evaluation.streams import DataPictures
 from keras_gans.storage import caches, files
 
-FORMAT = 1  # to be raised when `collect.collect` changes its values of the same images
+FORMAT = 2  # to be raised when `collect.collect` changes its values of the same images
 MOST = 4 * 2**30  # bytes of the cache; the least recently used files are deleted first
 
 
@@ -58,21 +58,29 @@ def _read(path: str) -> StreamStats | None:
     try:
         with np.load(path) as arrays:
             mean, deviation, accuracy, ms_ssim = map(float, arrays["numbers"])
-            found = arrays["features"]
+            found, counts = arrays["features"], arrays["class_counts"]
         os.utime(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     accuracy, ms_ssim = (None if np.isnan(v) else v for v in (accuracy, ms_ssim))
-    return StreamStats(found, (mean, deviation), accuracy, ms_ssim)
+    counts = counts if len(counts) else None
+    return StreamStats(found, (mean, deviation), accuracy, ms_ssim, counts)
 
 
 def _write(path: str, stats: StreamStats) -> None:
     os.makedirs(caches.folder("features"), exist_ok=True)
     files.sweep(caches.folder("features"))
     optional = (np.nan if v is None else v for v in (stats.accuracy, stats.ms_ssim))
+    counts = () if stats.class_counts is None else stats.class_counts
+    numbers = [*stats.score, *optional]
     # Two processes may collect statistics of the same images at the same time.
     with files.replacing_shared(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, features=stats.features, numbers=[*stats.score, *optional])
+        np.savez(
+            file,
+            features=stats.features,
+            numbers=numbers,
+            class_counts=np.array(counts, int),
+        )
     kept = sorted(
         os.scandir(caches.folder("features")),
         key=lambda e: e.stat().st_mtime,

@@ -394,7 +394,7 @@ def measure(
     Raises:
         UserError: If too few images can be read, or torch-fidelity fails.
     """
-    from keras_gans.evaluation import collect, feature_cache, torch_fidelity
+    from keras_gans.evaluation import collect, feature_cache, labels, torch_fidelity
     from keras_gans.evaluation.features.network import RESIZER
     from keras_gans.evaluation.metrics.ssim import num_scales
 
@@ -407,6 +407,11 @@ def measure(
     train_stats = reference_stats
     if held_out:
         train_stats = _collect(collect_real, train, network, by_class)
+    chosen, followed = labels.choose(
+        samples, (reference, reference_stats), (train, train_stats)
+    )
+    if chosen is not None:
+        samples.set_labels(chosen)
     fake_stats = _collect(collect.collect, samples, network, by_class)
     real, skipped = {}, {}
     print("comparing", flush=True)
@@ -451,6 +456,7 @@ def measure(
         "num": num,
         "seed": None if sampler is None else options.seed,
         "image_shape": list(samples.image_shape),
+        "label_frequencies": followed or ("equal" if samples.takes_labels else None),
         "features": {"name": network.name, "dim": network.dim, "about": network.about},
         "resizer": RESIZER,
         "dataset": {"name": train.title, "num": len(train_stats.features)},

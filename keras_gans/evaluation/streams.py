@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ class DataPictures:
             are no such images.
     """
 
-    codes = False
+    codes = takes_labels = False
     held_out: DataPictures | None = None
 
     def __init__(self, source, title: str, num: int | None = None):
@@ -60,7 +61,7 @@ class DataPictures:
 
 
 class SampledPictures:
-    """Stream of the images of a generator, with all classes in turn.
+    """Stream of the images of a generator, with all classes in turn at first.
 
     Args:
         sampler: Generator from noise.
@@ -70,6 +71,7 @@ class SampledPictures:
     Attributes:
         codes: Whether the labels are categorical codes that the generator learned
             without labels (InfoGAN), instead of classes of the data set.
+        takes_labels: Whether the generator takes labels or such codes.
     """
 
     def __init__(self, sampler: BaseSampler, num: int, seed: int):
@@ -78,6 +80,11 @@ class SampledPictures:
         self.image_shape = tuple(sampler.info["image_shape"])
         self.class_names = tuple(map(str, sampler.info["class_names"]))
         self.codes = bool(sampler.info.get("num_codes"))
+        self.takes_labels = bool(sampler.info["num_classes"])
+
+    def set_labels(self, labels: np.ndarray) -> None:
+        """Set the label of each image, int32 [num]."""
+        self._options = dataclasses.replace(self._options, labels=labels)
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield uint8 images and int32 labels; the labels are None without classes."""
@@ -90,7 +97,9 @@ class SampledPictures:
         return self._make(numbers)[0]
 
     def _make(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:
-        classes, labels = self._sampler.info["num_classes"], None
-        if classes:
-            labels = np.asarray(numbers, np.int32) % classes
+        labels = self._options.labels
+        if labels is not None:
+            labels = labels[np.asarray(numbers)]
+        elif self.takes_labels:
+            labels = np.asarray(numbers, np.int32) % self._sampler.info["num_classes"]
         return self._sampler.make(numbers, self._options), labels

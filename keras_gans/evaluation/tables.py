@@ -46,6 +46,7 @@ def table(result: dict, note: str) -> str:
         f"  of {result['source']}, {result['num']} samples"
         + ("" if result["seed"] is None else f", seed {result['seed']}"),
         f"  reference: {note}",
+        *_labels(result["label_frequencies"]),
         "",
         f"{'':44}{'samples':>20}{'real images':>22}",
     ]
@@ -64,6 +65,14 @@ def table(result: dict, note: str) -> str:
             "above 0 even for equal distributions; compare KID instead"
         )
     return "\n".join(lines)
+
+
+def _labels(followed: str | None) -> list[str]:
+    if followed is None:
+        return []
+    if followed == "equal":
+        return ["  labels of the samples: all classes equally often"]
+    return [f"  labels of the samples: as frequent as in {followed}"]
 
 
 def _cell(value: float | dict | None, form: str) -> str:

@@ -16,6 +16,7 @@ from keras import initializers, layers
 
 from keras_gans.errors import UserError, in_range
 from keras_gans.layers.convolution import FoldedConv2D, FoldedConv2DTranspose
+from keras_gans.layers.dropout import Dropout
 from keras_gans.layers.sizes import map_sizes
 from keras_gans.networks.interface import (
     auxiliary_outputs,
@@ -166,7 +167,7 @@ def discriminator(
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
     if dropout:
-        x = layers.Dropout(dropout)(x)
+        x = Dropout(dropout)(x)
     if auxiliary:
         outputs = auxiliary_outputs(x, num_classes, codes)
     else:

@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from keras_gans.errors import in_range
+from keras_gans.layers.dropout import Dropout
 from keras_gans.layers.spectral import SNDense
 from keras_gans.networks.interface import image_inputs, latent_inputs, projection_logits
 from keras_gans.networks.saving import network
@@ -77,6 +78,6 @@ def discriminator(
     for _ in range(depth):
         x = layers.LeakyReLU(0.2)(dense(units)(x))
         if dropout:
-            x = layers.Dropout(dropout)(x)
+            x = Dropout(dropout)(x)
     logits = projection_logits(x, labels, num_classes, spectral_norm)
     return keras.Model(inputs, logits, name="discriminator")

@@ -13,6 +13,7 @@ from keras import Input, Model, layers
 
 from keras_gans.errors import check_range, in_range
 from keras_gans.layers.any_size import CropLike, PadToMultiple, check_same_size
+from keras_gans.layers.dropout import Dropout
 from keras_gans.layers.normalization import normalize
 from keras_gans.networks.patchgan import convolution, discriminator, enlarged
 from keras_gans.networks.saving import network
@@ -83,7 +84,7 @@ def generator(
         if level:
             x = normalize(x, kind)
             if dropout and level >= depth - 3:
-                x = layers.Dropout(dropout)(x)
+                x = Dropout(dropout)(x)
             x = layers.Concatenate()([x, skips.pop()])
     x = layers.Activation("tanh", dtype="float32")(x)
     return Model({"condition": condition}, CropLike()(x, condition))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from keras_gans import data
+from keras_gans.data.pipeline import Batch
 from keras_gans.device import sampler as sampler_lib
 from keras_gans.device.sampler import BaseSampler
 from keras_gans.errors import UserError
-from keras_gans.evaluation import features
+from keras_gans.evaluation import features, labels
 from keras_gans.evaluation.metrics.kid import kid
 from keras_gans.evaluation.metrics.prdc import prdc
 from keras_gans.recipes.train_options import TrainOptions
@@ -61,8 +62,9 @@ def check(source: Any) -> None:
 class KIDMonitor(StepCallback):
     """Log KID and coverage of the averaged generator at regular steps.
 
-    Up to NUM samples (seed 0, all classes in turn) are compared with as many real
-    images: held-out images, or training images if none are held out. "kid", "coverage"
+    Up to NUM samples (seed 0) are compared with as many real images: held-out images,
+    or training images if none are held out. The labels of the samples are as frequent
+    as those of the real images. "kid", "coverage"
     and "evaluation_seconds" have a log line of their own. The checkpoint with the
     lowest KID is kept as checkpoints/best.npz. Compare the values within a run only:
     `keras_gans.evaluate` uses more samples.
@@ -90,7 +92,13 @@ class KIDMonitor(StepCallback):
         self._workdir, self._options = workdir, options
         self._best = np.inf
         self._network = features.open_network(features.suited(source.options.dataset))
-        self._real = self._network(self._pictures(source.held_out or source))[0]
+        real = self._examples(source.held_out or source)
+        self._real = self._network(sampler_lib.to_uint8(real["images"]))[0]
+        self._labels = None
+        classes = sampler.info["num_classes"]
+        if classes and not sampler.info["num_codes"]:
+            counts = np.bincount(real["labels"], minlength=classes)
+            self._labels = labels.proportional(counts, len(self._real))
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Read the best KID of a resumed run from its log."""
@@ -105,7 +113,7 @@ class KIDMonitor(StepCallback):
         if not self._recorder.check():
             return
         start = time.monotonic()
-        pictures = self._sampler.sample(len(self._real), seed=0)
+        pictures = self._sampler.sample(len(self._real), labels=self._labels, seed=0)
         fake = self._network(pictures)[0]
         num = len(fake)
         found = {
@@ -126,7 +134,7 @@ class KIDMonitor(StepCallback):
             flush=True,
         )
 
-    def _pictures(self, source) -> np.ndarray:
-        """Return up to NUM images of a source, each once: uint8 [num, ...]."""
+    def _examples(self, source) -> Batch:
+        """Return up to NUM examples of a source, each once."""
         num = min(self.NUM, source.info.num_examples or self.NUM)
-        return sampler_lib.to_uint8(data.first_examples(source, num)["images"])
+        return data.first_examples(source, num)

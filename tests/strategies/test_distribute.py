@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from harness import DROPOUT, RATES, UNLIKE, ZOO, in_tiers, trained
+from harness import RATES, UNLIKE, ZOO, in_tiers, trained
 from keras_gans import train
 
 PLAIN = ["generator.normalization=none", "discriminator.dropout=0.0"]
@@ -29,7 +29,7 @@ LONG += "cut", "cyclegan", "esrgan", "r3gan", "wgan"
     + [
         pytest.param(
             "lsgan",
-            [*DROPOUT, "hparams.augment=color,translation,cutout"],
+            ["hparams.augment=color,translation,cutout"],
             marks=pytest.mark.slow,
         ),
         pytest.param(
