@@ -18,6 +18,7 @@ from keras_gans.evaluation.streams import DataPictures, SampledPictures
 from keras_gans.terminal.progress import ProgressBar
 
 PAIRS = 1000  # upper limit for MS-SSIM, over all classes together
+CHANGED = 1000  # images that are also shifted and mirrored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,8 @@ class StreamStats:
             no two images form a pair.
         class_counts: Number of images of each class, int [classes]; None if there are
             no classes.
+        changed: Features of the first CHANGED images, each in the nine forms of
+            `changes`, float32 [images, 9, dim]. Without images if not asked for.
     """
 
     features: np.ndarray
@@ -41,10 +44,30 @@ class StreamStats:
     accuracy: float | None
     ms_ssim: float | None
     class_counts: np.ndarray | None
+    changed: np.ndarray
+
+
+def changes(pictures: np.ndarray) -> np.ndarray:
+    """Shift images by a pixel in each of eight directions, and mirror them.
+
+    Args:
+        pictures: uint8 [num, height, width, channels].
+
+    Returns:
+        uint8 [num, 9, height, width, channels]. A shift repeats the pixels of the edge.
+    """
+    height, width = pictures.shape[1:3]
+    padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    corners = [(y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1)]
+    shifted = [padded[:, y : y + height, x : x + width] for y, x in corners]
+    return np.stack([*shifted, pictures[:, :, ::-1]], axis=1)
 
 
 def collect(
-    pictures: DataPictures | SampledPictures, network: FeatureNetwork, by_class: bool
+    pictures: DataPictures | SampledPictures,
+    network: FeatureNetwork,
+    by_class: bool,
+    with_changes: bool,
 ) -> StreamStats:
     """Collect the statistics of a stream of images, with a progress bar.
 
@@ -56,6 +79,7 @@ def collect(
         network: Feature network.
         by_class: Whether to form the pairs of MS-SSIM within each class, instead of
             from any two images.
+        with_changes: Whether to collect `StreamStats.changed`.
 
     Returns:
         Statistics of the images that could be read. If no image could be read, the
@@ -63,6 +87,8 @@ def collect(
     """
     found = np.empty((pictures.num, network.dim), np.float32)
     score, seen = ClassScore(pictures.num), 0
+    num_changed = min(pictures.num, CHANGED) if with_changes else 0
+    changed = np.empty((num_changed, 9, network.dim), np.float32)
     counts = class_counts = None
     if pictures.class_names:
         class_counts = np.zeros(len(pictures.class_names), int)
@@ -74,6 +100,10 @@ def collect(
         for chunk, labels in pictures.chunks():
             features, probabilities = network(chunk)
             found[seen : seen + len(chunk)] = features
+            some = changes(chunk[: max(0, num_changed - seen)])
+            if len(some):
+                again = network(some.reshape(-1, *chunk.shape[1:]))[0]
+                changed[seen : seen + len(some)] = again.reshape(len(some), 9, -1)
             seen += len(chunk)
             score.add(probabilities)
             if class_counts is not None:
@@ -84,7 +114,7 @@ def collect(
                 pairs.add(chunk, labels if by_class else np.zeros(len(chunk), int))
             progress.update(seen)
     if not seen:
-        return StreamStats(found[:0], (0.0, 0.0), None, None, class_counts)
+        return StreamStats(found[:0], (0.0, 0.0), None, None, class_counts, changed[:0])
     accuracy = None
     if counts is not None:
         means = np.arange(len(counts))
@@ -92,7 +122,14 @@ def collect(
             means = best_matching(counts)
         accuracy = float(counts[np.arange(len(counts)), means].sum() / seen)
     similarity = pairs.mean() if pairs else None
-    return StreamStats(found[:seen], score.result(), accuracy, similarity, class_counts)
+    return StreamStats(
+        found[:seen],
+        score.result(),
+        accuracy,
+        similarity,
+        class_counts,
+        changed[:seen],
+    )
 
 
 def knows_classes(

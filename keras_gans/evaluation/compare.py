@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_gans.evaluation.metrics import neighbours
 from keras_gans.evaluation.metrics.frechet import frechet_distance
 from keras_gans.evaluation.metrics.kid import kid, standard_error
 from keras_gans.evaluation.metrics.prdc import prdc
+
+if TYPE_CHECKING:
+    from keras_gans.evaluation.collect import StreamStats
 
 SUBSETS, SUBSET_SIZE = 100, 1000  # of KID
 
@@ -53,41 +58,57 @@ def compare(real: np.ndarray, fake: np.ndarray) -> dict[str, float | dict]:
 
 
 def memorisation(
-    samples: np.ndarray, train: np.ndarray, held_out: np.ndarray | None
+    samples: StreamStats, train: np.ndarray, held_out: StreamStats | None
 ) -> tuple[dict, dict, list[tuple[int, int]]]:
     """Measure how many samples are copies of training images.
 
     Args:
-        samples: Features of the samples, float32 [num, dim].
+        samples: Statistics of the samples; `features` and `changed` are read.
         train: Features of the training images, float32 [num_train, dim].
-        held_out: Features of real images that are not in `train`, float32
-            [num_held_out, dim]; None if there are no such images.
+        held_out: Statistics of real images that are not in `train`; None if there are
+            no such images.
 
     Returns:
         (metrics of the samples, metrics of the held-out images, pairs). Metrics are
         {"authenticity", "nearest_distance", "suspicious"}: the distance is the median
         over images. "suspicious" is the share of images whose copy ratio is at most
-        that of the nearest 1 % of held-out images. Without held-out images their
-        metrics are {} and "suspicious" is missing. Pairs are (index of a sample, index
-        of its nearest training image), in ascending order of the copy ratio.
+        that of the nearest 1 % of held-out images. "suspicious_if_changed" is the same
+        for the images of `changed`, with the lowest copy ratio of an image's forms.
+        Without held-out images their metrics are {}, and both shares are missing. Pairs
+        are (index of a sample, index of its nearest training image), in ascending order
+        of the copy ratio, which is the lowest of all forms of a sample.
     """
-    numbers, ratios, found = None, [], []
-    for features in (samples, held_out):
-        if features is None:
-            found.append({})
-            continue
-        distances, nearest = neighbours.nearest(features, train)
-        ratios.append(neighbours.copy_ratios(distances, nearest, train))
-        numbers = nearest if numbers is None else numbers
-        found.append(
-            {
-                "authenticity": neighbours.authenticity(ratios[-1]),
-                "nearest_distance": float(np.median(distances)),
-            }
-        )
+    metrics, ratios, numbers = _compare_with(train, samples)
+    others: dict[str, float] = {}
     if held_out is not None:
-        limit = np.quantile(ratios[1], 0.01)
-        found[0]["suspicious"] = float((ratios[0] <= limit).mean())
-        found[1]["suspicious"] = float((ratios[1] <= limit).mean())
-    order = np.argsort(ratios[0], kind="stable")[:SUSPICIOUS]
-    return *found, [(int(i), int(numbers[i])) for i in order]
+        others, limits, _ = _compare_with(train, held_out)
+        for key in ratios.keys() & limits.keys():
+            limit = np.quantile(limits[key], 0.01)
+            metrics[key] = float((ratios[key] <= limit).mean())
+            others[key] = float((limits[key] <= limit).mean())
+    lowest = ratios["suspicious"].copy()
+    few = ratios.get("suspicious_if_changed", lowest[:0])
+    lowest[: len(few)] = np.minimum(lowest[: len(few)], few)
+    order = np.argsort(lowest, kind="stable")[:SUSPICIOUS]
+    return metrics, others, [(int(i), int(numbers[i])) for i in order]
+
+
+def _compare_with(
+    train: np.ndarray, stats: StreamStats
+) -> tuple[dict[str, float], dict[str, np.ndarray], np.ndarray]:
+    """Return metrics, copy ratios by share, and the nearest training images."""
+    distances, numbers = neighbours.nearest(stats.features, train)
+    ratios = {"suspicious": neighbours.copy_ratios(distances, numbers, train)}
+    metrics = {
+        "authenticity": neighbours.authenticity(ratios["suspicious"]),
+        "nearest_distance": float(np.median(distances)),
+    }
+    if len(stats.changed):
+        num, forms, dim = stats.changed.shape
+        apart, found = neighbours.nearest(stats.changed.reshape(-1, dim), train)
+        each = neighbours.copy_ratios(apart, found, train).reshape(num, forms)
+        best, rows = each.argmin(axis=1), np.arange(num)
+        ratios["suspicious_if_changed"] = each[rows, best]
+        closer = each[rows, best] < ratios["suspicious"][:num]
+        numbers[:num][closer] = found.reshape(num, forms)[rows, best][closer]
+    return metrics, ratios, numbers

@@ -19,7 +19,10 @@ MOST = 4 * 2**30  # bytes of the cache; the least recently used files are delete
 
 
 def collect(
-    pictures: DataPictures, network: FeatureNetwork, by_class: bool
+    pictures: DataPictures,
+    network: FeatureNetwork,
+    by_class: bool,
+    with_changes: bool,
 ) -> StreamStats:
     """Collect the statistics of real images, or read them from the cache.
 
@@ -30,12 +33,14 @@ def collect(
         network: Feature network.
         by_class: Whether to form the pairs of MS-SSIM within each class, instead of
             from any two images.
+        with_changes: Whether to collect `StreamStats.changed`.
 
     Returns:
         The result of `evaluation.collect.collect` for the same arguments.
     """
     words = FORMAT, pictures.identity(), pictures.image_shape, pictures.num
     words += pictures.class_names, network.identity(), RESIZER, by_class
+    words += (with_changes,)
     path = os.path.join(
         caches.folder("features"), f"{fingerprint(map(str, words))}.npz"
     )
@@ -46,7 +51,7 @@ def collect(
             flush=True,
         )
         return stats
-    stats = collect_lib.collect(pictures, network, by_class)
+    stats = collect_lib.collect(pictures, network, by_class, with_changes)
     try:
         _write(path, stats)
     except OSError:
@@ -59,12 +64,13 @@ def _read(path: str) -> StreamStats | None:
         with np.load(path) as arrays:
             mean, deviation, accuracy, ms_ssim = map(float, arrays["numbers"])
             found, counts = arrays["features"], arrays["class_counts"]
+            changed = arrays["changed"]
         os.utime(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     accuracy, ms_ssim = (None if np.isnan(v) else v for v in (accuracy, ms_ssim))
     counts = counts if len(counts) else None
-    return StreamStats(found, (mean, deviation), accuracy, ms_ssim, counts)
+    return StreamStats(found, (mean, deviation), accuracy, ms_ssim, counts, changed)
 
 
 def _write(path: str, stats: StreamStats) -> None:
@@ -80,6 +86,7 @@ def _write(path: str, stats: StreamStats) -> None:
             features=stats.features,
             numbers=numbers,
             class_counts=np.array(counts, int),
+            changed=stats.changed,
         )
     kept = sorted(
         os.scandir(caches.folder("features")),

@@ -403,22 +403,21 @@ def measure(
     sets = samples, reference, train
     by_class = all(pictures.class_names for pictures in sets)
     collect_real = feature_cache.collect if options.cache else collect.collect
-    reference_stats = _collect(collect_real, reference, network, by_class)
+    reference_stats = _collect(collect_real, reference, network, by_class, held_out)
     train_stats = reference_stats
     if held_out:
-        train_stats = _collect(collect_real, train, network, by_class)
+        train_stats = _collect(collect_real, train, network, by_class, False)
     chosen, followed = labels.choose(
         samples, (reference, reference_stats), (train, train_stats)
     )
     if chosen is not None:
         samples.set_labels(chosen)
-    fake_stats = _collect(collect.collect, samples, network, by_class)
+    fake_stats = _collect(collect.collect, samples, network, by_class, held_out)
     real, skipped = {}, {}
     print("comparing", flush=True)
     found = compare.compare(reference_stats.features, fake_stats.features)
-    unseen = reference_stats.features if held_out else None
     own, others, pairs = compare.memorisation(
-        fake_stats.features, train_stats.features, unseen
+        fake_stats, train_stats.features, reference_stats if held_out else None
     )
     found |= own
     if held_out:
@@ -427,7 +426,7 @@ def measure(
         real = compare.compare(reference_stats.features, some) | others
     else:
         why = "there are no held-out images to compare with"
-        skipped["suspicious"] = why
+        skipped["suspicious"] = skipped["suspicious_if_changed"] = why
     for result, stats in ((found, fake_stats), (real, reference_stats)):
         mean, deviation = stats.score
         result["class_score"] = {"mean": mean, "standard_deviation": deviation}
@@ -486,9 +485,9 @@ def measure(
         print(*(f"  {k}: {v}" for k, v in result["cross_check"].items()), sep="\n")
 
 
-def _collect(function, pictures, network, by_class: bool):
+def _collect(function, pictures, network, by_class: bool, with_changes: bool):
     """Collect statistics, and raise a UserError if too few images can be read."""
-    stats = function(pictures, network, by_class)
+    stats = function(pictures, network, by_class, with_changes)
     if len(stats.features) < LEAST:
         raise UserError(
             f"{pictures.title}: expected at least {LEAST} images that can be read, "

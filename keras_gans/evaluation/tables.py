@@ -16,6 +16,7 @@ ROWS = (
     ("authenticity", "authenticity", "{:.3f}"),
     ("nearest_distance", "distance to nearest training image", "{:.3f}"),
     ("suspicious", "as near as the nearest 1 % of held-out images", "{:.1%}"),
+    ("suspicious_if_changed", "the same, shifted by a pixel or mirrored", "{:.1%}"),
 )
 
 
