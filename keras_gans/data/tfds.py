@@ -147,13 +147,13 @@ class TFDSSource(Source):
                 )
                 return tf.nest.map_structure(lambda x: tf.gather(x, order), stretch)
 
-            return examples.map(shuffle).unbatch()
+            return examples.map(shuffle)
 
         first, skip = 0, start_step * self.options.batch_size
         if self.info.num_examples:
             first, skip = divmod(skip, self.info.num_examples)
         epochs = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-        shuffled = epochs.flat_map(epoch).skip(skip)
+        shuffled = epochs.flat_map(epoch).prefetch(1).unbatch().skip(skip)
         whole, own = self.options.batch_size, share.rows(self.options.batch_size)
         if share.count > 1:  # rows of other workers are not decoded
             shuffled = shuffled.batch(whole, drop_remainder=True)

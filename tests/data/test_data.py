@@ -4,6 +4,7 @@ import collections
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from harness import SHARED_DATA
 from keras_gans import data
-from keras_gans.data import images, survey
+from keras_gans.data import images, pipeline, survey
 from keras_gans.errors import UserError
 
 OPTIONS = {"batch_size": 7, "image_size": 8}
@@ -333,6 +334,43 @@ def mocked():
 def test_tfds_mocked(name, classes, cache_mib, mocked):
     check_stream(f"tfds:{name}", classes, 3, cache_mib=cache_mib)
     check_stream(f"tfds:{name}", classes, 1, cache_mib=cache_mib, channels=1)
+
+
+def test_next_stretch_of_tfds_is_read_ahead(monkeypatch):
+    """Training does not wait for the records of the next stretch."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    from keras_gans.data import tfds as tfds_lib
+
+    read, examples = [], tfds_lib.TFDSSource._examples
+
+    def note(label):
+        read.append(label)
+        return label
+
+    def noted(source):
+        def follow(picture, label):
+            [label] = pipeline.numpy_function(
+                lambda x: [note(x)], [label], [tf.TensorSpec((), tf.int32)]
+            )
+            return picture, label
+
+        return examples(source).map(follow)
+
+    monkeypatch.setattr(tfds_lib, "SHUFFLE_BUFFER", 100)
+    monkeypatch.setattr(tfds_lib.TFDSSource, "_examples", noted)
+    with tfds.testing.mock_data(num_examples=250):
+        options = data.DataOptions("tfds:cifar10", batch_size=1, cache_mib=0)
+        source = data.open_source(options)
+        read.clear()
+        stream = iter(source.stream(0))
+        next(stream)
+        deadline = time.monotonic() + 60
+        while len(read) < 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert len(read) == 200  # records of the first stretch and of the second
 
 
 def test_tfds_mistakes(tmp_path):
