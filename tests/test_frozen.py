@@ -11,7 +11,7 @@ import tensorflow as tf
 from frozen import make
 from PIL import Image
 
-from harness import ROOT
+from harness import ROOT, in_tiers
 from keras_gans import sample, train
 from keras_gans.device import sampler as device_sampler
 from keras_gans.errors import UserError
@@ -21,10 +21,7 @@ from keras_gans.storage import checkpoint
 from keras_gans.storage.workdir import Workdir
 
 # The steps of stylegan2 compile slowly.
-TRAINED = [
-    pytest.param(name, marks=[pytest.mark.slow] if name == "stylegan2" else [])
-    for name in make.RECIPES
-]
+TRAINED = in_tiers(make.RECIPES, ["cgan"], ["stylegan2"])
 
 
 @pytest.fixture

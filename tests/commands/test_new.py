@@ -41,6 +41,7 @@ def mine(tmp_path, monkeypatch, forget):
     return tmp_path / "mine"
 
 
+@pytest.mark.second
 def test_template_is_tested_by_its_own_test(mine):
     words = [sys.executable, "-m", "pytest", "-q", str(mine / "test_rel_gan.py")]
     done = subprocess.run(words, capture_output=True, text=True)

@@ -330,7 +330,10 @@ def mocked():
 
 
 @pytest.mark.parametrize("cache_mib", [1024, 0], ids=["cached", "streamed"])
-@pytest.mark.parametrize("name, classes", [("cifar10", 10), ("celeb_a", 0)])
+@pytest.mark.parametrize(
+    "name, classes",
+    [("cifar10", 10), pytest.param("celeb_a", 0, marks=pytest.mark.second)],
+)
 def test_tfds_mocked(name, classes, cache_mib, mocked):
     check_stream(f"tfds:{name}", classes, 3, cache_mib=cache_mib)
     check_stream(f"tfds:{name}", classes, 1, cache_mib=cache_mib, channels=1)

@@ -265,6 +265,7 @@ def test_a_run_says_what_it_dies_of(tmp_path, capsys):
     assert out.count("\n") == 1
 
 
+@pytest.mark.second
 def test_a_run_says_what_goes_wrong_and_says_it_once(tmp_path, capsys):
     words = ["g_optimizer.learning_rate=1.0", "train.log_every=40", "train.steps=480"]
     assert train_gan(tmp_path / "run", *words, "train.grid_every=1000") == 0

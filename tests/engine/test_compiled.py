@@ -161,6 +161,7 @@ def test_lazy_terms_choose_between_compiled_steps():
     assert len(traced) == 4
 
 
+@pytest.mark.second
 def test_compiled_step_has_no_conditional():
     """With a conditional, XLA would compile the step again for each counter value."""
     model, source = smoke_model(*LAZY)
@@ -205,7 +206,9 @@ def unsupported(self, batch):
 RSGAN_D_LOSSES = RSGAN.d_losses
 
 
-@pytest.mark.parametrize("own_fit", [False, True])
+@pytest.mark.parametrize(
+    "own_fit", [False, pytest.param(True, marks=pytest.mark.second)]
+)
 def test_step_that_xla_cannot_compile_runs_without_it(own_fit, monkeypatch, capsys):
     monkeypatch.setattr(RSGAN, "d_losses", unsupported)
     ends = []
@@ -484,6 +487,7 @@ def test_strategy_of_one_gpu_is_named():
     assert line.endswith("not compiled (XLA is not used under a distribution strategy)")
 
 
+@pytest.mark.second
 def test_run_goes_on_on_another_device_and_says_so(tmp_path, capsys):
     args = ["--model=rsgan_ring", "--smoke", "--export=none", f"--workdir={tmp_path}"]
     assert train.main(args) == 0

@@ -13,8 +13,8 @@ from keras_gans.engine import precision as precision_lib
 from keras_gans.recipes import build, config
 from keras_gans.sampling import keras_sampler
 
-QUICK = "cgan", "wgan_gp"
-SLOW = [name for name in ZOO if name not in (*QUICK, "pix2pix")]
+QUICK = ("cgan",)
+SLOW = [name for name in ZOO if name not in (*QUICK, "wgan_gp", "pix2pix")]
 
 
 def steps_of(model, source, num):

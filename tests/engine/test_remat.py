@@ -33,8 +33,11 @@ def test_second_derivatives_are_those_of_the_function():
     "name, more, devices",
     [
         ("dcgan", [], "one_device"),  # batch statistics
-        ("wgan_gp", [], "one_device"),  # second derivatives
-        ("lsgan", [], "mirrored"),
+        pytest.param(
+            *("wgan_gp", [], "one_device"),  # second derivatives
+            marks=pytest.mark.second,
+        ),
+        pytest.param("lsgan", [], "mirrored", marks=pytest.mark.second),
     ]
     + [
         pytest.param(name, more, "one_device", marks=pytest.mark.slow)

@@ -81,6 +81,7 @@ def blurred(pictures, radius):
     )[..., None]
 
 
+@pytest.mark.second
 @pytest.mark.parametrize(
     "spoil, amounts", [(noisy, (10, 25, 60)), (blurred, (0.6, 1.2, 2.5))]
 )
@@ -489,6 +490,7 @@ def test_held_out_pictures_of_a_changed_folder_are_not_known(tmp_path, capsys):
     assert "training images themselves" in capsys.readouterr().out
 
 
+@pytest.mark.second
 def test_run_measures_itself_and_keeps_its_best(tmp_path, monkeypatch, capsys):
     run = tmp_path / "run"
     args = ["--model=gan", "--smoke", "--export=none", "--set=train.evaluate_every=3"]

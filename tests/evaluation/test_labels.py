@@ -54,10 +54,12 @@ class Part:
         self.info = DataInfo((28, 28, 1), class_names=names, num_examples=len(rows))
 
     def chunks(self, size):
+        """Yield images and labels in order."""
         for i in range(0, len(self.images), size):
             yield self.images[i : i + size], self.labels[i : i + size]
 
     def identity(self):
+        """Return the labels."""
         return f"part {self.labels.tolist()}"
 
 

@@ -154,6 +154,7 @@ def test_exports_mark_what_they_make(smoke_run, tmp_path, capsys):
     assert "watermark" not in plain.info
 
 
+@pytest.mark.second
 def test_benchmark_measures_the_mark(smoke_run, capsys):
     run = smoke_run("cgan")
     capsys.readouterr()

@@ -230,6 +230,7 @@ def test_keyboard_reaches_every_control_and_each_has_a_name(visit):
     assert {id_ for id_, _ in names} <= reached
 
 
+@pytest.mark.second
 @pytest.mark.parametrize("name", ["cgan", "pix2pix"])
 def test_page_fits_a_phone(name, visit):
     _, page, _ = visit(name)

@@ -173,9 +173,9 @@ def test_only_real_pictures_are_redrawn(model_and_pictures):
         (28, 121 + 16, 14, (0, 0)),
         (32, 50, 16, (0, 0)),
         (96, 162, 48, (1, 1)),
-        (256, 50, 128, (3, 3)),
-    ]
-    + [(512, 50, 128, (4, 3))],
+        pytest.param(256, 50, 128, (3, 3), marks=pytest.mark.second),
+        pytest.param(512, 50, 128, (4, 3), marks=pytest.mark.second),
+    ],
 )
 def test_sizes(side, logits, small, gates):
     """Check the shapes of inputs and outputs, and the numbers of gates.

@@ -92,6 +92,7 @@ def test_presets_have_the_papers_numbers_of_weights(
             assert make((side, side, 3), classes, **shared).count_params() == size
 
 
+@pytest.mark.second
 @pytest.mark.parametrize("name", ["r3gan_m", "r3gan_l"])
 def test_larger_sizes_have_the_papers_widths_and_train(name):
     small, large = config.load_config("r3gan"), config.load_config(name)

@@ -80,7 +80,13 @@ def last(workdir, step):
         return dict(arrays)
 
 
-@pytest.mark.parametrize("num", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "num",
+    [
+        pytest.param(2, marks=pytest.mark.second),
+        pytest.param(4, marks=pytest.mark.slow),
+    ],
+)
 def test_workers_equal_one(num, tmp_path):
     args = plain_sgd(tmp_path / "sgd.toml")
     many, one = tmp_path / "many", tmp_path / "one"
@@ -129,6 +135,7 @@ def test_workers_of_different_recipes_say_so(tmp_path):
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
+@pytest.mark.second
 def test_a_mistake_on_one_worker_ends_all(tmp_path):
     """Each worker prints one line if one lacks the data, and no run is started."""
     args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path / 'run'}"]
@@ -249,5 +256,6 @@ def test_calls_end_where_something_is_due(monkeypatch):
         assert found[:2] == [1, 1] and max(found) == most  # the first call traces
 
 
+@pytest.mark.second
 def test_steps_of_a_call_are_those_of_as_many_calls():
     check_sizes_of_calls(lambda call, batches: call(batches))

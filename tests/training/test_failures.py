@@ -164,6 +164,7 @@ def without_clock(workdir):
     return [{k: v for k, v in r.items() if "second" not in k} for r in rows]
 
 
+@pytest.mark.second
 @pytest.mark.parametrize("stop", in_tiers([1, 5, 9, 17], first=[5]))
 def test_log_lines_after_a_resume_cover_all_their_steps(stop, tmp_path, monkeypatch):
     """A line is the same, wherever the run was interrupted between two lines."""
@@ -371,6 +372,7 @@ def test_places_of_exports_are_checked_before_training(name, tmp_path, capsys):
     assert "belongs; move it elsewhere" in err and err.count("\n") == 1
 
 
+@pytest.mark.second
 def test_exports_recover_from_killed_ones(run, tmp_path):
     workdir = shutil.copytree(run, tmp_path / "run")
     folder = workdir / "export"

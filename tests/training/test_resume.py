@@ -113,6 +113,7 @@ def test_killed_or_interrupted_run_ends_bit_identical(name, tmp_path):
     assert_same_run(tmp_path / "whole", workdir)
 
 
+@pytest.mark.second
 def test_stop_at_any_step_in_process(tmp_path, monkeypatch):
     """A run stopped by a signal between two checkpoints ends with the same state."""
     from keras_gans.training import callbacks
@@ -275,7 +276,9 @@ def test_every_variable_is_kept(tmp_path):
 @pytest.mark.parametrize(
     "name, changes",
     [
-        ("sngan_ring", ["d_steps=3", "r1_weight=0.1"]),
+        pytest.param(
+            *("sngan_ring", ["d_steps=3", "r1_weight=0.1"]), marks=pytest.mark.second
+        ),
         pytest.param(
             "gan",
             ["d_steps=2", "r1_weight=0.1", "augment=ada", "ada_images=200"],
