@@ -572,13 +572,16 @@ class Trainer(saving.SavesSeeds, engine.Model):
 
         Args:
             player: One of `players`.
-            batch: Batch of the update.
+            batch: Batch of the update. It may hold "made", an `engine.Shared` of what
+                the generator makes of the batch.
 
         Returns:
             {term: mean} and "gradient_norm"; see `engine.minimize`.
         """
+        shared = batch.get("made") if "generator" in player.networks else None
         for name in player.networks:
-            spectral.power_iteration(getattr(self, name))
+            if not (shared and name == "generator"):  # else it has run already
+                spectral.power_iteration(getattr(self, name))
         return accumulation.minimize(
             partial(self.losses, player),
             batch,
@@ -586,6 +589,7 @@ class Trainer(saving.SavesSeeds, engine.Model):
             self.seeds,
             self.trained_by(player),
             getattr(self, f"{player.name}_optimizer"),
+            shared,
         )
 
     def losses(self, player: Player, batch: Batch) -> dict[str, Tensor]:

@@ -66,6 +66,7 @@ def gradients(
     variables: Sequence[keras.Variable],
     factor: float | tf.Tensor = 1.0,
     after: list[tf.Tensor] | None = None,
+    shared: Shared | None = None,
 ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
     """Differentiate the sum of the means of named loss terms.
 
@@ -74,23 +75,65 @@ def gradients(
         variables: Variables to differentiate with respect to.
         factor: Factor by which the gradients are multiplied.
         after: Tensors to compute first, as the gradients of the previous part.
+        shared: Outputs that the terms use, computed from the same variables.
 
     Returns:
         ({name: float32 mean}, a gradient for each variable).
     """
     values = [v.value for v in variables]
+    outputs = tf.nest.flatten(shared.value) if shared else []
     with (
         tf.control_dependencies(after or []),
         tf.GradientTape(watch_accessed_variables=False) as tape,
     ):
-        tape.watch(values)
+        tape.watch([values, outputs])
         means = {k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()}
         loss = sum(means.values()) * factor
     # The gradient of an embedding is `tf.IndexedSlices`, with a row for each example.
     # Keras's optimizers would square, clip and norm the rows of one class separately.
     # The conversion to a dense tensor adds these rows.
     with tf.control_dependencies(after or []):
-        return means, [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
+        found, upstream = tape.gradient(loss, [values, outputs])
+        if shared:
+            pairs = zip(found, shared.pull(upstream), strict=True)
+            found = [_sum(pair) for pair in pairs]
+        return means, [tf.convert_to_tensor(g) for g in found]
+
+
+def _sum(gradients: Iterable[Any]) -> tf.Tensor | None:
+    """Return the sum of gradients, of which None is 0; None if all are."""
+    dense = [tf.convert_to_tensor(g) for g in gradients if g is not None]
+    return sum(dense[1:], dense[0]) if dense else None
+
+
+class Shared:
+    """Outputs of a computation that the losses of several players use.
+
+    Args:
+        fn: Function that returns tensors, in any structure of tuples and dictionaries.
+        variables: Variables of the player to which gradients flow back.
+
+    Attributes:
+        value: Result of `fn`.
+    """
+
+    def __init__(self, fn: Callable[[], Any], variables: Sequence[keras.Variable]):
+        self._variables = [v.value for v in variables]
+        with tf.GradientTape(watch_accessed_variables=False) as self._tape:
+            self._tape.watch(self._variables)
+            self.value = fn()
+
+    def pull(self, upstream: list[tf.Tensor | None]) -> list[tf.Tensor | None]:
+        """Return the gradients of the variables; call it once.
+
+        Args:
+            upstream: Gradients of the tensors in `value`, in the order of
+                `tf.nest.flatten`; None for tensors that no loss uses.
+        """
+        pairs = zip(tf.nest.flatten(self.value), upstream, strict=True)
+        used = [(x, g) for x, g in pairs if g is not None]
+        outputs, gradients = zip(*used, strict=True) if used else ((), ())
+        return self._tape.gradient(list(outputs), self._variables, list(gradients))
 
 
 def rematerialize(

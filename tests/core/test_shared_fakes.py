@@ -1,0 +1,52 @@
+"""A translation's generator runs once in a step, for the losses of all players."""
+
+import keras
+import numpy as np
+import pytest
+
+from harness import in_tiers, smoke_model
+from keras_gans import engine
+
+pytestmark = pytest.mark.jax  # also with KERAS_BACKEND=jax
+
+# Without dropout and statistics of batches, two runs of the generator give the same.
+OPTIONS = {
+    "pix2pix": ["generator.dropout=0.0"],
+    "spade": [],
+    "cyclegan": [],
+    "cut": [],
+    "esrgan": ["hparams.pretraining=0", "hparams.adversarial_weight=1.0"],
+}
+
+
+def taught(name, shares):
+    """Return the weights after two steps of SGD, and the generator's runs."""
+    model, source = smoke_model(name, OPTIONS[name])
+    sgd = keras.optimizers.SGD
+    model.compile(sgd(0.005), sgd(0.005))
+    runs, run = [], model.run_generator
+    model.run_generator = lambda batch: runs.append(1) or run(batch)
+    if not shares:  # each player runs the generator itself
+        model.made = model.run_generator
+    step = engine.train_function(model, [2])
+    if keras.backend.backend() == "jax":
+        step(None, iter(source.stream(0)))
+    else:
+        step(iter(source.stream(0)))
+    return [v.numpy() for v in model.trainable_variables], len(runs)
+
+
+@pytest.mark.parametrize("name", in_tiers(OPTIONS, first=["pix2pix"]))
+def test_generator_runs_once_in_a_step(name):
+    (one, runs), (two, runs_of_two) = (taught(name, x) for x in (True, False))
+    assert runs == 1 < runs_of_two  # in the step, which is traced once
+    assert len(one) > 10
+    for value, other in zip(one, two, strict=True):
+        np.testing.assert_allclose(value, other, atol=2e-6)
+
+
+def test_parts_of_a_batch_share_nothing():
+    model, source = smoke_model("pix2pix", OPTIONS["pix2pix"])
+    model.compile("sgd", "sgd", accumulate=2)
+    batch = next(iter(source.stream(0)))
+    assert all("made" not in part for _, part in model.schedule(batch))
