@@ -467,7 +467,7 @@ class Trainer(saving.SavesSeeds, engine.Model):
 
         Returns:
             Float32 scalars of each player's last update, `<player>_<term>` and
-            `<player>_gradient_norm`, and those of `extra_logs`.
+            `<player>_gradient_norm`, "ema_decay", and those of `extra_logs`.
         """
         batch = self.name_parts(data)
         self.seeds.begin_step()
@@ -476,7 +476,9 @@ class Trainer(saving.SavesSeeds, engine.Model):
             found = self.update(player, part)
             logs |= {f"{player.name}_{term}": value for term, value in found.items()}
         self.step.assign_add(1)
-        ema.update(self.ema_generator, self.generator, self.current_ema_decay())
+        decay = self.current_ema_decay()
+        ema.update(self.ema_generator, self.generator, decay)
+        logs["ema_decay"] = ops.cast(decay, "float32")
         return logs | self.extra_logs()
 
     def name_parts(self, data: Any) -> Batch:
