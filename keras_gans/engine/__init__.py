@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from keras_gans.engine.seeds import StepSeed
-from keras_gans.engine.tracing import computing, part
+from keras_gans.engine.tracing import computing, is_late, part
 
 if keras.backend.backend() == "jax":
     from keras_gans.engine import jax as backend
@@ -34,6 +34,7 @@ __all__ = [
     "current_kernels",
     "is_compiled",
     "is_distributed",
+    "is_late",
     "machine",
     "map_globally",
     "minimize",

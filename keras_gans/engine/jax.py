@@ -270,6 +270,8 @@ def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -
 class Model(keras_private.StateInVariables, keras.Model):
     """Keras model whose `train_step(batch)` reads and assigns variables, for `fit`."""
 
+    late_start = 0  # see the TensorFlow engine
+
     def make_train_function(self, force: bool = False) -> None:
         """Make the function that `fit` calls for each batch.
 
@@ -307,10 +309,22 @@ def pure_step(model: keras.Model, variables: Sequence[keras.Variable]) -> Callab
         values).
     """
 
-    def step(values: list, batch: Any) -> tuple[list, Logs]:
-        with _Scope(zip(variables, values, strict=True)) as scope:
+    def in_phase(late: bool, values: list, batch: Any) -> tuple[list, Logs]:
+        with (
+            tracing.computing(late=late),
+            _Scope(zip(variables, values, strict=True)) as scope,
+        ):
             logs = model.train_step(batch)
         return [scope.get_current_value(v) for v in variables], logs
+
+    def step(values: list, batch: Any) -> tuple[list, Logs]:
+        if not model.late_start:
+            return in_phase(True, values, batch)
+        [number] = (
+            x for v, x in zip(variables, values, strict=True) if v is model.step
+        )
+        phases = (partial(in_phase, late) for late in (True, False))
+        return jax.lax.cond(number >= model.late_start, *phases, values, batch)
 
     return step
 

@@ -19,7 +19,14 @@ set_random_seed = keras.utils.set_random_seed
 
 
 class Model(keras_private.NoSymbolicBuild, keras.Model):
-    """Keras model with its own `train_step`, built before `fit`."""
+    """Keras model with its own `train_step`, built before `fit`.
+
+    Attributes:
+        late_start: First step of the later phase of a run, see `engine.is_late`; 0 if
+            there is one phase.
+    """
+
+    late_start = 0
 
     def make_train_function(self, force: bool = False) -> None:
         """Make the function that `fit` calls for each batch.
@@ -28,7 +35,8 @@ class Model(keras_private.NoSymbolicBuild, keras.Model):
             force: Whether to replace an existing function.
         """
         several = self.distribute_strategy.num_replicas_in_sync > 1
-        if not self.jit_compile or self.run_eagerly or several:
+        own = self.late_start or (self.jit_compile and not several)
+        if self.run_eagerly or not own:
             super().make_train_function(force)
         elif self.train_function is None or force:
             sizes = itertools.repeat(self.steps_per_execution)
@@ -245,13 +253,22 @@ class CompiledStep:
         return row
 
     def _due(self, number: int) -> list[bool]:
-        return [number % period == 0 for period in sorted(self._periods)]
+        due = [number % period == 0 for period in sorted(self._periods)]
+        return [*due, self._is_late(number)]
+
+    def _is_late(self, number: int) -> bool:
+        return number >= getattr(self._model, "late_start", 0)
 
     def _trace(self, number: int) -> Callable:
         model, periods = self._model, self._periods
 
         def train(batch):
-            with tracing.computing(step=model.step, number=number, periods=periods):
+            with tracing.computing(
+                step=model.step,
+                number=number,
+                periods=periods,
+                late=self._is_late(number),
+            ):
                 logs = model.train_step(batch)
             self.names[:] = logs
             return tf.stack(list(logs.values()))
@@ -364,14 +381,27 @@ class _Loop:
     def _call(self) -> Callable:
         strategy, step = self._model.distribute_strategy, self._model.train_step
 
-        def train(batch):
-            logs = step(batch)
+        start = self._model.late_start
+
+        def train(batch, late):
+            with tracing.computing(late=late):
+                logs = step(batch)
             self.names[:] = logs
             return tf.stack(list(logs.values()))
 
+        def train_on_all(batch, late):
+            each = strategy.run(train, args=(batch, late))
+            return strategy.reduce("MEAN", each, axis=None)
+
         def train_and_note(i, rows, iterator):
-            each = strategy.run(train, args=(next(iterator),))
-            return i + 1, rows.write(i, strategy.reduce("MEAN", each, axis=None))
+            batch = next(iterator)
+            late = functools.partial(train_on_all, batch, True)
+            if not start:
+                return i + 1, rows.write(i, late())
+            # The condition is outside of the replicas, which could not meet inside.
+            early = functools.partial(train_on_all, batch, False)
+            is_late = self._model.step.value >= start
+            return i + 1, rows.write(i, tf.cond(is_late, late, early))
 
         @functools.partial(tf.function, autograph=False)
         def call(iterator, num):
