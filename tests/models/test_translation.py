@@ -792,7 +792,8 @@ def test_evaluate_a_run(smoke_run, capsys):
     assert evaluate.main([f"--source={workdir}", "--num=64"]) == 0
     out = capsys.readouterr().out
     assert "the training images themselves" in out
-    for word in ("L1", "PSNR, dB", "SSIM", "KID", "condition image", "mean image"):
+    baselines = "condition image", "mean image", "scaled by", "to the power of"
+    for word in ("L1", "PSNR, dB", "SSIM", "KID", *baselines):
         assert word in out
     files = sorted(p.suffix for p in (workdir / "evaluation").iterdir())
     assert files == [".json", ".png"]
