@@ -67,7 +67,7 @@ def mark(images: tf.Tensor, known: Scheme, channels: int) -> tf.Tensor:
     half = 127.5  # gray levels per unit of the range [-1, 1]
     basis = tf.constant(known.basis, tf.float32)
     signs = tf.constant(known.signs, tf.float32)
-    images = images * (1.0 - MARGIN / half)
+    images = images * (1.0 - known.margin / half)
     if channels == 3:
         weights = tf.constant(LUMINANCE, tf.float32)
         grey = tf.reduce_sum(images * weights, axis=-1)
@@ -89,7 +89,7 @@ def mark(images: tf.Tensor, known: Scheme, channels: int) -> tf.Tensor:
     return tf.clip_by_value(images + along(pattern, basis)[..., None], -1.0, 1.0)
 
 
-VERSION = 1  # version of the schemes; each marked export records it
+VERSION = 2  # version of the schemes; each marked export records it
 
 
 ALPHA = 1e-6  # images with a lower p count as marked
@@ -101,9 +101,11 @@ PROJECTIONS = 64
 LEAST = 16  # pixels; smaller images have too few low frequencies
 
 
-# In gray levels of 255. The mark's mean squared error is DISTORTION on average. Images
-# are scaled by MARGIN away from black and white, so that less of the mark is clipped.
-DISTORTION, MARGIN = 5.0, 1.5
+# Mean squared error of the mark on average, in gray levels of 255 squared. Images below
+# FULL pixels have a stronger mark, because compression changes each of their few
+# frequencies as much as those of larger images. The schemes of version 1 had the lowest
+# distortion at every side.
+DISTORTION, MOST_DISTORTION, FULL = 5.0, 15.0, 64
 
 
 LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, as in JPEG
@@ -120,21 +122,37 @@ class Scheme:
             into projections; float [PROJECTIONS, m * m / PROJECTIONS].
         dither: Dither of each projection, float [PROJECTIONS] in [0, 1).
         step: Distance between two values of a marked projection, in gray levels.
+        margin: Gray levels by which images are scaled away from black and white, so
+            that less of the mark is clipped.
     """
 
     basis: np.ndarray
     signs: np.ndarray
     dither: np.ndarray
     step: float
+    margin: float
+
+
+def distortion(side: int, version: int = VERSION) -> float:
+    """Return the mean squared error of a mark, in gray levels squared.
+
+    Args:
+        side: Height and width of the images in pixels.
+        version: Version of the scheme.
+    """
+    if version == 1:
+        return DISTORTION
+    return min(MOST_DISTORTION, DISTORTION * max(1.0, (FULL / side) ** 2))
 
 
 @functools.lru_cache(maxsize=8)
-def scheme(side: int, key: str) -> Scheme:
+def scheme(side: int, key: str, version: int = VERSION) -> Scheme:
     """Derive the scheme of a key for images of one side.
 
     Args:
         side: Height and width of the images in pixels.
         key: Key of the mark, any word.
+        version: Version of the scheme.
 
     Raises:
         UserError: If the key is empty, or the side is less than `LEAST`.
@@ -151,13 +169,16 @@ def scheme(side: int, key: str) -> Scheme:
     m = 8 * max(1, round(side / 32))
     k, x = np.arange(m // 4, m // 4 + m)[:, None], np.arange(side)
     basis = math.sqrt(2 / side) * np.cos(np.pi * k * (2 * x + 1) / (2 * side))
-    digest = hashlib.sha256(f"keras_gans {VERSION} {key}".encode()).digest()
+    digest = hashlib.sha256(f"keras_gans 1 {key}".encode()).digest()
     random = np.random.Generator(np.random.Philox(key=np.frombuffer(digest[:16], "u8")))
     dither = random.random(PROJECTIONS)
     signs = random.integers(0, 2, (PROJECTIONS, m * m // PROJECTIONS)) * 2.0 - 1.0
     # Each projection's error is uniform within a step: its variance is step^2 / 12.
-    step = math.sqrt(12 * DISTORTION * side**2 / PROJECTIONS)
-    return Scheme(basis, signs / math.sqrt(signs.shape[1]), dither, step)
+    strength = distortion(side, version)
+    step = math.sqrt(12 * strength * side**2 / PROJECTIONS)
+    signs /= math.sqrt(signs.shape[1])
+    margin = 1.5 * math.sqrt(strength / DISTORTION)
+    return Scheme(basis, signs, dither, step, margin)
 
 
 def detect(images: np.ndarray, key: str) -> float:
@@ -170,12 +191,22 @@ def detect(images: np.ndarray, key: str) -> float:
 
     Returns:
         Upper bound of the probability that images without the key's mark look as marked
-        as these. It is 1 if nothing points to the mark.
+        as these, by the scheme of any version. It is 1 if nothing points to the mark.
 
     Raises:
         UserError: If the key is empty, or the side is less than `LEAST`.
     """
-    known = scheme(images.shape[1], key)
+    side = images.shape[1]
+    bound = _bound(images, scheme(side, key))
+    if distortion(side) == distortion(side, 1):
+        return bound
+    # A union bound: nearly all of the probability is that of the present version.
+    older = _bound(images, scheme(side, key, 1))
+    return min(1.0, bound / 0.9, older / 0.1)
+
+
+def _bound(images: np.ndarray, known: Scheme) -> float:
+    """Return the bound of `detect` for one scheme."""
     mean = np.exp(2j * np.pi * _projections(images, known)).mean(axis=0)
     total = (mean * np.exp(-2j * np.pi * known.dither)).real.sum()
     return math.exp(-(max(total, 0.0) ** 2) / (np.abs(mean) ** 2).sum())

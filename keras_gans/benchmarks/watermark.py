@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from keras_gans import data
+from keras_gans.data import images
 from keras_gans.device.sampler import to_float, to_uint8
 from keras_gans.evaluation import features
 from keras_gans.evaluation.compare import SUBSET_SIZE, SUBSETS
@@ -21,6 +22,7 @@ from keras_gans.sampling.keras_sampler import KerasSampler
 
 KEY = "trial"
 KEYS = 100  # number of other keys, with which each unmarked image is tested
+SIDES = 16, 28, 32, 48, 64, 128  # sides in pixels of the table by size
 
 
 def _coded(kind: str, quality: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -52,6 +54,45 @@ CHANGES = {
 }
 
 
+def by_size(real: np.ndarray) -> list[str]:
+    """Mark real images, reduced to several sizes, and detect the mark.
+
+    Args:
+        real: Images in random order, uint8 [num, side, side, 1 or 3].
+
+    Returns:
+        Lines of a Markdown table.
+    """
+    names = [name for name in CHANGES if name != "nothing"]
+    lines = [
+        f"| pixels | PSNR, least and mean, dB | {' | '.join(names)} |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    own, channels = real.shape[1], real.shape[-1]
+    for side in sorted({own, *(side for side in SIDES if side < own)}):
+        small = [images.fit(picture, side, channels) for picture in real]
+        pictures = np.stack(small)
+        marked = _mark(pictures)
+        noise = _psnr(pictures, marked)
+        cells = [f"{noise.min():.1f}, {noise.mean():.1f}"]
+        for name in names:
+            changed = np.stack([CHANGES[name](p.squeeze()) for p in marked])
+            alone, together = _shares(changed.reshape(marked.shape))
+            cells.append(f"{alone:.1%}, {together:.1%}")
+        lines.append(f"| {side} | {' | '.join(cells)} |")
+    return lines
+
+
+def _mark(pictures: np.ndarray) -> np.ndarray:
+    """Mark uint8 images."""
+    known = watermark.scheme(pictures.shape[1], KEY)
+    parts = (
+        watermark.mark(to_float(part), known, pictures.shape[-1])
+        for part in np.array_split(pictures, max(1, len(pictures) // 64))
+    )
+    return to_uint8(np.concatenate(list(parts)))
+
+
 def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
     """Mark a generator's images, change them, and detect the mark.
 
@@ -71,12 +112,7 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
         "|---|---|---|---|",
     ]
     sets = {"float32 .tflite": made["float32"], "int8 .tflite": made["int8"]}
-    known = watermark.scheme(real.shape[1], KEY)
-    parts = (
-        watermark.mark(to_float(part), known, real.shape[-1])
-        for part in np.array_split(real, max(1, num // 64))
-    )
-    sets["real images, marked"] = to_uint8(np.concatenate(list(parts)))
+    sets["real images, marked"] = _mark(real)
     for title, pictures in sets.items():
         for name, change in CHANGES.items():
             changed = np.stack([change(p.squeeze()) for p in pictures])
@@ -84,6 +120,10 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
             lines.append(f"| {title} | {name} | {alone:.1%} | {together:.1%} |")
     noise = _psnr(plain, made["float32"])
     lines += [
+        "",
+        "Real images by size, marked alone and nine together:",
+        "",
+        *by_size(real),
         "",
         f"PSNR: {noise.min():.1f} dB at least, {noise.mean():.1f} on average.",
     ]

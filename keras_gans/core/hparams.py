@@ -16,9 +16,10 @@ class TrainerHparams:
 
     Attributes:
         latents: Distribution of the latents: "normal", N(0, 1), or "uniform", U(-1, 1).
-        ema_decay: Decay per step of the generator's moving average, in [0, 1). Early
-            steps use (1 + step) / (10 + step) where it is lower, so that the average
-            follows quickly.
+        ema_decay: Largest decay per step of the generator's moving average, in [0, 1).
+            The decay of a step is (1 + step) / (10 + step) if that is lower: the
+            half-life of the average is then 7.7 % of the steps so far. The default is
+            reached at step 8,990. The log holds the decay that was used.
     """
 
     latents: Literal["normal", "uniform"] = "normal"

@@ -226,8 +226,15 @@ def orthogonal(kernel: Tensor) -> Tensor:
         float scalar.
     """
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
+    rows, columns = matrix.shape
+    if rows < columns:
+        # |W' W|_F = |W W'|_F, of which the latter is smaller. Its diagonal is not left
+        # out: that of W' W holds the squared lengths of the columns.
+        gram = ops.matmul(matrix, ops.transpose(matrix))
+        lengths = ops.sum(ops.square(matrix), axis=0)
+        return ops.sum(ops.square(gram)) - ops.sum(ops.square(lengths))
     gram = ops.matmul(ops.transpose(matrix), matrix)
-    return ops.sum(ops.square(gram * (1.0 - ops.eye(kernel.shape[-1]))))
+    return ops.sum(ops.square(gram * (1.0 - ops.eye(columns))))
 
 
 def check_network(discriminator: Model) -> None:

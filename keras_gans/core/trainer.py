@@ -467,7 +467,7 @@ class Trainer(saving.SavesSeeds, engine.Model):
 
         Returns:
             Float32 scalars of each player's last update, `<player>_<term>` and
-            `<player>_gradient_norm`, and those of `extra_logs`.
+            `<player>_gradient_norm`, "ema_decay", and those of `extra_logs`.
         """
         batch = self.name_parts(data)
         self.seeds.begin_step()
@@ -476,7 +476,9 @@ class Trainer(saving.SavesSeeds, engine.Model):
             found = self.update(player, part)
             logs |= {f"{player.name}_{term}": value for term, value in found.items()}
         self.step.assign_add(1)
-        ema.update(self.ema_generator, self.generator, self.current_ema_decay())
+        decay = self.current_ema_decay()
+        ema.update(self.ema_generator, self.generator, decay)
+        logs["ema_decay"] = ops.cast(decay, "float32")
         return logs | self.extra_logs()
 
     def name_parts(self, data: Any) -> Batch:
@@ -572,13 +574,16 @@ class Trainer(saving.SavesSeeds, engine.Model):
 
         Args:
             player: One of `players`.
-            batch: Batch of the update.
+            batch: Batch of the update. It may hold "made", an `engine.Shared` of what
+                the generator makes of the batch.
 
         Returns:
             {term: mean} and "gradient_norm"; see `engine.minimize`.
         """
+        shared = batch.get("made") if "generator" in player.networks else None
         for name in player.networks:
-            spectral.power_iteration(getattr(self, name))
+            if not (shared and name == "generator"):  # else it has run already
+                spectral.power_iteration(getattr(self, name))
         return accumulation.minimize(
             partial(self.losses, player),
             batch,
@@ -586,6 +591,7 @@ class Trainer(saving.SavesSeeds, engine.Model):
             self.seeds,
             self.trained_by(player),
             getattr(self, f"{player.name}_optimizer"),
+            shared,
         )
 
     def losses(self, player: Player, batch: Batch) -> dict[str, Tensor]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_gans import engine
 from keras_gans.core import gan, hparams
-from keras_gans.core.trainer import Batch
+from keras_gans.core.trainer import Batch, Player
 from keras_gans.errors import UserError
+from keras_gans.layers import spectral
 from keras_gans.networks import saving
 
 Tensor = Any
@@ -113,8 +116,47 @@ class TranslationGAN(gan.BaseGAN):
         network = self.translator(backward)
         return ops.clip(network({"condition": condition}, training=False), -1.0, 1.0)
 
+    def schedule(self, batch: Batch) -> Iterator[tuple[Player, Batch]]:
+        """Yield the updates of `BaseGAN`; the generator runs once for each batch.
+
+        The discriminator is updated first, and this does not change what the generator
+        makes of a batch. The batch that both see holds it as "made". A batch that is
+        computed in parts holds no "made": it would need the memory of all parts.
+
+        Args:
+            batch: Batch of `d_steps` times as many images as an update sees.
+
+        Yields:
+            Pairs (player, batch of the update).
+        """
+        updates = list(super().schedule(batch))
+        player, part = updates[-1]  # those of the generator
+        both = {**part}
+        if self.accumulate == 1:
+            spectral.power_iteration(self.generator)
+            run = partial(self.run_generator, part)
+            both["made"] = engine.Shared(run, self.trained_by(player))
+        for player, own in updates:
+            yield player, both if own is part else own
+
+    def run_generator(self, batch: Batch) -> Any:
+        """Run the generator in training, for the losses of all players.
+
+        Args:
+            batch: Batch of an update.
+
+        Returns:
+            Translations of "condition", float [batch, height, width, channels]. A
+            variant may return more tensors.
+        """
+        return self.generator({"condition": batch["condition"]}, training=True)
+
+    def made(self, batch: Batch) -> Any:
+        """Return the result of `run_generator`, which is computed once in a step."""
+        return batch["made"].value if "made" in batch else self.run_generator(batch)
+
     def fakes(self, batch: Batch) -> Tensor:
-        """Translate the conditions of a batch, in training.
+        """Return translations of the conditions of a batch, in training.
 
         Args:
             batch: Batch, of which only "condition" is read.
@@ -122,7 +164,7 @@ class TranslationGAN(gan.BaseGAN):
         Returns:
             float [batch, height, width, channels].
         """
-        return self.generator({"condition": batch["condition"]}, training=True)
+        return self.made(batch)
 
     def discriminate(self, images: Tensor, batch: Batch) -> Tensor | dict:
         """Run the discriminator; see `BaseGAN`.

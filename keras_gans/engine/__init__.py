@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from keras_gans.engine.seeds import StepSeed
-from keras_gans.engine.tracing import computing, part
+from keras_gans.engine.tracing import computing, is_late, part
 
 if keras.backend.backend() == "jax":
     from keras_gans.engine import jax as backend
@@ -21,6 +21,7 @@ else:
 
 __all__ = [
     "Model",
+    "Shared",
     "StepSeed",
     "compiled",
     "depthwise_conv",
@@ -33,6 +34,7 @@ __all__ = [
     "current_kernels",
     "is_compiled",
     "is_distributed",
+    "is_late",
     "machine",
     "map_globally",
     "minimize",
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 Model = backend.Model
+Shared = backend.Shared
 compiled = backend.compiled
 device_kind = backend.device_kind
 double = backend.double
@@ -77,6 +80,7 @@ def minimize(
     losses_fns: Sequence[Callable[[], dict[str, Any]]],
     variables: Sequence[keras.Variable],
     optimizer: keras.optimizers.Optimizer,
+    shared: backend.Shared | None = None,
 ) -> dict[str, Any]:
     """Take one optimizer step on the sum of the means of named loss terms.
 
@@ -86,6 +90,7 @@ def minimize(
             that only one at a time needs memory.
         variables: Variables to differentiate with respect to and to update.
         optimizer: Optimizer that was built on these variables.
+        shared: Outputs of these variables that the terms use, if there is one part.
 
     Returns:
         {name: mean of the term over this replica's batch}, and "gradient_norm", the
@@ -98,7 +103,7 @@ def minimize(
     total, logs = None, {}
     for i, losses_fn in enumerate(losses_fns):
         with computing(part=(i, parts), scale=scale):
-            means, found = gradients(losses_fn, variables, factor, after=total)
+            means, found = gradients(losses_fn, variables, factor, total, shared)
         logs = {k: logs.get(k, 0.0) + mean / parts for k, mean in means.items()}
         if total:
             found = [a + b for a, b in zip(total, found, strict=True)]

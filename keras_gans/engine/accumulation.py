@@ -21,6 +21,7 @@ def minimize(
     seeds: engine.StepSeed,
     variables: Sequence[keras.Variable],
     optimizer: keras.optimizers.Optimizer,
+    shared: engine.Shared | None = None,
 ) -> dict[str, Tensor]:
     """Take one optimizer step on the loss terms of a batch; see `engine.minimize`.
 
@@ -35,6 +36,7 @@ def minimize(
         seeds: Seed generator of the training step.
         variables: Variables to differentiate with respect to and to update.
         optimizer: Optimizer that was built on these variables.
+        shared: Outputs of these variables that the terms use, if there is one part.
 
     Returns:
         Means of the terms, and "gradient_norm".
@@ -59,4 +61,4 @@ def minimize(
         return losses_fn({name: value[rows] for name, value in batch.items()})
 
     fns = [partial(terms, i) for i in range(parts)]
-    return engine.minimize(fns, variables, optimizer)
+    return engine.minimize(fns, variables, optimizer, shared)

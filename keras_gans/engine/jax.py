@@ -12,6 +12,7 @@ devices.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -121,6 +122,7 @@ def gradients(
     variables: Sequence[keras.Variable],
     factor: float | jax.Array = 1.0,
     after: list[jax.Array] | None = None,
+    shared: Shared | None = None,
 ) -> tuple[Logs, list[jax.Array]]:
     """Differentiate the sum of the means of named loss terms.
 
@@ -129,6 +131,7 @@ def gradients(
         variables: Variables to differentiate with respect to.
         factor: Factor by which the gradients are multiplied.
         after: Tensors to compute first, as the gradients of the previous part.
+        shared: Outputs that the terms use, computed from the same variables.
 
     Returns:
         ({name: float32 mean}, a gradient for each variable).
@@ -137,14 +140,62 @@ def gradients(
     if after:
         values, _ = jax.lax.optimization_barrier((values, after))
 
-    def loss_of(values):
-        terms, updates = escaping(values=zip(variables, values, strict=True))
+    def loss_of(values, outputs):
+        with shared.holding(outputs) if shared else contextlib.nullcontext():
+            terms, updates = escaping(values=zip(variables, values, strict=True))
         means = {k: ops.mean(ops.cast(v, "float32")) for k, v in terms.items()}
         return sum(means.values()) * factor, (means, updates)
 
-    found, (means, updates) = jax.grad(loss_of, has_aux=True)(values)
+    outputs = shared.value if shared else ()
+    gradient = jax.grad(loss_of, argnums=(0, 1), has_aux=True)
+    (found, upstream), (means, updates) = gradient(values, outputs)
     escaping.assign(updates)
+    if shared:
+        found = [a + b for a, b in zip(found, shared.pull(upstream), strict=True)]
     return means, found
+
+
+class Shared:
+    """Outputs of a computation that several losses use; see the TensorFlow engine.
+
+    Args:
+        fn: Function that returns arrays, in any structure of tuples and dictionaries.
+        variables: Variables of the player to which gradients flow back.
+
+    Attributes:
+        value: Result of `fn`.
+    """
+
+    def __init__(self, fn: Callable[[], Any], variables: Sequence[keras.Variable]):
+        escaping = _Escaping(fn)
+
+        def run(values):
+            return escaping(values=zip(variables, values, strict=True))
+
+        values = [v.value for v in variables]
+        self.value, self._pull, updates = jax.vjp(run, values, has_aux=True)
+        escaping.assign(updates)
+
+    @contextlib.contextmanager
+    def holding(self, outputs: Any) -> Iterator[None]:
+        """Replace `value` inside the `with` block, to differentiate with respect to it.
+
+        Args:
+            outputs: Arrays in the structure of `value`.
+        """
+        before, self.value = self.value, outputs
+        try:
+            yield
+        finally:
+            self.value = before
+
+    def pull(self, upstream: Any) -> list[jax.Array]:
+        """Return the gradients of the variables.
+
+        Args:
+            upstream: Gradients of the arrays in `value`, in its structure.
+        """
+        return self._pull(upstream)[0]
 
 
 def rematerialize(
@@ -219,6 +270,8 @@ def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -
 class Model(keras_private.StateInVariables, keras.Model):
     """Keras model whose `train_step(batch)` reads and assigns variables, for `fit`."""
 
+    late_start = 0  # see the TensorFlow engine
+
     def make_train_function(self, force: bool = False) -> None:
         """Make the function that `fit` calls for each batch.
 
@@ -256,10 +309,22 @@ def pure_step(model: keras.Model, variables: Sequence[keras.Variable]) -> Callab
         values).
     """
 
-    def step(values: list, batch: Any) -> tuple[list, Logs]:
-        with _Scope(zip(variables, values, strict=True)) as scope:
+    def in_phase(late: bool, values: list, batch: Any) -> tuple[list, Logs]:
+        with (
+            tracing.computing(late=late),
+            _Scope(zip(variables, values, strict=True)) as scope,
+        ):
             logs = model.train_step(batch)
         return [scope.get_current_value(v) for v in variables], logs
+
+    def step(values: list, batch: Any) -> tuple[list, Logs]:
+        if not model.late_start:
+            return in_phase(True, values, batch)
+        [number] = (
+            x for v, x in zip(variables, values, strict=True) if v is model.step
+        )
+        phases = (partial(in_phase, late) for late in (True, False))
+        return jax.lax.cond(number >= model.late_start, *phases, values, batch)
 
     return step
 

@@ -19,7 +19,14 @@ set_random_seed = keras.utils.set_random_seed
 
 
 class Model(keras_private.NoSymbolicBuild, keras.Model):
-    """Keras model with its own `train_step`, built before `fit`."""
+    """Keras model with its own `train_step`, built before `fit`.
+
+    Attributes:
+        late_start: First step of the later phase of a run, see `engine.is_late`; 0 if
+            there is one phase.
+    """
+
+    late_start = 0
 
     def make_train_function(self, force: bool = False) -> None:
         """Make the function that `fit` calls for each batch.
@@ -28,7 +35,8 @@ class Model(keras_private.NoSymbolicBuild, keras.Model):
             force: Whether to replace an existing function.
         """
         several = self.distribute_strategy.num_replicas_in_sync > 1
-        if not self.jit_compile or self.run_eagerly or several:
+        own = self.late_start or (self.jit_compile and not several)
+        if self.run_eagerly or not own:
             super().make_train_function(force)
         elif self.train_function is None or force:
             sizes = itertools.repeat(self.steps_per_execution)
@@ -66,6 +74,7 @@ def gradients(
     variables: Sequence[keras.Variable],
     factor: float | tf.Tensor = 1.0,
     after: list[tf.Tensor] | None = None,
+    shared: Shared | None = None,
 ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
     """Differentiate the sum of the means of named loss terms.
 
@@ -74,23 +83,65 @@ def gradients(
         variables: Variables to differentiate with respect to.
         factor: Factor by which the gradients are multiplied.
         after: Tensors to compute first, as the gradients of the previous part.
+        shared: Outputs that the terms use, computed from the same variables.
 
     Returns:
         ({name: float32 mean}, a gradient for each variable).
     """
     values = [v.value for v in variables]
+    outputs = tf.nest.flatten(shared.value) if shared else []
     with (
         tf.control_dependencies(after or []),
         tf.GradientTape(watch_accessed_variables=False) as tape,
     ):
-        tape.watch(values)
+        tape.watch([values, outputs])
         means = {k: ops.mean(ops.cast(v, "float32")) for k, v in losses_fn().items()}
         loss = sum(means.values()) * factor
     # The gradient of an embedding is `tf.IndexedSlices`, with a row for each example.
     # Keras's optimizers would square, clip and norm the rows of one class separately.
     # The conversion to a dense tensor adds these rows.
     with tf.control_dependencies(after or []):
-        return means, [tf.convert_to_tensor(g) for g in tape.gradient(loss, values)]
+        found, upstream = tape.gradient(loss, [values, outputs])
+        if shared:
+            pairs = zip(found, shared.pull(upstream), strict=True)
+            found = [_sum(pair) for pair in pairs]
+        return means, [tf.convert_to_tensor(g) for g in found]
+
+
+def _sum(gradients: Iterable[Any]) -> tf.Tensor | None:
+    """Return the sum of gradients, of which None is 0; None if all are."""
+    dense = [tf.convert_to_tensor(g) for g in gradients if g is not None]
+    return sum(dense[1:], dense[0]) if dense else None
+
+
+class Shared:
+    """Outputs of a computation that the losses of several players use.
+
+    Args:
+        fn: Function that returns tensors, in any structure of tuples and dictionaries.
+        variables: Variables of the player to which gradients flow back.
+
+    Attributes:
+        value: Result of `fn`.
+    """
+
+    def __init__(self, fn: Callable[[], Any], variables: Sequence[keras.Variable]):
+        self._variables = [v.value for v in variables]
+        with tf.GradientTape(watch_accessed_variables=False) as self._tape:
+            self._tape.watch(self._variables)
+            self.value = fn()
+
+    def pull(self, upstream: list[tf.Tensor | None]) -> list[tf.Tensor | None]:
+        """Return the gradients of the variables; call it once.
+
+        Args:
+            upstream: Gradients of the tensors in `value`, in the order of
+                `tf.nest.flatten`; None for tensors that no loss uses.
+        """
+        pairs = zip(tf.nest.flatten(self.value), upstream, strict=True)
+        used = [(x, g) for x, g in pairs if g is not None]
+        outputs, gradients = zip(*used, strict=True) if used else ((), ())
+        return self._tape.gradient(list(outputs), self._variables, list(gradients))
 
 
 def rematerialize(
@@ -202,13 +253,22 @@ class CompiledStep:
         return row
 
     def _due(self, number: int) -> list[bool]:
-        return [number % period == 0 for period in sorted(self._periods)]
+        due = [number % period == 0 for period in sorted(self._periods)]
+        return [*due, self._is_late(number)]
+
+    def _is_late(self, number: int) -> bool:
+        return number >= getattr(self._model, "late_start", 0)
 
     def _trace(self, number: int) -> Callable:
         model, periods = self._model, self._periods
 
         def train(batch):
-            with tracing.computing(step=model.step, number=number, periods=periods):
+            with tracing.computing(
+                step=model.step,
+                number=number,
+                periods=periods,
+                late=self._is_late(number),
+            ):
                 logs = model.train_step(batch)
             self.names[:] = logs
             return tf.stack(list(logs.values()))
@@ -321,14 +381,27 @@ class _Loop:
     def _call(self) -> Callable:
         strategy, step = self._model.distribute_strategy, self._model.train_step
 
-        def train(batch):
-            logs = step(batch)
+        start = self._model.late_start
+
+        def train(batch, late):
+            with tracing.computing(late=late):
+                logs = step(batch)
             self.names[:] = logs
             return tf.stack(list(logs.values()))
 
+        def train_on_all(batch, late):
+            each = strategy.run(train, args=(batch, late))
+            return strategy.reduce("MEAN", each, axis=None)
+
         def train_and_note(i, rows, iterator):
-            each = strategy.run(train, args=(next(iterator),))
-            return i + 1, rows.write(i, strategy.reduce("MEAN", each, axis=None))
+            batch = next(iterator)
+            late = functools.partial(train_on_all, batch, True)
+            if not start:
+                return i + 1, rows.write(i, late())
+            # The condition is outside of the replicas, which could not meet inside.
+            early = functools.partial(train_on_all, batch, False)
+            is_late = self._model.step.value >= start
+            return i + 1, rows.write(i, tf.cond(is_late, late, early))
 
         @functools.partial(tf.function, autograph=False)
         def call(iterator, num):

@@ -38,6 +38,25 @@ def scale() -> Any:
     return getattr(_tracing, "scale", 1.0)
 
 
+def is_late(step: Any, start: int) -> bool:
+    """Return whether the step that is traced belongs to the later phase of a run.
+
+    Args:
+        step: Variable that counts training steps.
+        start: First step of the later phase.
+
+    Returns:
+        Whether it does. Code that is traced for any step counts as the later phase.
+    """
+    known = getattr(_tracing, "late", None)
+    if known is not None or not start:
+        return known is not False
+    try:
+        return bool(step.value >= start)  # outside of a graph
+    except Exception:  # each backend has its own error for symbolic values
+        return True
+
+
 def is_due(step: Any, every: int) -> bool | None:
     """Return whether a lazy term is due in the step that is traced.
 

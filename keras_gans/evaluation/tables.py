@@ -28,14 +28,16 @@ def translation_table(result: dict, note: str, skipped: str) -> str:
         "samples": "generated image",
         "copies": "condition image",
         "mean": "mean image",
+        "scaled": "scaled by {number:g}",
+        "toned": "to the power of {number:g}",
     }
-    names = {key: title for key, title in names.items() if key in result}
+    names = {k: title.format(**result[k]) for k, title in names.items() if k in result}
     lines = ["", result["name"], f"  of {result['source']}", f"  reference: {note}", ""]
-    lines.append(f"{'':20}" + "".join(f"{title:>22}" for title in names.values()))
+    lines.append(f"{'':12}" + "".join(f"{title:>22}" for title in names.values()))
     for key, title, form in (*rows, ("kid", "KID", "{:.3g}")):
         cells = [_cell(result[who].get(key), form) for who in names]
         if set(cells) != {"-"}:
-            lines.append(f"{title:20}" + "".join(f"{cell:>22}" for cell in cells))
+            lines.append(f"{title:12}" + "".join(f"{cell:>22}" for cell in cells))
     return "\n".join([*lines, *filter(None, [skipped])])
 
 

@@ -6,17 +6,20 @@ With pairs, each generated image is compared with its true image, both in 8 bits
 - PSNR: 10 log10(1 / mean squared difference) of each image in dB, and then the mean;
 - SSIM: Wang et al. 2004, window of 11 pixels, mean over channels and images.
 
-Two baselines are measured likewise. The first is the condition image itself, enlarged
-bicubically if it is smaller. The second is one constant image, the mean of the training
-images. KID compares the generated images with the true images as two sets, and needs
-no pairs.
+Baselines are measured likewise: the condition image itself, enlarged bicubically if it
+is smaller; one constant image, the mean of the training images; and with pairs two
+simple maps of the condition image (`evaluation.simple_maps`), fitted to the first FIT
+pairs. KID compares the generated images with the true images as two sets, and needs no
+pairs.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -26,9 +29,9 @@ from keras_gans.data.pipeline import Batch
 from keras_gans.data.source import Source
 from keras_gans.device.sampler import BaseSampler, to_float, to_uint8
 from keras_gans.errors import UserError
-from keras_gans.evaluation import streams
+from keras_gans.evaluation import compare, simple_maps, streams
 from keras_gans.evaluation.features.network import FeatureNetwork
-from keras_gans.evaluation.metrics.kid import kid
+from keras_gans.evaluation.metrics.kid import kid, standard_error
 from keras_gans.evaluation.metrics.ssim import ssim
 from keras_gans.evaluation.options import EvaluationOptions
 from keras_gans.recipes.old_names import read_tables
@@ -36,6 +39,7 @@ from keras_gans.terminal.progress import ProgressBar
 
 CHUNK = 32  # images per batch
 SHOWN = 16  # rows of the sheet
+FIT = 128  # pairs to which the simple maps are fitted
 ROWS = (
     ("l1", "L1", "{:.4f}"),
     ("psnr", "PSNR, dB", "{:.2f}"),
@@ -218,6 +222,45 @@ def mean_picture(options: data.DataOptions, data_dir: str | None) -> np.ndarray 
     return to_float(total / num).astype(np.float32)
 
 
+def fit_maps(
+    reference: Reference,
+) -> tuple[dict[str, Callable[[np.ndarray], np.ndarray]], dict[str, float], Iterator]:
+    """Fit the simple maps to the first FIT pairs.
+
+    Args:
+        reference: Condition images and true images, of which the first are read.
+
+    Returns:
+        ({"scaled" and "toned": map from condition images to images}, {name: fitted
+        number}, stream of all batches). No maps without pairs.
+    """
+    if not reference.paired:
+        return {}, {}, reference.stream
+    first: list[Batch] = []
+    for batch in reference.stream:
+        first.append(batch)
+        if sum(len(b["images"]) for b in first) >= FIT:
+            break
+    real = np.concatenate([b["images"] for b in first])[:FIT]
+    given = np.concatenate([b["condition"] for b in first])[:FIT]
+    shape = real.shape[1:]
+
+    def run(change: Callable, number: float, condition: np.ndarray) -> np.ndarray:
+        condition = simple_maps.as_channels(condition, shape[-1])
+        return np.clip(change(enlarged(condition, shape), number), -1.0, 1.0)
+
+    ways = {
+        "scaled": (simple_maps.scale, simple_maps.SCALES),
+        "toned": (simple_maps.tone, simple_maps.EXPONENTS),
+    }
+    maps, numbers = {}, {}
+    for name, (change, tried) in ways.items():
+        start = enlarged(simple_maps.as_channels(given, shape[-1]), shape)
+        numbers[name] = simple_maps.fit(change, tried, start, real)
+        maps[name] = functools.partial(run, change, numbers[name])
+    return maps, numbers, itertools.chain(first, reference.stream)
+
+
 def enlarged(condition: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     """Resize condition images to a shape; return None if they have more channels.
 
@@ -279,17 +322,20 @@ def measure(
     Returns:
         (metrics, sheet). The metrics are {"num": number of images, "samples": {"l1",
         "psnr", "ssim", "kid"}, "copies": the same of the condition images, "mean": the
-        same of the mean image}, as far as each applies. The sheet is uint8 [num,
+        same of the mean image, "scaled" and "toned": the same of the simple maps and
+        their "number"}, as far as each applies. The sheet is uint8 [num,
         columns, height, width, 3]; its columns are the condition image, the generated
         image and, with pairs, the true image.
     """
-    compared = {name: Comparison() for name in ("samples", "copies", "mean")}
-    seen: dict[str, list] = {"real": [], "samples": [], "copies": []}
+    maps, numbers, stream = fit_maps(reference)
+    names = ("samples", "copies", "mean", *maps)
+    compared = {name: Comparison() for name in names}
+    seen: dict[str, list] = {n: [] for n in ("real", *names) if n != "mean"}
     shown: list[np.ndarray] = []
     done, last = 0, reference.num - 1
     wanted = np.linspace(0, last, min(SHOWN, reference.num)).astype(int)
     with ProgressBar(reference.num, "images", reference.title) as progress:
-        for batch in reference.stream:
+        for batch in stream:
             condition = batch["condition"]
             made = to_uint8(sampler.run({"condition": condition}))
             copy = enlarged(condition, made.shape[1:])
@@ -297,6 +343,8 @@ def measure(
             pictures = {"samples": made}
             if copy is not None:
                 pictures["copies"] = to_uint8(copy)
+            for name, run in maps.items():
+                pictures[name] = to_uint8(run(condition))
             if reference.paired:
                 constant = {}
                 if mean is not None:
@@ -317,8 +365,15 @@ def measure(
         if compared[name].num:
             found[name] = compared[name].result(height)
         if seen.get(name):
-            size = min(1000, done // 2)
-            values = kid(*(np.concatenate(seen[k]) for k in ("real", name)), 100, size)
-            both = dict(zip(("mean", "standard_deviation"), values, strict=True))
-            found.setdefault(name, {})["kid"] = both
+            size = min(compare.SUBSET_SIZE, done // 2)
+            sets = (np.concatenate(seen[k]) for k in ("real", name))
+            average, deviation = kid(*sets, compare.SUBSETS, size)
+            found.setdefault(name, {})["kid"] = {
+                "mean": average,
+                "standard_error": standard_error(deviation, size, done),
+                "standard_deviation": deviation,
+                "subset_size": size,
+            }
+    for name, number in numbers.items():
+        found[name]["number"] = number
     return found, np.stack(shown)

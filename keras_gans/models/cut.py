@@ -95,16 +95,27 @@ class CUT(translation.TranslationGAN, LSGAN):
             self.generator, self.hparams.embedding_dim
         )
 
+    def translated(self, batch: Batch) -> Tensor:
+        """Return the images x to translate and, if `identity`, the real images y."""
+        if not self.hparams.identity:
+            return batch["condition"]
+        return ops.concatenate([batch["condition"], batch["images"]])
+
+    def run_generator(self, batch: Batch) -> Tensor:
+        """Return G(x) and, if `identity`, G(y), one after the other."""
+        return self.generator({"condition": self.translated(batch)}, training=True)
+
+    def fakes(self, batch: Batch) -> Tensor:
+        """Return G(x)."""
+        return self.made(batch)[: ops.shape(batch["condition"])[0]]
+
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms (D(G(x)) - 1)^2 and PatchNCE of x and, if `identity`, y."""
-        condition = pictures = batch["condition"]
-        if self.hparams.identity:
-            pictures = ops.concatenate([condition, batch["images"]])
-        made = self.fakes({"condition": pictures})
-        logits = self.score(made[: ops.shape(condition)[0]], batch)
+        logits = self.score(self.fakes(batch), batch)
+        nce = self.nce(self.translated(batch), self.made(batch))
         return {
             "adversarial": 2.0 * losses.least_squares_generator(logits),
-            "nce": self.hparams.nce_weight * self.nce(pictures, made),
+            "nce": self.hparams.nce_weight * nce,
         }
 
     def nce(self, pictures: Tensor, made: Tensor) -> Tensor:

@@ -101,6 +101,14 @@ class CycleGAN(translation.TranslationGAN):
         """Return (D(fake) - 1)^2, without the factor 1/2 of the LSGAN paper."""
         return 2.0 * losses.least_squares_generator(self.discriminate_way(way, fake))
 
+    def run_generator(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return (G(x), F(y)) for condition images x and images y."""
+        return self.run_both(batch["condition"], batch["images"])
+
+    def fakes(self, batch: Batch) -> Tensor:
+        """Return G(x) for the condition images x of a batch."""
+        return self.made(batch)[0]
+
     def run_both(self, condition: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Return (G(condition), F(real)), computed in training mode."""
         made = self.generator({"condition": condition, "images": real}, training=True)
@@ -109,7 +117,7 @@ class CycleGAN(translation.TranslationGAN):
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return (D(y) - 1)^2 / 2 and D(G(x))^2 / 2 for both discriminators."""
         real, condition = batch["images"], batch["condition"]
-        made, made_condition = self.run_both(condition, real)
+        made, made_condition = self.made(batch)
         real_logits = self.discriminate_way("forward", real)
         fake_logits = self.discriminate_way("forward", self.image_pool(made))
         self.log_scores(real_logits, fake_logits)
@@ -128,7 +136,7 @@ class CycleGAN(translation.TranslationGAN):
         """Return the adversarial, cycle and identity terms of both generators."""
         real, condition = batch["images"], batch["condition"]
         weight = self.hparams.cycle_weight  # lambda
-        made, made_condition = self.run_both(condition, real)
+        made, made_condition = self.made(batch)
         again, again_condition = self.run_both(made_condition, made)
         terms = {
             "adversarial": self.deceive("forward", made),

@@ -4,13 +4,14 @@ Paper: Wang, Yu, Wu, Gu, Liu, Dong, Qiao and Loy, "ESRGAN: Enhanced Super-Resolu
 Generative Adversarial Networks", 2018, arXiv 1809.00219.
 
 Training has two phases. In the first, the generator minimizes only the L1 distance to
-the real image. In the second, the relativistic average losses (equations 1 to 3) are
-added. The networks are in `keras_gans.networks.rrdb`.
+the real image, and the discriminator does not train. In the second, the relativistic
+average losses (equations 1 to 3) are added. The networks are in
+`keras_gans.networks.rrdb`.
 
 Differences from the paper:
 - There is no perceptual loss on features of a VGG network. L1 has weight 1 in both
   phases, and the adversarial loss has the paper's weight 5e-3.
-- Both phases are one run, and the discriminator learns from the first step on.
+- Both phases are one run.
 - The discriminator is a PatchGAN; the paper's sees the whole image.
 - The generator's output is added to the enlarged condition image.
 """
@@ -18,12 +19,14 @@ Differences from the paper:
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from keras import ops
 
+from keras_gans import engine
 from keras_gans.core import losses, translation
-from keras_gans.core.trainer import Batch
+from keras_gans.core.trainer import Batch, Player
 
 Tensor = Any
 
@@ -34,7 +37,7 @@ class ESRGANHparams(translation.TranslationHparams):
 
     Attributes:
         pretraining: Number of steps of the first phase, in which the generator learns
-            from L1 alone.
+            from L1 alone. The log then has the values of an undecided discriminator.
         l1_weight: Weight eta of the L1 distance to the real image.
         adversarial_weight: Weight lambda of the adversarial loss in the second phase.
     """
@@ -60,6 +63,31 @@ class ESRGAN(translation.TranslationGAN):
     Hparams = ESRGANHparams
     neutral_logit = None
 
+    @property
+    def late_start(self) -> int:
+        """First step of the second phase."""
+        return self.hparams.pretraining
+
+    def update(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        """Take one step of a player's optimizer; of d only in the second phase.
+
+        Args:
+            player: One of `players`.
+            batch: Batch of the update.
+
+        Returns:
+            {term: mean} and "gradient_norm".
+        """
+        if player.name == "g" or engine.is_late(self.step, self.late_start):
+            return super().update(player, batch)
+        self.scores.assign(0.5 * ops.ones_like(self.scores.value))
+        undecided = ops.convert_to_tensor(math.log(2.0), "float32")
+        return {
+            "real": undecided,
+            "fake": undecided,
+            "gradient_norm": ops.zeros((), "float32"),
+        }
+
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms -log D(real, fake) and -log(1 - D(fake, real))."""
         real_logits = self.score(batch["images"], batch)
@@ -73,12 +101,12 @@ class ESRGAN(translation.TranslationGAN):
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms -log D(fake, real), -log(1 - D(real, fake)) and L1."""
         real, fake = batch["images"], self.fakes(batch)
+        l1 = self.hparams.l1_weight * ops.abs(real - fake)
+        if not engine.is_late(self.step, self.late_start):
+            nothing = ops.zeros((), "float32")
+            return {"above": nothing, "below": nothing, "l1": l1}
         real_logits, fake_logits = (self.score(x, batch) for x in (real, fake))
-        begun = ops.cast(self.step.value >= self.hparams.pretraining, "float32")
-        weight = begun * self.hparams.adversarial_weight
-        return {
-            "above": weight * losses.relativistic_average(fake_logits, real_logits),
-            "below": weight
-            * losses.relativistic_average_below(real_logits, fake_logits),
-            "l1": self.hparams.l1_weight * ops.abs(real - fake),
-        }
+        above = losses.relativistic_average(fake_logits, real_logits)
+        below = losses.relativistic_average_below(real_logits, fake_logits)
+        weight = self.hparams.adversarial_weight
+        return {"above": weight * above, "below": weight * below, "l1": l1}

@@ -89,6 +89,7 @@ def save(
             np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
+    files.sync_folder(folder)  # else a power failure could undo the renaming
     return path
 
 

@@ -109,6 +109,16 @@ def remove(path: str) -> None:
             os.remove(path)
 
 
+def sync_folder(path: str) -> None:
+    """Write a folder's entries to the disk, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def cannot_write(path: str, error: OSError, size: int = 0) -> WriteError:
     """Return the error of a file or folder that cannot be written.
 

@@ -49,5 +49,5 @@ def _describe(logs: dict[str, Tensor]) -> str:
     return "  ".join(
         f"{name} {float(values[-1]):.3f}"
         for name, values in logs.items()
-        if not name.endswith("gradient_norm")
+        if not name.endswith(("gradient_norm", "ema_decay"))
     )

@@ -69,12 +69,21 @@ def test_orthogonal_counts_the_angles_and_not_the_lengths():
     assert float(penalties.orthogonal(kernel)) == 0
     kernel = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)  # columns: 1*2 + 3*4
     assert float(penalties.orthogonal(kernel)) == pytest.approx(2 * 14.0**2)
-    # The kernel of a convolution is reshaped to (height * width * in, out).
-    conv = np.random.default_rng(1).normal(size=(3, 3, 2, 5)).astype(np.float32)
-    gram = np.einsum("hwio,hwip->op", conv, conv)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 2, 5), (4, 60), (1, 1, 7, 30)])
+def test_orthogonal_of_tall_and_of_wide_kernels(shape):
+    """The kernel of a convolution is reshaped to (height * width * in, out)."""
+    kernel = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    matrix = kernel.reshape(-1, shape[-1]).astype(float)
+    gram = matrix.T @ matrix
     np.fill_diagonal(gram, 0)
-    actual = float(penalties.orthogonal(conv))
-    assert actual == pytest.approx((gram**2).sum(), rel=1e-4)
+    weights = tf.Variable(kernel)
+    with tf.GradientTape() as tape:
+        actual = penalties.orthogonal(weights)
+    assert float(actual) == pytest.approx((gram**2).sum(), rel=1e-4)
+    found = tape.gradient(actual, weights).numpy().reshape(matrix.shape)
+    np.testing.assert_allclose(found, 4 * matrix @ gram, rtol=1e-3, atol=1e-2)
 
 
 def replay(model, *draws):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from harness import SHARED_DATA, smoke_model, variables_of
-from keras_gans import data, engine, evaluate, train
+from keras_gans import data, engine, evaluate, strategies, train
 from keras_gans.core import losses
 from keras_gans.core.image_pool import ImagePool
 from keras_gans.data import DataOptions, conditions
@@ -20,6 +20,7 @@ from keras_gans.evaluation import translation
 from keras_gans.layers.any_size import PadToMultiple
 from keras_gans.layers.normalization import InstanceNormalization
 from keras_gans.networks import patchgan, rrdb, spade, translator, unet
+from keras_gans.recipes import build, config
 
 MODELS = ["pix2pix", "cyclegan", "cut", "spade", "esrgan"]
 
@@ -571,6 +572,51 @@ def test_pretraining_leaves_the_game_out():
     assert np.all(after["above"] > 0) and np.all(after["below"] > 0)
 
 
+@pytest.mark.parametrize(
+    "devices, jit_compile",
+    [
+        ("one_device", False),
+        pytest.param("one_device", True, marks=pytest.mark.second),
+        pytest.param("mirrored", False, marks=pytest.mark.second),
+    ],
+)
+def test_discriminator_trains_from_the_end_of_pretraining(devices, jit_compile):
+    """A call of several steps may hold steps of both phases."""
+    team = strategies.make_team(devices)
+    recipe = config.load_config("esrgan", ["hparams.pretraining=3"], smoke=True)
+    source = data.open_source(recipe.data)
+    with team.scope():
+        model = build.build_model(recipe, source.info)
+        sgd = keras.optimizers.SGD
+        model.compile(sgd(0.01), sgd(0.01), jit_compile=jit_compile)
+    first = variables_of(model)
+    call = engine.train_function(model, [2, 3])
+    batches = iter(team.stream(source, 0, 0))
+    logs = call(batches)
+    early = variables_of(model)
+    np.testing.assert_allclose(logs["d_real"], [np.log(2)] * 2, rtol=1e-6)
+    assert not np.any(logs["g_above"]) and np.all(logs["g_l1"] > 0)
+    np.testing.assert_array_equal(logs["real_score"], 0.5)
+    logs = call(batches)
+    late = variables_of(model)
+    np.testing.assert_array_equal(np.asarray(logs["g_above"]) > 0, [False, True, True])
+    for before, after, d_moves in ((first, early, False), (early, late, True)):
+        moved = {k.split("/")[0] for k in after if (after[k] != before[k]).any()}
+        assert "generator" in moved and ("discriminator" in moved) == d_moves
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fit_has_both_phases(jit_compile):
+    model, source = smoke_model("esrgan", ["hparams.pretraining=1"])
+    model.compile("sgd", "sgd", jit_compile=jit_compile)
+    stream = source.stream(0).take(3)
+    first = variables_of(model)
+    history = model.fit(stream, steps_per_epoch=1, epochs=3, verbose=0).history
+    assert [x > 0 for x in history["g_above"]] == [False, True, True]
+    moved = {k for k, v in variables_of(model).items() if (v != first[k]).any()}
+    assert "discriminator/000" in moved
+
+
 def test_cuts_small_network_learns_and_keys_stay():
     model, source = smoke_model("cut")
     batch = next(iter(source.stream(0)))
@@ -641,7 +687,8 @@ def test_losses_of_one_generator(name):
     def softplus(x):
         return np.log1p(np.exp(x))
 
-    model.fakes = lambda batch: batch["condition"] / 2
+    taken = model.translated if name == "cut" else lambda batch: batch["condition"]
+    model.run_generator = lambda batch: taken(batch) / 2
     model.score = lambda images, batch: images
     model.discriminate = lambda images, batch: {
         "logits": images,
@@ -745,7 +792,8 @@ def test_evaluate_a_run(smoke_run, capsys):
     assert evaluate.main([f"--source={workdir}", "--num=64"]) == 0
     out = capsys.readouterr().out
     assert "the training images themselves" in out
-    for word in ("L1", "PSNR, dB", "SSIM", "KID", "condition image", "mean image"):
+    baselines = "condition image", "mean image", "scaled by", "to the power of"
+    for word in ("L1", "PSNR, dB", "SSIM", "KID", *baselines):
         assert word in out
     files = sorted(p.suffix for p in (workdir / "evaluation").iterdir())
     assert files == [".json", ".png"]

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import resource
+import stat
 import types
 
 import numpy as np
@@ -242,3 +243,22 @@ def test_logs_hold_what_was_written(tmp_path):
     write_log(tmp_path)()
     [line] = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line)["d_49"] == 0.5
+
+
+def test_a_checkpoint_and_its_name_are_written_to_the_disk(tmp_path, monkeypatch):
+    model, _ = smoke_model("rsgan_ring")
+    order = []
+    kinds = {True: "folder", False: "file"}
+
+    def sync(descriptor, real=os.fsync):
+        order.append(kinds[stat.S_ISDIR(os.fstat(descriptor).st_mode)])
+        real(descriptor)
+
+    def replace(*paths, real=os.replace):
+        order.append("replace")
+        real(*paths)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", replace)
+    checkpoint.save(model, str(tmp_path))
+    assert order == ["file", "replace", "folder"]
