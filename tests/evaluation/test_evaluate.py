@@ -257,7 +257,7 @@ def test_run_is_measured_against_its_own_data(smoke_run, tmp_path, capsys):
     assert found["kid"]["subset_size"] == 30
     assert 0 <= found["accuracy"] <= 1 and found["frechet_distance"] > 0
     assert 1 <= found["class_score"]["mean"] <= 10 and 0 < found["ms_ssim"] < 1
-    assert set(result["skipped"]) == {"suspicious"}
+    assert set(result["skipped"]) == {"suspicious", "suspicious_if_changed"}
     assert result["real"]["accuracy"] > 0.99  # the network was trained on them
     assert sheet.shape == (10 * 30 + 2, 2 * 30 + 2)
     assert len(result["most_suspicious"]) == 10
