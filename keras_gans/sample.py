@@ -117,15 +117,15 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "tile",
         None,
-        "Side in pixels of the parts of --input that are translated one by one, 512 "
-        "if not given.",
+        "Side in pixels of the parts of --input that are translated one by one. If not "
+        "given, 512 divided by the model's enlargement.",
         **flag,
     )
     flags.DEFINE_integer(
         "overlap",
         None,
-        "Minimum overlap of neighboring tiles in pixels, 32 if not given; there they "
-        "are blended.",
+        "Minimum overlap of neighboring tiles in pixels, where they are blended. If "
+        "not given, 32 divided by the model's enlargement.",
         **flag,
     )
     flags.DEFINE_integer(

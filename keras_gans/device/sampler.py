@@ -43,7 +43,9 @@ INFO_NAME = "keras_gans.json"  # file in a .tflite that describes the generator
 INFO_BYTES = 2**22  # upper limit of its size; a class needs about 20
 TENSOR_BYTES = 2**30  # upper limit of a tensor in a .tflite file, for one image
 BATCH, PIXELS = 64, 2**18  # upper limits of images and pixels generated at once
-TILE, OVERLAP = 512, 32  # default tiles of `BaseSampler.translate`, in pixels
+# Default tiles of `BaseSampler.translate` in pixels, of a generator whose images are as
+# large as its condition images.
+TILE, OVERLAP = 512, 32
 # Endings of image files in a folder, and the formats of Pillow that read them. Formats
 # that start other programs (EPS) are not among them.
 ENDINGS = (
@@ -966,11 +968,12 @@ class BaseSampler:
         Args:
             picture: Condition image as returned by `read`, uint8 [height, width,
                 channels].
-            tile: Side of a tile in pixels; None takes 512, or the side of the training
+            tile: Side of a tile in pixels; None takes 512 divided by the generator's
+                enlargement (128 for four times the side), or the side of the training
                 images if that is larger. Larger tiles need more memory. A .tflite file
                 of a fixed size takes no other tile.
             overlap: Minimum overlap of neighboring tiles in pixels, up to half a tile;
-                None takes 32, or half a tile if that is less.
+                None takes 32 divided by the enlargement, and at most half a tile.
 
         Returns:
             uint8 [scale * height, scale * width, channels]; the scale is the factor by
@@ -1034,12 +1037,16 @@ class BaseSampler:
                 f"tile: expected at least {side}, the side of the training images, got "
                 f"{tile}"
             )
-        tile = fixed or tile or max(TILE, side)
+        # The memory that a tile takes is that of its result.
+        scale = max(1, self.info["image_shape"][0] // side)
+        tile = fixed or tile or max(TILE // scale, side)
         if overlap is not None and not 0 <= overlap <= tile // 2:
             raise SamplerError(
                 f"overlap: expected 0 to {tile // 2} (half a tile), got {overlap}"
             )
-        return tile, min(OVERLAP, tile // 2) if overlap is None else overlap
+        if overlap is None:
+            overlap = min(OVERLAP // scale, tile // 2)
+        return tile, overlap
 
     def examples(self, num: int, side: int | None = None) -> np.ndarray:
         """Return smooth random condition images, to try a generator.
@@ -1898,9 +1905,12 @@ def main(argv: list[str] | None = None) -> int:
         "--code", action="append", default=[], help="K:VALUE sets continuous code K"
     )
     parser.add_argument("--input", help="image, or folder of images, to translate")
-    parser.add_argument("--tile", type=int, help=f"side of a tile in pixels ({TILE})")
+    enlarged = "/ enlargement"
     parser.add_argument(
-        "--overlap", type=int, help=f"overlap of tiles in pixels ({OVERLAP})"
+        "--tile", type=int, help=f"side of a tile in pixels ({TILE} {enlarged})"
+    )
+    parser.add_argument(
+        "--overlap", type=int, help=f"overlap of tiles in pixels ({OVERLAP} {enlarged})"
     )
     parser.add_argument("--threads", type=int, help="number of threads (all cores)")
     parser.add_argument(

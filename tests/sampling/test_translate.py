@@ -75,6 +75,16 @@ def test_tiles_of_what_looks_at_one_pixel_are_the_whole(size, tile, overlap, sca
     assert max(sampler.seen[0][1:3]) <= tile
 
 
+@pytest.mark.parametrize(
+    "scale, expected", [(1, (512, 32)), (2, (256, 16)), (4, (128, 8))]
+)
+def test_tiles_are_as_large_as_the_memory_of_their_result_allows(scale, expected):
+    sampler = Function(lambda x: x, scale=scale)
+    assert sampler.tiling(None, None) == expected
+    assert sampler.tiling(600, None) == (600, expected[1])
+    assert sampler.tiling(None, 20) == (expected[0], 20)
+
+
 def test_tiles_leave_no_seams():
     """Neither a blur nor a normalization over the whole tile leaves visible seams."""
     rows, columns = np.mgrid[:150, :190] / 150
