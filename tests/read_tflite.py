@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import resource
 import traceback
 
 import numpy as np
@@ -34,5 +33,5 @@ def read(path, given, out):
                 fault = f"status {status}: {text[:500]!r}"
     except BaseException:
         fault = traceback.format_exc()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return fault, peak / 2**20
+    # `resource` would include the peak of the process that started this one.
+    return fault, sampler_lib.peak_mib() / 1024

@@ -582,8 +582,7 @@ class Trainer(saving.SavesSeeds, engine.Model):
         """
         shared = batch.get("made") if "generator" in player.networks else None
         for name in player.networks:
-            if not (shared and name == "generator"):  # else it has run already
-                spectral.power_iteration(getattr(self, name))
+            spectral.power_iteration(getattr(self, name))
         return accumulation.minimize(
             partial(self.losses, player),
             batch,

@@ -120,8 +120,10 @@ class TranslationGAN(gan.BaseGAN):
         """Yield the updates of `BaseGAN`; the generator runs once for each batch.
 
         The discriminator is updated first, and this does not change what the generator
-        makes of a batch. The batch that both see holds it as "made". A batch that is
-        computed in parts holds no "made": it would need the memory of all parts.
+        makes of a batch. The batch that both see holds it as "made". Each player runs
+        the generator if the batch is computed in parts, which would need the memory of
+        all parts, or if the generator has spectral normalization, whose power iteration
+        comes between the two updates.
 
         Args:
             batch: Batch of `d_steps` times as many images as an update sees.
@@ -131,11 +133,11 @@ class TranslationGAN(gan.BaseGAN):
         """
         updates = list(super().schedule(batch))
         player, part = updates[-1]  # those of the generator
-        both = {**part}
-        if self.accumulate == 1:
-            spectral.power_iteration(self.generator)
-            run = partial(self.run_generator, part)
-            both["made"] = engine.Shared(run, self.trained_by(player))
+        if self.accumulate > 1 or spectral.normalized(self.generator):
+            yield from updates
+            return
+        run = partial(self.run_generator, part)
+        both = {**part, "made": engine.Shared(run, self.trained_by(player))}
         for player, own in updates:
             yield player, both if own is part else own
 

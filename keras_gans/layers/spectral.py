@@ -110,6 +110,12 @@ class SNEmbedding(SpectralNormalization, layers.Embedding):
 
 def power_iteration(network: Model) -> None:
     """Run one step of the power iteration in each trainable layer that has one."""
-    for layer in flatten_layers(network):
-        if isinstance(layer, SpectralNormalization) and layer.trainable:
+    for layer in normalized(network):
+        if layer.trainable:
             layer.iterate()
+
+
+def normalized(network: Model) -> list[SpectralNormalization]:
+    """Return the layers of a network that have spectral normalization."""
+    layers_of = flatten_layers(network)
+    return [layer for layer in layers_of if isinstance(layer, SpectralNormalization)]

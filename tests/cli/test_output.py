@@ -1,6 +1,7 @@
 """Ends of a command: signals, and a reader of the output that has left."""
 
 import errno
+import functools
 import os
 import signal
 import subprocess
@@ -36,6 +37,16 @@ def test_signals_end_a_command_with_a_line(name, capsys):
     assert command(body) == 130
     assert capsys.readouterr().err == "try: interrupted\n" and cleaned
     assert signal.getsignal(number) is before
+
+
+def test_an_interrupt_that_native_code_has_replaced(capsys):
+    def body(values, message="active exception types: REPLACED BY KeyboardInterrupt"):
+        raise RuntimeError(message)
+
+    assert command(body) == 130
+    assert capsys.readouterr().err == "try: interrupted\n"
+    with pytest.raises(RuntimeError, match="another"):
+        command(functools.partial(body, message="another error"))
 
 
 def test_a_signal_during_garbage_collection_is_not_lost(capsys):

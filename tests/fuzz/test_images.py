@@ -1,5 +1,6 @@
 """300 damaged images are read, or left out with a reason; memory is bounded."""
 
+import gc
 import io
 import os
 import struct
@@ -16,7 +17,9 @@ from keras_gans.data.options import DataOptions
 from keras_gans.device import sampler
 
 pytestmark = pytest.mark.slow
-NUMBER, SECONDS, MEBIBYTES = 300, 10, 1536
+# The memory is that beside the worker's own, which other tests have filled. A process
+# that has imported TensorFlow takes 0.6 GiB, so that the whole is below 1.5 GiB.
+NUMBER, SECONDS, MEBIBYTES = 300, 10, 900
 FORMATS = {
     "png": {},
     "jpg": {"format": "JPEG"},
@@ -145,8 +148,9 @@ def test_damaged_images_are_read_or_left_out(channels, tmp_path, caplog):
         other = str(rng.choice(sampler.ENDINGS))
         name = other if rng.random() < 0.2 else f".{ending}"
         (tmp_path / f"{i:03}{name}").write_bytes(content)
+    gc.collect()
     reset()
-    reasons = {}
+    reasons, before = {}, sampler.peak_mib()
     for path in sorted(tmp_path.iterdir()):
         start = time.monotonic()
         try:
@@ -168,5 +172,5 @@ def test_damaged_images_are_read_or_left_out(channels, tmp_path, caplog):
         number = sum(len(chunk) for chunk, _ in source.chunks(16))
         assert number == NUMBER // 2 - len(reasons)
         assert all(len(note) < 500 for note in source.notes)
-    assert sampler.peak_mib() < MEBIBYTES
+    assert sampler.peak_mib() - before < MEBIBYTES
     assert all(len(record.getMessage()) < 2000 for record in caplog.records)
