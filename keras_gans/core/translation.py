@@ -120,10 +120,11 @@ class TranslationGAN(gan.BaseGAN):
         """Yield the updates of `BaseGAN`; the generator runs once for each batch.
 
         The discriminator is updated first, and this does not change what the generator
-        makes of a batch. The batch that both see holds it as "made". Each player runs
-        the generator if the batch is computed in parts, which would need the memory of
-        all parts, or if the generator has spectral normalization, whose power iteration
-        comes between the two updates.
+        makes of a batch. The batch that both see holds it as "made".
+
+        Each player runs the generator in two cases. A batch that is computed in parts
+        would need the memory of all parts. With spectral normalization, a power
+        iteration comes between the two updates.
 
         Args:
             batch: Batch of `d_steps` times as many images as an update sees.
