@@ -76,8 +76,7 @@ def by_size(real: np.ndarray) -> list[str]:
         noise = _psnr(pictures, marked)
         cells = [f"{noise.min():.1f}, {noise.mean():.1f}"]
         for name in names:
-            changed = np.stack([CHANGES[name](p.squeeze()) for p in marked])
-            alone, together = _shares(changed.reshape(marked.shape))
+            alone, together = _shares(marked, CHANGES[name])
             cells.append(f"{alone:.1%}, {together:.1%}")
         lines.append(f"| {side} | {' | '.join(cells)} |")
     return lines
@@ -115,8 +114,7 @@ def run(sampler: KerasSampler, real: np.ndarray, dataset: str, num: int) -> str:
     sets["real images, marked"] = _mark(real)
     for title, pictures in sets.items():
         for name, change in CHANGES.items():
-            changed = np.stack([change(p.squeeze()) for p in pictures])
-            alone, together = _shares(changed.reshape(pictures.shape))
+            alone, together = _shares(pictures, change)
             lines.append(f"| {title} | {name} | {alone:.1%} | {together:.1%} |")
     noise = _psnr(plain, made["float32"])
     lines += [
@@ -175,9 +173,10 @@ def _exported(marked: KerasSampler, num: int) -> dict[str, np.ndarray]:
     return found
 
 
-def _shares(pictures: np.ndarray) -> tuple[float, float]:
-    """Return the shares of single images, and of groups of nine, detected as marked."""
-    found = []
+def _shares(pictures: np.ndarray, change: Callable) -> tuple[float, float]:
+    """Change images; return the shares of single ones and of nine found as marked."""
+    changed = np.stack([change(picture.squeeze()) for picture in pictures])
+    pictures, found = changed.reshape(pictures.shape), []
     for size in (1, 9):
         groups = range(0, len(pictures) - size + 1, size)
         ps = [watermark.detect(pictures[i : i + size], KEY) for i in groups]

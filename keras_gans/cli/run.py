@@ -103,12 +103,10 @@ def _run(
         return _end(f"{name}: {one_line(error)}", 2)
     except WorkerLost as error:
         return _end(f"{name}: {error}", 75)  # EX_TEMPFAIL: a retry may succeed
-    except KeyboardInterrupt:
-        return _end(f"{name}: interrupted", 130)
-    except RuntimeError as error:
-        if "KeyboardInterrupt" not in str(error):
-            raise
+    except (KeyboardInterrupt, RuntimeError) as error:
         # Native code that Ctrl-C interrupts may turn the exception into another one.
+        if "KeyboardInterrupt" not in repr(error):
+            raise
         return _end(f"{name}: interrupted", 130)
     except BrokenPipeError:  # the reader has left, as in `zoo | head -3`
         return _end("", 1)

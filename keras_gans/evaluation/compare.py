@@ -36,24 +36,37 @@ def compare(real: np.ndarray, fake: np.ndarray) -> dict[str, float | dict]:
         four compare equal numbers of rows, PRDC_NUM at most. The rows of `real` are
         drawn with seed 0, those of `fake` with seed 1.
     """
-    # Subsets as large as their set would all be equal and show no spread.
-    fewest = min(len(real), len(fake))
-    size = min(SUBSET_SIZE, fewest // 2)
-    mean, deviation = kid(real, fake, SUBSETS, size)
-    num = min(PRDC_NUM, fewest)
+    num = min(PRDC_NUM, len(real), len(fake))
     drawn = [
         features[np.random.default_rng(seed).permutation(len(features))[:num]]
         for seed, features in enumerate((real, fake))
     ]
     return {
-        "kid": {
-            "mean": mean,
-            "standard_error": standard_error(deviation, size, fewest),
-            "standard_deviation": deviation,
-            "subset_size": size,
-        },
+        "kid": measure_kid(real, fake),
         "frechet_distance": frechet_distance(real, fake),
         **prdc(*drawn, k=PRDC_K),
+    }
+
+
+def measure_kid(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
+    """Compute KID with its spread.
+
+    Args:
+        real: Features of the reference, float32 [num_real, dim].
+        fake: Features to evaluate, float32 [num_fake, dim].
+
+    Returns:
+        {"mean", "standard_error", "standard_deviation", "subset_size"}.
+    """
+    # Subsets as large as their set would all be equal and show no spread.
+    fewest = min(len(real), len(fake))
+    size = min(SUBSET_SIZE, fewest // 2)
+    mean, deviation = kid(real, fake, SUBSETS, size)
+    return {
+        "mean": mean,
+        "standard_error": standard_error(deviation, size, fewest),
+        "standard_deviation": deviation,
+        "subset_size": size,
     }
 
 

@@ -31,7 +31,6 @@ from keras_gans.device.sampler import BaseSampler, to_float, to_uint8
 from keras_gans.errors import UserError
 from keras_gans.evaluation import compare, simple_maps, streams
 from keras_gans.evaluation.features.network import FeatureNetwork
-from keras_gans.evaluation.metrics.kid import kid, standard_error
 from keras_gans.evaluation.metrics.ssim import ssim
 from keras_gans.evaluation.options import EvaluationOptions
 from keras_gans.recipes.old_names import read_tables
@@ -245,18 +244,19 @@ def fit_maps(
     given = np.concatenate([b["condition"] for b in first])[:FIT]
     shape = real.shape[1:]
 
+    def start(condition: np.ndarray) -> np.ndarray:
+        return enlarged(simple_maps.as_channels(condition, shape[-1]), shape)
+
     def run(change: Callable, number: float, condition: np.ndarray) -> np.ndarray:
-        condition = simple_maps.as_channels(condition, shape[-1])
-        return np.clip(change(enlarged(condition, shape), number), -1.0, 1.0)
+        return np.clip(change(start(condition), number), -1.0, 1.0)
 
     ways = {
         "scaled": (simple_maps.scale, simple_maps.SCALES),
         "toned": (simple_maps.tone, simple_maps.EXPONENTS),
     }
-    maps, numbers = {}, {}
+    maps, numbers, given = {}, {}, start(given)
     for name, (change, tried) in ways.items():
-        start = enlarged(simple_maps.as_channels(given, shape[-1]), shape)
-        numbers[name] = simple_maps.fit(change, tried, start, real)
+        numbers[name] = simple_maps.fit(change, tried, given, real)
         maps[name] = functools.partial(run, change, numbers[name])
     return maps, numbers, itertools.chain(first, reference.stream)
 
@@ -365,15 +365,8 @@ def measure(
         if compared[name].num:
             found[name] = compared[name].result(height)
         if seen.get(name):
-            size = min(compare.SUBSET_SIZE, done // 2)
             sets = (np.concatenate(seen[k]) for k in ("real", name))
-            average, deviation = kid(*sets, compare.SUBSETS, size)
-            found.setdefault(name, {})["kid"] = {
-                "mean": average,
-                "standard_error": standard_error(deviation, size, done),
-                "standard_deviation": deviation,
-                "subset_size": size,
-            }
+            found.setdefault(name, {})["kid"] = compare.measure_kid(*sets)
     for name, number in numbers.items():
         found[name]["number"] = number
     return found, np.stack(shown)
