@@ -31,11 +31,13 @@ KINDS = {
 }
 
 
-def in_tiers(names, first=KINDS, slow=()):
-    """Mark recipes by tier: `first`, `slow`, and the second tier for the rest."""
-    assert {*first, *slow} <= set(names), {*first, *slow} - set(names)
+def in_tiers(names, first=KINDS, slow=(), release=()):
+    """Mark recipes by tier: the second tier, but for those in the other lists."""
+    listed = {*first, *slow, *release}
+    assert listed <= set(names), listed - set(names)
     marks = {name: [pytest.mark.second] for name in names}
     marks |= {name: [pytest.mark.slow] for name in slow}
+    marks |= {name: [pytest.mark.release] for name in release}
     marks |= {name: [] for name in first}
     return [pytest.param(name, marks=marks[name]) for name in names]
 

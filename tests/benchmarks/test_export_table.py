@@ -66,7 +66,7 @@ def test_equal_vectors_are_written_once(smoke_run, tmp_path):
     np.testing.assert_array_equal(*made)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("name", ["biggan", "r3gan"])
 def test_exports_are_as_small_as_promised(name, tmp_path):
     """Recipes at full size; biggan and r3gan have the most small layers."""

@@ -33,15 +33,39 @@ RATES = {
 }
 ADA = "hparams.augment=ada", "hparams.ada_images=64"
 LAZY = "rsgan_ring", ["hparams.r1_weight=1.0", "hparams.r1_every=2"]
-CASES = [(name, PLAIN.get(name, [])) for name in zoo_names()]
+RELEASE = "biggan", "dcgan_64", "dragan", "fastgan", "gan", "lsgan", "r3gan_l"
+RELEASE += "r3gan_m", "rsgan_ring", "sagan", "sngan", "sngan_ring", "wgan"
+CASES = [
+    pytest.param(
+        name,
+        PLAIN.get(name, []),
+        marks=pytest.mark.release if name in RELEASE else pytest.mark.xla,
+    )
+    for name in zoo_names()
+]
 # Adaptive augmentation, a lazy penalty and a batch in two parts.
 ALL_AT_ONCE = [*NO_DROPOUT, *ADA, "hparams.r1_every=2", "train.accumulate=2"]
 CASES += [
-    ("cgan", ALL_AT_ONCE),
-    ("lsgan", [*NO_DROPOUT, "hparams.augment=color,translation,cutout"]),
-    ("sagan", ["hparams.r1_weight=1.0", "hparams.r1_every=2", "hparams.d_steps=1"]),
-    ("stylegan2", ["hparams.path_weight=2.0", "hparams.path_every=3"]),
-    ("r3gan", ["train.remat=true"]),
+    pytest.param(name, overrides, marks=mark)
+    for name, overrides, mark in (
+        ("cgan", ALL_AT_ONCE, pytest.mark.xla),
+        (
+            "lsgan",
+            [*NO_DROPOUT, "hparams.augment=color,translation,cutout"],
+            pytest.mark.xla,
+        ),
+        (
+            "sagan",
+            ["hparams.r1_weight=1.0", "hparams.r1_every=2", "hparams.d_steps=1"],
+            pytest.mark.release,
+        ),
+        (
+            "stylegan2",
+            ["hparams.path_weight=2.0", "hparams.path_every=3"],
+            pytest.mark.release,
+        ),
+        ("r3gan", ["train.remat=true"], pytest.mark.release),
+    )
 ]
 GPU_KERNELS = {"fold_strides": False, "split_groups": False, "sum_shifts": False}
 
@@ -67,7 +91,6 @@ def steps_of(name, overrides, jit_compile, start=None, steps=3):
     return before, variables_of(model), model
 
 
-@pytest.mark.xla
 @pytest.mark.parametrize("name, overrides", CASES)
 def test_compiled_steps_equal_uncompiled_ones(name, overrides, fixed_draws):
     before, one, _ = steps_of(name, overrides, False)

@@ -40,14 +40,14 @@ def test_second_derivatives_are_those_of_the_function():
         pytest.param("lsgan", [], "mirrored", marks=pytest.mark.second),
     ]
     + [
-        pytest.param(name, more, "one_device", marks=pytest.mark.slow)
-        for name, more in (
-            ("cyclegan", []),  # networks inside networks
-            ("gan", []),  # dropout
-            ("r3gan", ["train.accumulate=2"]),
-            ("sngan", []),  # power iterations
-            ("stylegan2", []),
-            ("biggan", []),
+        pytest.param(name, more, "one_device", marks=mark)
+        for name, more, mark in (
+            ("cyclegan", [], pytest.mark.slow),  # networks inside networks
+            ("gan", [], pytest.mark.slow),  # dropout
+            ("r3gan", ["train.accumulate=2"], pytest.mark.slow),
+            ("sngan", [], pytest.mark.slow),  # power iterations
+            ("stylegan2", [], pytest.mark.release),
+            ("biggan", [], pytest.mark.release),
         )
     ],
 )

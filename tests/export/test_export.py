@@ -43,7 +43,7 @@ print(json.dumps(images.numpy().tolist()))
 
 
 @pytest.mark.parametrize(
-    "name", ["cgan", pytest.param("stylegan2", marks=pytest.mark.second)]
+    "name", ["cgan", pytest.param("stylegan2", marks=pytest.mark.release)]
 )
 def test_saved_models_are_layers_of_keras(smoke_run, name):
     """`TFSMLayer` takes the inputs of a SavedModel in one dictionary."""
@@ -337,7 +337,7 @@ WITHIN = {"float16": (5e-3, 1e-3), "dynamic": (0.2, 0.02), "int8": (0.4, 0.03)}
     [
         "cgan",
         pytest.param("stylegan2", marks=pytest.mark.slow),
-        pytest.param("fastgan", marks=pytest.mark.slow),
+        pytest.param("fastgan", marks=pytest.mark.release),
     ],
 )
 def test_quantised_files_are_smaller_and_near(name, smoke_run, tmp_path, capsys):

@@ -135,7 +135,7 @@ def settled(page):
     "name",
     [
         "cgan",
-        pytest.param("stylegan2", marks=pytest.mark.slow),
+        pytest.param("stylegan2", marks=pytest.mark.release),
         pytest.param("infogan", marks=pytest.mark.second),
     ],
 )

@@ -84,7 +84,7 @@ def last(workdir, step):
     "num",
     [
         pytest.param(2, marks=pytest.mark.second),
-        pytest.param(4, marks=pytest.mark.slow),
+        pytest.param(4, marks=pytest.mark.release),
     ],
 )
 def test_workers_equal_one(num, tmp_path):
@@ -148,7 +148,10 @@ def test_a_mistake_on_one_worker_ends_all(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim, number", [(0, 9), (1, 9), (1, 15)])
+@pytest.mark.parametrize(
+    "victim, number",
+    [(1, 9), (1, 15), pytest.param(0, 9, marks=pytest.mark.release)],
+)
 def test_workers_end_together_and_go_on(victim, number, tmp_path):
     """All workers end if one is killed or stopped; one device can finish the run."""
     args = ["--model=cgan", "--smoke", "--export=none", "--set=train.steps=400"]

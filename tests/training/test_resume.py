@@ -77,8 +77,8 @@ def rows_so_far(workdir):
     "name",
     [
         "rsgan_ring",
-        pytest.param("gan", marks=pytest.mark.slow),
-        pytest.param("dcgan", marks=pytest.mark.slow),
+        pytest.param("gan", marks=pytest.mark.release),
+        pytest.param("dcgan", marks=pytest.mark.release),
         pytest.param("cgan", marks=pytest.mark.second),
     ],
 )
@@ -288,9 +288,9 @@ def test_every_variable_is_kept(tmp_path):
         pytest.param(
             "r3gan",
             ["augment=ada", "augment_probability=0.5"],
-            marks=pytest.mark.slow,
+            marks=pytest.mark.release,
         ),
-        pytest.param("fastgan", [], marks=pytest.mark.slow),
+        pytest.param("fastgan", [], marks=pytest.mark.release),
     ],
 )
 def test_what_else_changes_over_a_run_goes_on_as_it_was(name, changes, tmp_path):
