@@ -114,6 +114,7 @@ def test_streamed_folder_is_the_cached_one(pictures):
         np.testing.assert_array_equal(a[1], b[1])
 
 
+@pytest.mark.second
 def test_program_ends_while_batches_are_made():
     code = (
         "from keras_gans import data\n"

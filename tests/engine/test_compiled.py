@@ -200,6 +200,7 @@ def test_compiled_step_has_no_conditional():
     assert sizes[0] > sizes[1] + 100  # only step 0 computes the penalty
 
 
+@pytest.mark.second
 def test_fit_compiles_the_same_steps():
     """`fit` gives the same weights with and without XLA; epochs end with the data."""
     ends = []

@@ -395,6 +395,7 @@ def test_torch_fidelity_gets_the_same_pictures(tmp_path, capsys, monkeypatch):
     assert "cross_check" not in result_in(tmp_path / "failed")[0]  # the rest is kept
 
 
+@pytest.mark.second
 def test_unconditional_generators_and_codes(smoke_run, tmp_path):
     for name, seen in (("gan", False), ("infogan", True)):
         out = tmp_path / name

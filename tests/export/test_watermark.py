@@ -148,6 +148,7 @@ def test_marks_of_version_1_are_found(side):
     np.testing.assert_allclose(strengths, expected)
 
 
+@pytest.mark.second
 def test_exports_mark_what_they_make(smoke_run, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(smoke_run("cgan"), run)

@@ -245,6 +245,7 @@ def test_page_fits_a_phone(name, visit):
     page.set_viewport_size({"width": 1280, "height": 720})
 
 
+@pytest.mark.second
 def test_pictures_from_pictures(visit, tmp_path):
     run, page, said = visit("pix2pix")
     sampler = load.load(str(run / "export" / "generator.tflite"))

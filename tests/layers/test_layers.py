@@ -166,6 +166,7 @@ def test_pixel_norm_leaves_a_mean_square_of_one():
     np.testing.assert_allclose(y / x, np.broadcast_to((y / x)[..., :1], x.shape), 1e-4)
 
 
+@pytest.mark.second
 def test_network_with_attention_and_classes_exports_its_average():
     """Averaging keeps the spectral norms of the layers close to 1."""
     model, source = smoke_model("sagan")

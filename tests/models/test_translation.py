@@ -605,7 +605,9 @@ def test_discriminator_trains_from_the_end_of_pretraining(devices, jit_compile):
         assert "generator" in moved and ("discriminator" in moved) == d_moves
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.second)]
+)
 def test_fit_has_both_phases(jit_compile):
     model, source = smoke_model("esrgan", ["hparams.pretraining=1"])
     model.compile("sgd", "sgd", jit_compile=jit_compile)

@@ -166,6 +166,7 @@ def test_truncation_moves_styles_towards_their_mean_layer_by_layer():
 
 
 @GROUP
+@pytest.mark.second
 def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run):
     workdir = smoke_run("stylegan2")
     keras_sampler = load.load(str(workdir))
@@ -195,6 +196,7 @@ def test_mixing_truncation_and_noise_do_what_they_say_in_every_export(smoke_run)
 
 
 @GROUP
+@pytest.mark.second
 def test_mixed_pictures_are_shifted_as_well(smoke_run, tmp_path):
     path = str(smoke_run("stylegan2") / "export/generator.tflite")
     sampler = load.load(path)
@@ -217,6 +219,7 @@ def test_mixed_pictures_are_shifted_as_well(smoke_run, tmp_path):
 
 
 @GROUP
+@pytest.mark.second
 def test_styles_options_out_of_range_are_said(smoke_run):
     sampler = load.load(str(smoke_run("stylegan2") / "export/generator.tflite"))
     count = sampler.info["inputs"]["mix"]["shape"][0]

@@ -126,6 +126,7 @@ def test_a_pool_of_all_workers(tmp_path):
     assert a["image_pool/001"] == b["image_pool/001"] > 0
 
 
+@pytest.mark.second
 def test_workers_of_different_recipes_say_so(tmp_path):
     args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path / 'run'}"]
     rates = ["--set=hparams.ema_decay=0.9", "--set=hparams.ema_decay=0.5"]

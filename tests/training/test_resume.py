@@ -311,7 +311,11 @@ def test_what_else_changes_over_a_run_goes_on_as_it_was(name, changes, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "strategy", [pytest.param("one_device", marks=pytest.mark.slow), "mirrored"]
+    "strategy",
+    [
+        pytest.param("one_device", marks=pytest.mark.release),
+        pytest.param("mirrored", marks=pytest.mark.second),
+    ],
 )
 def test_log_says_the_score_of_held_out_pictures_and_goes_on(strategy, tmp_path):
     args = ["--model=dcgan", "--smoke", "--export=none", f"--strategy={strategy}"]

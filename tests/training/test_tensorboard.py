@@ -46,6 +46,7 @@ def test_writers_of_one_second_share_no_file(tmp_path):
     assert [[row[0] for row in rows] for rows in found] == [[0], [1], [2]]
 
 
+@pytest.mark.second
 def test_resumed_run_adds_a_file(tmp_path):
     args = ["--model=gan", "--smoke", "--export=none", f"--workdir={tmp_path}"]
     assert train.main([*args, "--set=train.steps=2"]) == 0
