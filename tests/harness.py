@@ -114,12 +114,7 @@ UNLIKE = {
         "generator.norm=none",
         "discriminator.norm=none",
     ],
-    # without it the first features are tiny, and PatchNCE's gradients 1e6
-    "cut": [
-        "hparams.nce_weight=1e-6",
-        "generator.norm=none",
-        "discriminator.norm=none",
-    ],
+    "cut": ["generator.norm=none", "discriminator.norm=none"],
     "esrgan": ["hparams.pretraining=0", "hparams.adversarial_weight=1.0"],
 }
 # Larger rates make translation generators and penalties diverge.

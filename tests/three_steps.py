@@ -26,7 +26,7 @@ PLAIN = {
     "lsgan": NO_DROPOUT,
     "pix2pix": ["generator.dropout=0.0"],
     "cyclegan": NO_NORM,
-    "cut": [*NO_NORM, "hparams.nce_weight=1e-6"],
+    "cut": NO_NORM,
     "esrgan": ["hparams.pretraining=0", "hparams.adversarial_weight=1.0"],
 }
 

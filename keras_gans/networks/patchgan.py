@@ -122,23 +122,29 @@ def convolution(
     strides: int = 1,
     padding: str = "valid",
     spectral_norm: bool = False,
+    stddev: float = 0.02,
     **options: Any,
 ) -> layers.Layer:
-    """Build a convolution with initial weights of standard deviation 0.02."""
+    """Build a convolution with initial weights from N(0, stddev^2)."""
     cls = SNConv2D if spectral_norm else layers.Conv2D
-    small = initializers.RandomNormal(stddev=0.02)
+    normal = initializers.RandomNormal(stddev=stddev)
     return cls(
         channels,
         kernel_size,
         strides,
         padding,
-        kernel_initializer=small,
+        kernel_initializer=normal,
         **options,
     )
 
 
 def enlarged(
-    x: Tensor, channels: int, kernel_size: int, upsampling: str, use_bias: bool
+    x: Tensor,
+    channels: int,
+    kernel_size: int,
+    upsampling: str,
+    use_bias: bool,
+    he: bool = False,
 ) -> Tensor:
     """Double height and width: by a transposed convolution, or a resize-convolution.
 
@@ -149,17 +155,37 @@ def enlarged(
         upsampling: "transposed" for a transposed convolution; "resize" for
             nearest-neighbor interpolation and a 3x3 convolution.
         use_bias: Whether to add a bias.
+        he: Whether to initialize by He's rule, instead of from N(0, 0.02).
 
     Returns:
         float [batch, 2 * height, 2 * width, channels].
     """
+    # A quarter of the transposed kernel's weights contribute to each pixel.
+    side = 3 if upsampling == "resize" else kernel_size / 2
+    stddev = he_stddev(x, side) if he else 0.02
     if upsampling == "resize":
-        return convolution(channels, 3, padding="same", use_bias=use_bias)(Double()(x))
+        return convolution(
+            channels, 3, padding="same", stddev=stddev, use_bias=use_bias
+        )(Double()(x))
     return layers.Conv2DTranspose(
         channels,
         kernel_size,
         2,
         "same",
         use_bias=use_bias,
-        kernel_initializer=initializers.RandomNormal(stddev=0.02),
+        kernel_initializer=initializers.RandomNormal(stddev=stddev),
     )(x)
+
+
+def he_stddev(x: Tensor, side: float, gain: float = 2.0) -> float:
+    """Return the standard deviation of a kernel's initial weights by He's rule.
+
+    Source: He et al. 2015 (arXiv 1502.01852), equation 10. The maps before each ReLU
+    then keep their variance from layer to layer.
+
+    Args:
+        x: Feature maps that the kernel is applied to.
+        side: Side of the kernel in pixels.
+        gain: Factor of the variance: 2 after a ReLU.
+    """
+    return (gain / (x.shape[-1] * side**2)) ** 0.5

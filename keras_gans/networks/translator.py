@@ -21,7 +21,12 @@ from keras_gans.layers.any_size import (
     reflected,
 )
 from keras_gans.layers.normalization import normalize
-from keras_gans.networks.patchgan import convolution, discriminator, enlarged
+from keras_gans.networks.patchgan import (
+    convolution,
+    discriminator,
+    enlarged,
+    he_stddev,
+)
 from keras_gans.networks.saving import network
 
 __all__ = ["discriminator", "encoder", "generator", "projector"]
@@ -51,7 +56,10 @@ def generator(
         width: Number of channels of the first convolution; the residual blocks have 4
             times as many.
         blocks: Number of residual blocks, at a quarter of the size.
-        norm: Normalization after each convolution but the last.
+        norm: Normalization after each convolution but the last. Without normalization,
+            weights are initialized by He's rule; the variance of each block's last
+            convolution is divided by the number of blocks. With normalization, weights
+            are initialized from N(0, 0.02).
         upsampling: "transposed" for transposed convolutions, as in the paper; "resize"
             for nearest-neighbor interpolation and a 3x3 convolution, which avoid
             checkerboard artifacts.
@@ -72,29 +80,28 @@ def generator(
     condition = Input((None, None, condition_shape[-1]), name="condition")
     x = tap(reflected(PadToMultiple(4)(condition), 3))
     bias = norm == "none"  # a norm cancels biases
-    x = layers.ReLU()(normalize(convolution(width, 7, use_bias=bias)(x), norm))
+
+    def convolve(x: Tensor, channels: int, side: int, gain: float, *more: Any):
+        stddev = he_stddev(x, side, gain) if norm == "none" else 0.02
+        return convolution(channels, side, *more, stddev=stddev, use_bias=bias)(x)
+
+    x = layers.ReLU()(normalize(convolve(x, width, 7, 1.0), norm))
     for times in (2, 4):
-        x = tap(convolution(times * width, 3, 2, "same", use_bias=bias)(x))
+        x = tap(convolve(x, times * width, 3, 2.0, 2, "same"))
         x = layers.ReLU()(normalize(x, norm))
     for block in range(blocks):
-        x = x + _residual(x, norm)
+        y = normalize(convolve(reflected(x, 1), 4 * width, 3, 2.0), norm)
+        y = convolve(reflected(layers.ReLU()(y), 1), 4 * width, 3, 2.0 / blocks)
+        x = x + normalize(y, norm)
         x = tap(x) if block in (0, blocks // 2) else x
     for times in (2, 1):
-        x = enlarged(x, times * width, 3, upsampling, bias)
+        x = enlarged(x, times * width, 3, upsampling, bias, he=norm == "none")
         x = layers.ReLU()(normalize(x, norm))
-    x = convolution(image_shape[-1], 7)(reflected(x, 3))
+    x = reflected(x, 3)
+    stddev = he_stddev(x, 7, 1.0) if norm == "none" else 0.02
+    x = convolution(image_shape[-1], 7, stddev=stddev)(x)
     x = layers.Activation("tanh", dtype="float32")(x)
     return Model({"condition": condition}, CropLike()(x, condition))
-
-
-def _residual(x: Tensor, norm: str) -> Tensor:
-    """Return the residual of a block: two 3x3 convolutions with a ReLU in between."""
-    channels = x.shape[-1]
-    for last in (False, True):
-        x = convolution(channels, 3, use_bias=norm == "none")(reflected(x, 1))
-        x = normalize(x, norm)
-        x = x if last else layers.ReLU()(x)
-    return x
 
 
 def encoder(generator: Model) -> Model:
