@@ -20,10 +20,10 @@ the watermark, the score exceeds t with a probability of at most
 exp(-t^2 / sum |A|^2), by Chernoff's bound with E exp(x cos) = I_0(x) <= exp(x^2 / 4).
 The printed p is this bound.
 
-The watermark of images of 64 pixels or more survives JPEG compression and moderate
+The watermark of images of 48 pixels or more survives JPEG compression and moderate
 resizing. Of smaller images, pass several: together they are found where a single one
-is not. The watermark does not survive crops or rotations, and whoever knows the key can
-remove it.
+may not be. The watermark does not survive crops or rotations, and whoever knows the key
+can remove it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_gans.engine import keras_private
+from keras_gans.engine import keras_private, tracing
 from keras_gans.engine.tensorflow import CompiledStep
 
 TIMES = 4  # matrix products of a measurement of the device's peak
@@ -24,8 +24,14 @@ class BareLoop:
 
     def __init__(self, model: keras.Model):
         self._model, self._compiled = model, CompiledStep(model)
-        # Without autograph, as in `fit`.
-        self._step = tf.function(model.train_step, autograph=False)
+
+        def step(batch: Any) -> dict[str, tf.Tensor]:
+            with tf.init_scope():
+                late = int(model.step.numpy()) >= model.late_start
+            with tracing.computing(late=late):
+                return model.train_step(batch)
+
+        self._step = tf.function(step, autograph=False)  # as in `fit`
 
     def run(self, batches: Sequence[Any]) -> None:
         """Take a training step on each batch, and wait for the device."""

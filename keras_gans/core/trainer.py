@@ -557,6 +557,17 @@ class Trainer(saving.SavesSeeds, engine.Model):
         """
         return 1
 
+    @classmethod
+    def updates(cls, player: Player, options: TrainerHparams, steps: int) -> int:
+        """Return the number of updates of a player in a run, for its schedules.
+
+        Args:
+            player: One of `players`.
+            options: Options of the variant.
+            steps: Number of training steps of the run.
+        """
+        return steps * cls.updates_per_step(player, options)
+
     def schedule(self, batch: Batch) -> Iterator[tuple[Player, Batch]]:
         """Yield the updates of a step.
 

@@ -133,14 +133,16 @@ class TranslationGAN(gan.BaseGAN):
             Pairs (player, batch of the update).
         """
         updates = list(super().schedule(batch))
-        player, part = updates[-1]  # those of the generator
-        if self.accumulate > 1 or spectral.normalized(self.generator):
+        owners = [i for i, (p, _) in enumerate(updates) if "generator" in p.networks]
+        if self.accumulate > 1 or spectral.normalized(self.generator) or not owners:
             yield from updates
             return
+        player, part = updates[owners[0]]
         run = partial(self.run_generator, part)
         both = {**part, "made": engine.Shared(run, self.trained_by(player))}
-        for player, own in updates:
-            yield player, both if own is part else own
+        for i, (player, own) in enumerate(updates):
+            # After the generator's update, it makes other images.
+            yield player, both if own is part and i <= owners[0] else own
 
     def run_generator(self, batch: Batch) -> Any:
         """Run the generator in training, for the losses of all players.
@@ -152,7 +154,11 @@ class TranslationGAN(gan.BaseGAN):
             Translations of "condition", float [batch, height, width, channels]. A
             variant may return more tensors.
         """
-        return self.generator({"condition": batch["condition"]}, training=True)
+        return self._run(batch["condition"])
+
+    def _run(self, condition: Tensor) -> Tensor:
+        """Run the generator in training: float [num, height, width, channels]."""
+        return self.generator({"condition": condition}, training=True)
 
     def made(self, batch: Batch) -> Any:
         """Return the result of `run_generator`, which is computed once in a step."""

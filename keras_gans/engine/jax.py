@@ -270,7 +270,7 @@ def every(step: keras.Variable, steps: int, fn: Callable, otherwise: Callable) -
 class Model(keras_private.StateInVariables, keras.Model):
     """Keras model whose `train_step(batch)` reads and assigns variables, for `fit`."""
 
-    late_start = 0  # see the TensorFlow engine
+    late_start, late_values = 0, ()  # see the TensorFlow engine
 
     def make_train_function(self, force: bool = False) -> None:
         """Make the function that `fit` calls for each batch.

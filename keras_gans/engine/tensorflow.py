@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -24,9 +24,12 @@ class Model(keras_private.NoSymbolicBuild, keras.Model):
     Attributes:
         late_start: First step of the later phase of a run, see `engine.is_late`; 0 if
             there is one phase.
+        late_values: Beginnings of the names of logged values that only the later phase
+            has.
     """
 
     late_start = 0
+    late_values: Sequence[str] = ()
 
     def make_train_function(self, force: bool = False) -> None:
         """Make the function that `fit` calls for each batch.
@@ -372,6 +375,9 @@ class _Loop:
 
     def __call__(self, iterator: Iterator, size: int) -> dict[str, tf.Tensor]:
         """Take `size` steps and return the logged values of each, float32 [size]."""
+        if isinstance(iterator, Generator):  # of `train_on_batch`
+            # Each generator would be traced anew, with its batch as a constant.
+            iterator = iter(tf.data.Dataset.from_tensors(next(iterator)))
         try:
             return self._call(iterator, tf.constant(size))
         except tf.errors.OutOfRangeError:

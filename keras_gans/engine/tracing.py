@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from keras_gans.errors import UserError
+
 # Each replica of a TensorFlow strategy is traced in its own thread.
 _tracing = threading.local()
 
@@ -46,7 +48,10 @@ def is_late(step: Any, start: int) -> bool:
         start: First step of the later phase.
 
     Returns:
-        Whether it does. Code that is traced for any step counts as the later phase.
+        Whether it does.
+
+    Raises:
+        UserError: In a graph of the user's own that serves all steps.
     """
     known = getattr(_tracing, "late", None)
     if known is not None or not start:
@@ -54,7 +59,11 @@ def is_late(step: Any, start: int) -> bool:
     try:
         return bool(step.value >= start)  # outside of a graph
     except Exception:  # each backend has its own error for symbolic values
-        return True
+        raise UserError(
+            f"this model trains in another way from step {start} on, which a function "
+            "traced for all steps cannot know; train with fit or train_on_batch, or "
+            "set pretraining to 0"
+        ) from None
 
 
 def is_due(step: Any, every: int) -> bool | None:

@@ -18,7 +18,7 @@ from keras_gans.evaluation.streams import DataPictures, SampledPictures
 from keras_gans.terminal.progress import ProgressBar
 
 PAIRS = 1000  # upper limit for MS-SSIM, over all classes together
-CHANGED = 1000  # images that are also shifted and mirrored
+CHANGED = 500  # images that are also shifted and mirrored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,9 @@ class StreamStats:
             no two images form a pair.
         class_counts: Number of images of each class, int [classes]; None if there are
             no classes.
-        changed: Features of the first CHANGED images, each in the nine forms of
+        changed: Features of CHANGED evenly spaced images, each in the nine forms of
             `changes`, float32 [images, 9, dim]. Without images if not asked for.
+        changed_rows: Rows of these images in `features`, int [images].
     """
 
     features: np.ndarray
@@ -45,6 +46,7 @@ class StreamStats:
     ms_ssim: float | None
     class_counts: np.ndarray | None
     changed: np.ndarray
+    changed_rows: np.ndarray
 
 
 def changes(pictures: np.ndarray) -> np.ndarray:
@@ -87,8 +89,10 @@ def collect(
     """
     found = np.empty((pictures.num, network.dim), np.float32)
     score, seen = ClassScore(pictures.num), 0
+    # Evenly spaced: a folder is read class by class.
     num_changed = min(pictures.num, CHANGED) if with_changes else 0
-    changed = np.empty((num_changed, 9, network.dim), np.float32)
+    chosen = np.arange(num_changed) * pictures.num // max(num_changed, 1)
+    changed, filled = np.empty((num_changed, 9, network.dim), np.float32), 0
     counts = class_counts = None
     if pictures.class_names:
         class_counts = np.zeros(len(pictures.class_names), int)
@@ -100,27 +104,34 @@ def collect(
         for chunk, labels in pictures.chunks():
             features, probabilities = network(chunk)
             found[seen : seen + len(chunk)] = features
-            some = changes(chunk[: max(0, num_changed - seen)])
-            if len(some):
+            inside = (chosen >= seen) & (chosen < seen + len(chunk))
+            if inside.any():
+                some = changes(chunk[chosen[inside] - seen])
                 again = network(some.reshape(-1, *chunk.shape[1:]))[0]
-                changed[seen : seen + len(some)] = again.reshape(len(some), 9, -1)
+                changed[filled : filled + len(some)] = again.reshape(len(some), 9, -1)
+                filled += len(some)
             seen += len(chunk)
             score.add(probabilities)
+            known = slice(None) if labels is None else labels >= 0  # TFDS: -1 is none
             if class_counts is not None:
-                class_counts += np.bincount(labels, minlength=len(class_counts))
+                class_counts += np.bincount(labels[known], minlength=len(class_counts))
             if counts is not None:
-                np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
-            if pairs:
-                pairs.add(chunk, labels if by_class else np.zeros(len(chunk), int))
+                found_classes = probabilities.argmax(axis=1)
+                np.add.at(counts, (labels[known], found_classes[known]), 1)
+            if pairs and by_class:
+                pairs.add(chunk[known], labels[known])
+            elif pairs:
+                pairs.add(chunk, np.zeros(len(chunk), int))
             progress.update(seen)
     if not seen:
-        return StreamStats(found[:0], (0.0, 0.0), None, None, class_counts, changed[:0])
+        none = found[:0], (0.0, 0.0), None, None, class_counts, changed[:0], chosen[:0]
+        return StreamStats(*none)
     accuracy = None
-    if counts is not None:
+    if counts is not None and counts.any():
         means = np.arange(len(counts))
         if pictures.codes:
             means = best_matching(counts)
-        accuracy = float(counts[np.arange(len(counts)), means].sum() / seen)
+        accuracy = float(counts[np.arange(len(counts)), means].sum() / counts.sum())
     similarity = pairs.mean() if pairs else None
     return StreamStats(
         found[:seen],
@@ -128,7 +139,8 @@ def collect(
         accuracy,
         similarity,
         class_counts,
-        changed[:seen],
+        changed[:filled],
+        chosen[:filled],
     )
 
 

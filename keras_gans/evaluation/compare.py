@@ -76,7 +76,8 @@ def memorisation(
     """Measure how many samples are copies of training images.
 
     Args:
-        samples: Statistics of the samples; `features` and `changed` are read.
+        samples: Statistics of the samples; `features`, `changed` and
+            `changed_rows` are read.
         train: Features of the training images, float32 [num_train, dim].
         held_out: Statistics of real images that are not in `train`; None if there are
             no such images.
@@ -100,8 +101,8 @@ def memorisation(
             metrics[key] = float((ratios[key] <= limit).mean())
             others[key] = float((limits[key] <= limit).mean())
     lowest = ratios["suspicious"].copy()
-    few = ratios.get("suspicious_if_changed", lowest[:0])
-    lowest[: len(few)] = np.minimum(lowest[: len(few)], few)
+    if "suspicious_if_changed" in ratios:
+        np.minimum.at(lowest, samples.changed_rows, ratios["suspicious_if_changed"])
     order = np.argsort(lowest, kind="stable")[:SUSPICIOUS]
     return metrics, others, [(int(i), int(numbers[i])) for i in order]
 
@@ -120,8 +121,8 @@ def _compare_with(
         num, forms, dim = stats.changed.shape
         apart, found = neighbours.nearest(stats.changed.reshape(-1, dim), train)
         each = neighbours.copy_ratios(apart, found, train).reshape(num, forms)
-        best, rows = each.argmin(axis=1), np.arange(num)
-        ratios["suspicious_if_changed"] = each[rows, best]
-        closer = each[rows, best] < ratios["suspicious"][:num]
-        numbers[:num][closer] = found.reshape(num, forms)[rows, best][closer]
+        best, rows, every = each.argmin(axis=1), stats.changed_rows, np.arange(num)
+        ratios["suspicious_if_changed"] = each[every, best]
+        closer = each[every, best] < ratios["suspicious"][rows]
+        numbers[rows[closer]] = found.reshape(num, forms)[every, best][closer]
     return metrics, ratios, numbers

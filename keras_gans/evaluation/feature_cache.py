@@ -14,7 +14,7 @@ from keras_gans.evaluation.features.network import RESIZER, FeatureNetwork
 from keras_gans.evaluation.streams import DataPictures
 from keras_gans.storage import caches, files
 
-FORMAT = 2  # to be raised when `collect.collect` changes its values of the same images
+FORMAT = 3  # to be raised when `collect.collect` changes its values of the same images
 MOST = 4 * 2**30  # bytes of the cache; the least recently used files are deleted first
 
 
@@ -64,13 +64,13 @@ def _read(path: str) -> StreamStats | None:
         with np.load(path) as arrays:
             mean, deviation, accuracy, ms_ssim = map(float, arrays["numbers"])
             found, counts = arrays["features"], arrays["class_counts"]
-            changed = arrays["changed"]
+            changed = arrays["changed"], arrays["changed_rows"]
         os.utime(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     accuracy, ms_ssim = (None if np.isnan(v) else v for v in (accuracy, ms_ssim))
     counts = counts if len(counts) else None
-    return StreamStats(found, (mean, deviation), accuracy, ms_ssim, counts, changed)
+    return StreamStats(found, (mean, deviation), accuracy, ms_ssim, counts, *changed)
 
 
 def _write(path: str, stats: StreamStats) -> None:
@@ -87,6 +87,7 @@ def _write(path: str, stats: StreamStats) -> None:
             numbers=numbers,
             class_counts=np.array(counts, int),
             changed=stats.changed,
+            changed_rows=stats.changed_rows,
         )
     kept = sorted(
         os.scandir(caches.folder("features")),

@@ -53,7 +53,9 @@ def choose(
         return None, None
     numbers = {name: i for i, name in enumerate(samples.class_names)}
     for stream, stats in real:
-        if stats.class_counts is None or not numbers.keys() >= set(stream.class_names):
+        if stats.class_counts is None or not stats.class_counts.any():
+            continue  # no image has a label
+        if not numbers.keys() >= set(stream.class_names):
             continue
         counts = np.zeros(len(numbers), np.int64)
         counts[[numbers[name] for name in stream.class_names]] = stats.class_counts

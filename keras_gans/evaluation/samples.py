@@ -469,7 +469,9 @@ def measure(
         "skipped": skipped,
         "ms_ssim_pairs": "of one class" if by_class else "of any classes",
         "ms_ssim_scales": num_scales(samples.image_shape[0]),
-        "most_suspicious": [{"sample": s, "training": t} for s, t in pairs],
+        "most_suspicious": [
+            {"sample": s, "training": t, **samples.label_of(s)} for s, t in pairs
+        ],
         "seconds": round(time.monotonic() - start, 1),
         "versions": _versions(),
     }

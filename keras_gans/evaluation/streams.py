@@ -47,6 +47,10 @@ class DataPictures:
             if left <= 0:
                 return
 
+    def label_of(self, number: int) -> dict[str, int]:
+        """Return {}: images from files are found by their number alone."""
+        return {}
+
     def pick(self, numbers: Sequence[int]) -> np.ndarray:
         """Read some images again: uint8 [len(numbers), height, width, channels]."""
         found, start = {}, 0
@@ -66,7 +70,8 @@ class SampledPictures:
     Args:
         sampler: Generator from noise.
         num: Number of images.
-        seed: Seed of the latents. The images equal `sampler.sample(num, seed=seed)`.
+        seed: Seed of the latents. The images equal `sampler.sample(num, seed=seed)`,
+            with the labels of `set_labels` if it was called.
 
     Attributes:
         codes: Whether the labels are categorical codes that the generator learned
@@ -96,10 +101,18 @@ class SampledPictures:
         """Generate some images again: uint8 [len(numbers), height, width, channels]."""
         return self._make(numbers)[0]
 
-    def _make(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:
+    def label_of(self, number: int) -> dict[str, int]:
+        """Return {"label": the label of an image}; {} if there are no labels."""
+        labels = self._labels([number])
+        return {} if labels is None else {"label": int(labels[0])}
+
+    def _labels(self, numbers: Sequence[int]) -> np.ndarray | None:
         labels = self._options.labels
         if labels is not None:
-            labels = labels[np.asarray(numbers)]
-        elif self.takes_labels:
-            labels = np.asarray(numbers, np.int32) % self._sampler.info["num_classes"]
-        return self._sampler.make(numbers, self._options), labels
+            return labels[np.asarray(numbers)]
+        if not self.takes_labels:
+            return None
+        return np.asarray(numbers, np.int32) % self._sampler.info["num_classes"]
+
+    def _make(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:
+        return self._sampler.make(numbers, self._options), self._labels(numbers)

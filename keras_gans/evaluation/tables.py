@@ -22,6 +22,7 @@ ROWS = (
 
 def translation_table(result: dict, note: str, skipped: str) -> str:
     """Format the evaluation of an image translation model as a table of plain text."""
+    from keras_gans.evaluation.translation import FIT
     from keras_gans.evaluation.translation import ROWS as rows
 
     names = {
@@ -38,7 +39,10 @@ def translation_table(result: dict, note: str, skipped: str) -> str:
         cells = [_cell(result[who].get(key), form) for who in names]
         if set(cells) != {"-"}:
             lines.append(f"{title:12}" + "".join(f"{cell:>22}" for cell in cells))
-    return "\n".join([*lines, *filter(None, [skipped])])
+    fitted = ""
+    if "scaled" in result:
+        fitted = f"  scale and power: fitted to the first {FIT} pairs of the reference"
+    return "\n".join([*lines, *filter(None, [fitted, skipped])])
 
 
 def table(result: dict, note: str) -> str:

@@ -16,7 +16,16 @@ class Dropout(layers.Dropout):
 
     Every replica draws the masks of the global batch and takes its own rows. Keras's
     layer draws the same masks on every replica.
+
+    Args:
+        rate: Share of the values to drop, 0 to 1.
+        **options: Options of `keras.layers.Layer`, and `seed`.
     """
+
+    def __init__(self, rate: float, **options: Any):
+        if options.pop("noise_shape", None) is not None:
+            raise ValueError("noise_shape: expected None; single values are dropped")
+        super().__init__(rate, **options)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Set a random part of the inputs to 0 in training, and scale up the rest.
@@ -28,7 +37,7 @@ class Dropout(layers.Dropout):
         Returns:
             float, of the shape of `inputs`.
         """
-        if not training or engine.whole(1) == 1:
+        if not training or not self.rate or engine.whole(1) == 1:
             return super().call(inputs, training=training)
         size, *shape = ops.shape(inputs)
 

@@ -103,16 +103,19 @@ class CUT(translation.TranslationGAN, LSGAN):
 
     def run_generator(self, batch: Batch) -> Tensor:
         """Return G(x) and, if `identity`, G(y), one after the other."""
-        return self.generator({"condition": self.translated(batch)}, training=True)
+        return self._run(self.translated(batch))
 
     def fakes(self, batch: Batch) -> Tensor:
         """Return G(x)."""
+        if "made" not in batch:  # G(y) is for the generator's loss alone
+            return self._run(batch["condition"])
         return self.made(batch)[: ops.shape(batch["condition"])[0]]
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms (D(G(x)) - 1)^2 and PatchNCE of x and, if `identity`, y."""
-        logits = self.score(self.fakes(batch), batch)
-        nce = self.nce(self.translated(batch), self.made(batch))
+        made = self.made(batch)
+        logits = self.score(made[: ops.shape(batch["condition"])[0]], batch)
+        nce = self.nce(self.translated(batch), made)
         return {
             "adversarial": 2.0 * losses.least_squares_generator(logits),
             "nce": self.hparams.nce_weight * nce,

@@ -62,11 +62,18 @@ class ESRGAN(translation.TranslationGAN):
 
     Hparams = ESRGANHparams
     neutral_logit = None
+    late_values = "d_", "real_score", "fake_score", "fakes_passing"
 
     @property
     def late_start(self) -> int:
         """First step of the second phase."""
         return self.hparams.pretraining
+
+    @classmethod
+    def updates(cls, player: Player, options: ESRGANHparams, steps: int) -> int:
+        """Return the number of updates in a run; d has none in the first phase."""
+        early = options.pretraining if player.name == "d" else 0
+        return max(1, super().updates(player, options, steps - early))
 
     def update(self, player: Player, batch: Batch) -> dict[str, Tensor]:
         """Take one step of a player's optimizer; of d only in the second phase.

@@ -347,7 +347,7 @@ def _resolve(
     optimizers, options = {}, variant.Hparams(**hparams)
     for player in reversed(variant.players):
         table = f"{player.name}_optimizer"
-        updates = steps * variant.updates_per_step(player, options)
+        updates = variant.updates(player, options, steps)
         where, values = f"{file} [{table}]", raw.get(table, {})
         optimizers[player.name] = bind_optimizer(where, values, updates)
     return Config(

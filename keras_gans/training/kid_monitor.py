@@ -97,8 +97,10 @@ class KIDMonitor(StepCallback):
         self._labels = None
         classes = sampler.info["num_classes"]
         if classes and not sampler.info["num_codes"]:
-            counts = np.bincount(real["labels"], minlength=classes)
-            self._labels = labels.proportional(counts, len(self._real))
+            known = real["labels"][real["labels"] >= 0]  # TFDS: -1 is no label
+            if len(known):
+                counts = np.bincount(known, minlength=classes)
+                self._labels = labels.proportional(counts, len(self._real))
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Read the best KID of a resumed run from its log."""

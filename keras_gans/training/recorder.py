@@ -107,12 +107,17 @@ class Recorder(StepCallback):
             self.model.stop_training = True
             return
         values = self._values()
+        # Of values that only the later phase of a run has, the steps of this phase.
+        late = max(0, step - self.model.late_start)
+        for name in [n for n in values if n.startswith(tuple(self.model.late_values))]:
+            values[name] = values[name][-late:] if late else values[name][:0]
+        values = {k: column for k, column in values.items() if column.size}
         means = {k: float(column.mean()) for k, column in values.items()}
         if "real_score" in values:
             gaps = values["real_score"] - values["fake_score"]
             means["score_spread"] = float(gaps.std())
         now = time.monotonic()
-        steps = len(next(iter(values.values()))) - self._resumed
+        steps = max(map(len, values.values())) - self._resumed
         means["steps_per_second"] = steps / (now - self._since)
         self._since, self._pending, self._resumed = now, [], 0
         self.line(step, means)

@@ -63,7 +63,7 @@ def fashion():
 def memorisation(samples, train, held_out):
     """Measure copies among features, without shifted or mirrored images."""
     stats = [
-        x if x is None else SimpleNamespace(features=x, changed=x[:0])
+        x if x is None else SimpleNamespace(features=x, changed=x[:0], changed_rows=())
         for x in (samples, held_out)
     ]
     return compare_lib.memorisation(stats[0], train, stats[1])
@@ -148,16 +148,22 @@ def test_copies_that_were_changed_are_seen(change, fashion):
         features = network(forms.reshape(-1, *images.shape[1:]))[0]
         return features.reshape(len(images), 9, -1)
 
-    others = SimpleNamespace(features=fresh, changed=looked_at(pictures[2500:3000]))
+    def stats(found, images):
+        return SimpleNamespace(
+            features=found,
+            changed=looked_at(images),
+            changed_rows=np.arange(len(found)),
+        )
+
+    others = stats(fresh, pictures[2500:3000])
     copies = change(pictures[:300])
-    copies = SimpleNamespace(features=network(copies)[0], changed=looked_at(copies))
+    copies = stats(network(copies)[0], copies)
     own, held_out, pairs = compare_lib.memorisation(copies, train, others)
     # A shift loses a row of clothes that touch the edge, so that not all are seen.
     assert own["suspicious"] < 0.2 < 0.7 < own["suspicious_if_changed"]
     assert held_out["suspicious_if_changed"] == pytest.approx(0.01)
     assert all(sample == training for sample, training in pairs)
-    fakes = pictures[3000:3300]
-    fakes = SimpleNamespace(features=found[3000:3300], changed=looked_at(fakes))
+    fakes = stats(found[3000:3300], pictures[3000:3300])
     own, _, _ = compare_lib.memorisation(fakes, train, others)
     assert own["suspicious_if_changed"] < 0.04
 

@@ -9,7 +9,7 @@ import pytest
 from keras_gans import data
 from keras_gans.data.options import DataInfo
 from keras_gans.device.sampler import BaseSampler
-from keras_gans.evaluation import features, labels, samples
+from keras_gans.evaluation import collect, features, labels, samples
 from keras_gans.evaluation.options import EvaluationOptions
 from keras_gans.evaluation.streams import DataPictures, SampledPictures
 
@@ -61,6 +61,23 @@ class Part:
     def identity(self):
         """Return the labels."""
         return f"part {self.labels.tolist()}"
+
+
+def test_images_without_a_label_do_not_count():
+    """TFDS marks images without a label by -1."""
+    names = digits().info.class_names
+    rows = np.arange(40)
+    part = Part(rows, names)
+    part.labels = np.where(rows % 2, -1, 3)
+    network = features.open_network("classifier:digits")
+    stats = collect.collect(DataPictures(part, "some"), network, True, False)
+    assert stats.class_counts.tolist() == [0, 0, 0, 20, 0, 0, 0, 0, 0, 0]
+    part.labels = np.full(40, -1)
+    stats = collect.collect(DataPictures(part, "none"), network, False, False)
+    assert not stats.class_counts.any() and stats.accuracy is None
+    sampler = SampledPictures(Perfect(np.arange(100), names), 20, 0)
+    none = DataPictures(part, "none"), stats
+    assert labels.choose(sampler, none) == (None, None)
 
 
 class Perfect(BaseSampler):

@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import layers as keras_layers
 
 from harness import smoke_model
-from keras_gans.layers import attention, normalization, spectral
+from keras_gans import engine
+from keras_gans.layers import attention, dropout, normalization, spectral
 from keras_gans.layers import convolution as layers
 from keras_gans.networks import dcgan, stylegan2
 
@@ -223,3 +224,13 @@ def test_a_generator_has_plain_transposed_convolutions_at_inference():
     assert ops[False].count("Conv2DBackpropInput") == 2
     folding = {"Pad", "PadV2", "Slice", "Transpose"}
     assert folding & set(ops[True]) and not folding & set(ops[False])
+
+
+def test_dropout_without_a_rate_keeps_all():
+    with engine.computing(part=(0, 2)):
+        x = np.ones((2, 3), np.float32)
+        np.testing.assert_array_equal(dropout.Dropout(0.0)(x, training=True), x)
+    with pytest.raises(ValueError, match="noise_shape"):
+        dropout.Dropout(0.5, noise_shape=(None, 1))
+    same = dropout.Dropout.from_config(dropout.Dropout(0.5, seed=3).get_config())
+    assert same.rate == 0.5 and same.seed == 3

@@ -619,6 +619,75 @@ def test_fit_has_both_phases(jit_compile):
     assert "discriminator/000" in moved
 
 
+@pytest.mark.second
+def test_train_on_batch_traces_both_phases_once():
+    model, source = smoke_model("esrgan", ["hparams.pretraining=2"])
+    model.compile("sgd", "sgd")
+    batches, traced, step = iter(source.stream(0)), [], model.train_step
+    model.train_step = lambda batch: traced.append(1) or step(batch)
+    logs = [model.train_on_batch(next(batches), return_dict=True) for _ in range(4)]
+    assert [row["g_above"] > 0 for row in logs] == [False, False, True, True]
+    assert len(traced) == 2
+
+
+def test_a_graph_for_all_steps_is_refused_where_phases_differ():
+    model, source = smoke_model("esrgan", ["hparams.pretraining=2"])
+    batch = next(iter(source.stream(0)))
+    with pytest.raises(UserError, match="from step 2 on.*train with fit") as error:
+        tf.function(model.train_step, autograph=False)(batch)
+    assert "\n" not in str(error.value)
+
+
+def test_schedule_of_a_late_discriminator_counts_its_own_updates():
+    recipe = config.load_config(
+        "esrgan",
+        [
+            "hparams.pretraining=2000",
+            "train.steps=3000",
+            *(
+                f"{player}_optimizer.learning_rate={{class_name='LinearAfter', "
+                "initial_learning_rate=2e-4, constant=0.5}"
+                for player in "gd"
+            ),
+        ],
+    )
+    steps = [recipe.optimizers[p]["learning_rate"]["decay_steps"] for p in "gd"]
+    assert steps == [3000, 1000]
+
+
+def test_cut_translates_real_images_for_the_generator_alone():
+    """Where nothing is shared, the discriminator needs G(x) only."""
+    model, source = smoke_model("cut", ["hparams.identity=true"])
+    model.compile("sgd", "sgd", accumulate=2)
+    batch = next(iter(source.stream(0)))
+    rows, run = [], model._run
+
+    def count(condition):
+        rows.append(condition.shape[0])
+        return run(condition)
+
+    model._run = count
+    num = batch["condition"].shape[0]
+    model.d_losses(batch)
+    assert rows == [num]
+    model.g_losses(batch)
+    assert rows == [num, 2 * num]
+
+
+@pytest.mark.parametrize("order", ["dg", "gd", "g"])
+def test_players_may_come_in_any_order(order):
+    """Only updates before the generator's see the images of the weights before it."""
+    model, source = smoke_model("pix2pix", ["generator.dropout=0.0"])
+    by_name = {player.name: player for player in type(model).players}
+    own = type("Own", (type(model),), {"players": tuple(by_name[p] for p in order)})
+    model.__class__ = own
+    batch = next(iter(source.stream(0)))
+    shared = {p.name: "made" in part for p, part in model.schedule(batch)}
+    assert shared == {"dg": {"d": True, "g": True}, "g": {"g": True}}.get(
+        order, {"g": True, "d": False}
+    )
+
+
 def test_cuts_small_network_learns_and_keys_stay():
     model, source = smoke_model("cut")
     batch = next(iter(source.stream(0)))
@@ -689,8 +758,7 @@ def test_losses_of_one_generator(name):
     def softplus(x):
         return np.log1p(np.exp(x))
 
-    taken = model.translated if name == "cut" else lambda batch: batch["condition"]
-    model.run_generator = lambda batch: taken(batch) / 2
+    model._run = lambda condition: condition / 2
     model.score = lambda images, batch: images
     model.discriminate = lambda images, batch: {
         "logits": images,

@@ -57,8 +57,11 @@ def test_run_leaves_what_it_promises(zoo_name, smoke_run):
     rows = [r for r in rows if not r.keys() & own]
     assert [row["step"] for row in rows] == [2, 4, 6]
     for row in rows:
-        assert row.keys() >= LOGGED
         assert all(np.isfinite(value) for value in row.values())
+        if zoo_name == "esrgan" and row["step"] <= 3:  # pretraining
+            assert "d_real" not in row and "real_score" not in row and "g_l1" in row
+            continue
+        assert row.keys() >= LOGGED
         assert 0 <= row["fakes_passing"] <= 1
 
 
