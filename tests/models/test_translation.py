@@ -656,7 +656,7 @@ def test_schedule_of_a_late_discriminator_counts_its_own_updates():
 
 
 def test_cut_translates_real_images_for_the_generator_alone():
-    """Where nothing is shared, the discriminator needs G(x) only."""
+    """The discriminator needs G(x) alone, if nothing is shared."""
     model, source = smoke_model("cut", ["hparams.identity=true"])
     model.compile("sgd", "sgd", accumulate=2)
     batch = next(iter(source.stream(0)))
