@@ -18,7 +18,8 @@ Differences from the paper:
 - The recipe updates both players equally often. The discriminator's learning rate is
   four times the generator's, and both decay to 0 along a cosine.
 - The recipe's moving average of the generator is shorter.
-- Attention, shortcuts, embeddings and last layers have no orthogonal initialization.
+- Attention, shortcuts, the discriminator's class embeddings and the last layers have
+  no orthogonal initialization.
 - Samples use averaged batch statistics, not standing statistics.
 """
 

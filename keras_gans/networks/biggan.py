@@ -65,8 +65,8 @@ def generator(
     chunks = ops.split(inputs["latents"], parts, axis=1)
     conditions = chunks[1:]
     if num_classes:
-        small = keras.initializers.RandomNormal(stddev=0.02)
-        embedded = layers.Embedding(num_classes, embedding_dim, small)(inputs["labels"])
+        embedding = layers.Embedding(num_classes, embedding_dim, "orthogonal")
+        embedded = embedding(inputs["labels"])
         conditions = [layers.Concatenate()([c, embedded]) for c in conditions]
     filters = width * 2**doublings
     x = SNDense(size * size * filters, kernel_initializer="orthogonal")(chunks[0])
