@@ -17,8 +17,9 @@ import tomllib
 from collections.abc import Iterator
 
 from keras_gans import zoo
-from keras_gans.cli.modules import parse_module
+from keras_gans.recipes import catalog
 from keras_gans.recipes.config import zoo_names
+from keras_gans.recipes.modules import parse_module
 
 DOCS = pathlib.Path(__file__).parent
 CAPTIONS = tomllib.loads((DOCS / "images" / "captions.toml").read_text("utf-8"))
@@ -26,7 +27,7 @@ README = DOCS.parent / "README.md"
 NOTE = "<!-- Written by docs/pages.py; do not edit. -->"
 
 
-def model_page(entry: zoo.Entry) -> str:
+def model_page(entry: catalog.Entry) -> str:
     """Return the page of a recipe.
 
     Args:
@@ -139,7 +140,9 @@ def pages() -> dict[pathlib.Path, str]:
         flags=re.M | re.S,
     )
     texts = {README: table}
-    texts |= {DOCS / "models" / f"{e.name}.md": model_page(e) for e in zoo.entries()}
+    texts |= {
+        DOCS / "models" / f"{e.name}.md": model_page(e) for e in catalog.list_models()
+    }
     for path in sorted(DOCS.glob("results/*.toml")):
         texts[path.with_suffix(".md")] = results_page(path)
     return texts

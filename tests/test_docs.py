@@ -18,6 +18,7 @@ import keras_gans
 from harness import ROOT
 from keras_gans import train, zoo
 from keras_gans.cli.run import run_command
+from keras_gans.recipes import catalog
 
 README = (ROOT / "README.md").read_text()
 SITE = sorted(ROOT.joinpath("docs").rglob("*.md"))
@@ -95,7 +96,7 @@ def test_generated_pages_are_up_to_date(monkeypatch):
 
 
 def test_short_results_are_figures_of_the_results():
-    for entry in zoo.entries():
+    for entry in catalog.list_models():
         figures = re.findall(r"\d+\.\d+", entry.in_short)
         assert set(figures) <= set(re.findall(r"\d+\.\d+", entry.result)), entry.name
 

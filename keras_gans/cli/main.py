@@ -10,8 +10,8 @@ import shlex
 import sys
 from importlib import metadata
 
-from keras_gans.cli.modules import parse_module
 from keras_gans.errors import did_you_mean, nearest, one_line
+from keras_gans.recipes.modules import parse_module
 from keras_gans.terminal.output import silence
 
 # Commands that are packages; their `__main__` runs.

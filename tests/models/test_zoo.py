@@ -12,14 +12,14 @@ import pytest
 import tensorflow as tf
 
 from harness import ROOT, smoke_model, variables_of
-from keras_gans import engine, zoo
+from keras_gans import engine
 from keras_gans.device.sampler import SampleOptions
 from keras_gans.models.esrgan import ESRGAN
 from keras_gans.models.rsgan import RSGAN
 from keras_gans.models.sngan import SNGAN
 from keras_gans.models.spade import SPADE
 from keras_gans.models.wgan import WGAN
-from keras_gans.recipes import config
+from keras_gans.recipes import catalog, config
 from keras_gans.sampling import load
 
 # The last bias of D cancels in their losses (in the hinge loss: within its margins).
@@ -32,6 +32,15 @@ LOGGED = {
     "g_gradient_norm",
     "score_spread",
 }
+
+
+def test_catalog_says_what_the_generator_takes(zoo_name, smoke_run):
+    info = load.load(str(smoke_run(zoo_name) / "export/generator.tflite")).info
+    [entry] = [e for e in catalog.list_models() if e.name == zoo_name]
+    assert ("image" in entry.takes) == ("condition_shape" in info)
+    assert ("noise" in entry.takes) == ("latent_dim" in info)
+    classes = {"class", "code"} & set(entry.takes)
+    assert bool(classes) == bool(info.get("num_classes"))
 
 
 def test_run_leaves_what_it_promises(zoo_name, smoke_run):
@@ -214,7 +223,7 @@ def test_module_says_idea_paper_and_differences(recipe_name):
     # Naming rule: wgan_gp -> WGANGP; a recipe may add a suffix.
     assert name.lower() == path.stem.replace("_", "")
     assert recipe_name == path.stem or recipe_name.startswith(f"{path.stem}_")
-    [entry] = [e for e in zoo.entries() if e.name == recipe_name]
+    [entry] = [e for e in catalog.list_models() if e.name == recipe_name]
     assert entry.idea and entry.paper
 
 
