@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keras_gans.storage.workdir import Workdir
 
 EXPORTS = ("saved_model", "tflite")
+KINDS = (*EXPORTS, "web")
 
 
 def export_workdir(

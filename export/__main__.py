@@ -33,10 +33,8 @@ from absl import flags
 from keras_gans.cli.flags import define_checkpoint, define_workdir, workdir_of
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError, did_you_mean
-from keras_gans.export import EXPORTS
+from keras_gans.export import EXPORTS, KINDS
 from keras_gans.export.tflite import QUANTIZATIONS
-
-KINDS = (*EXPORTS, "web")
 
 
 def define_flags(values: flags.FlagValues) -> None:

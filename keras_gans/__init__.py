@@ -55,11 +55,15 @@ _PUBLIC = {
     "WGAN": "keras_gans.models.wgan",
     "WGANGP": "keras_gans.models.wgan_gp",
     "check_pictures": "keras_gans.core.checks",
+    "export_model": "keras_gans.interactive.recipe_gan",
+    "from_recipe": "keras_gans.interactive.recipe_gan",
     "list_models": "keras_gans.recipes.catalog",
     "load": "keras_gans.sampling.load",
     "load_config": "keras_gans.recipes.config",
     "load_data": "keras_gans.data",
+    "measure": "keras_gans.interactive.recipe_gan",
     "network": "keras_gans.networks.saving",
+    "show": "keras_gans.interactive.show",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

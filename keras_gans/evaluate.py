@@ -59,20 +59,8 @@ from keras_gans.cli import flags as flags_lib
 from keras_gans.cli.run import run_command
 from keras_gans.errors import UserError
 from keras_gans.evaluation.options import EvaluationOptions
-from keras_gans.evaluation.samples import (
-    LEAST,
-    RealImages,
-    announce,
-    check_dataset,
-    make_folder,
-    measure,
-    measure_translation,
-    open_reference,
-    open_samples,
-    trained_on,
-)
+from keras_gans.evaluation.samples import LEAST, check_dataset, evaluate
 from keras_gans.sampling import load
-from keras_gans.storage.workdir import Workdir
 
 _FIELDS = dataclasses.fields(EvaluationOptions)
 
@@ -216,25 +204,7 @@ def _main(values: flags.FlagValues) -> None:
                     f"--{name}: expected a generator from noise, but {values.source} "
                     "is a translation; leave it out (--reference names its images)"
                 )
-        measure_translation(options, sampler)
-        return
-    dataset, split, held_out = values.dataset, "train", None
-    if dataset is None:
-        run = Workdir(values.source, values.allow_code)
-        dataset, split, held_out = trained_on(sampler, run)
-        announce(dataset, options, "--dataset")
-    samples = open_samples(options, sampler)
-    real = RealImages(samples.image_shape, values.data_dir)
-    train = real.open(dataset, split, held_out)
-    reference, note = open_reference(options, dataset, split, train, real)
-    chosen = values.features or features.suited(dataset)
-    features.check_name(chosen)
-    out = make_folder(options, folder)
-    network = features.open_network(chosen)
-    print(
-        f"features: {network.name}, {network.dim} values of {network.about}", flush=True
-    )
-    measure(options, samples, train, reference, note, network, sampler, out)
+    evaluate(options, sampler)
 
 
 def _is_folder_of_pictures(source: str) -> bool:

@@ -24,6 +24,10 @@ class EvaluationOptions:
         backward: Whether to evaluate the direction from B to A of a CycleGAN.
         out: Folder of the results; if None, "evaluation" in the run's workdir, or in
             the current folder for other sources.
+        dataset: Data set that the images imitate; the source's own if None.
+        checkpoint: Checkpoint of a workdir, "newest" or "best"; see `sampling.load`.
+        allow_code: Whether to import modules that the source names, as `sampling.load`
+            does.
     """
 
     source: str
@@ -38,3 +42,6 @@ class EvaluationOptions:
     cross_check: bool = False
     backward: bool = False
     out: str | None = None
+    dataset: str | None = None
+    checkpoint: str = "newest"
+    allow_code: bool = False

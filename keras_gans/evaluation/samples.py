@@ -300,12 +300,53 @@ def make_folder(options: EvaluationOptions, folder: bool) -> str:
     return out
 
 
-def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> None:
+def evaluate(options: EvaluationOptions, sampler: BaseSampler | None) -> dict:
+    """Evaluate generated images, print the table and write the result.
+
+    Args:
+        options: Options of the evaluation.
+        sampler: Generator of `options.source`; None if the source is a folder of
+            images.
+
+    Returns:
+        The result, as in the JSON file.
+
+    Raises:
+        UserError: If the images, the reference or the feature network are unavailable.
+        SamplerError: If the seed is out of range.
+    """
+    from keras_gans.evaluation import features
+
+    if sampler is not None and "condition_shape" in sampler.info:
+        return measure_translation(options, sampler)
+    dataset, split, held_out = options.dataset, "train", None
+    if dataset is None:
+        run = Workdir(options.source, options.allow_code)
+        dataset, split, held_out = trained_on(sampler, run)
+        announce(dataset, options, "--dataset")
+    samples = open_samples(options, sampler)
+    real = RealImages(samples.image_shape, options.data_dir)
+    train = real.open(dataset, split, held_out)
+    reference, note = open_reference(options, dataset, split, train, real)
+    chosen = options.features or features.suited(dataset)
+    features.check_name(chosen)
+    out = make_folder(options, sampler is None)
+    network = features.open_network(chosen)
+    print(
+        f"features: {network.name}, {network.dim} values of {network.about}", flush=True
+    )
+    return measure(options, samples, train, reference, note, network, sampler, out)
+
+
+def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> dict:
     """Evaluate an image translation, print the table and write the result.
 
     Args:
         options: Options of the evaluation.
         sampler: Generator from condition images; see `evaluation.translation`.
+
+    Returns:
+        The result, as in the JSON file.
 
     Raises:
         UserError: If the reference or a required feature network is unavailable.
@@ -351,6 +392,7 @@ def measure_translation(options: EvaluationOptions, sampler: BaseSampler) -> Non
     columns = 4 * shown.shape[1]
     sampler_lib.save(shown.reshape(-1, *shown.shape[2:]), sheet, columns)
     print(f"wrote {path} and {os.path.basename(sheet)}")
+    return result
 
 
 def _write(result: dict, out: str) -> str:
@@ -377,7 +419,7 @@ def measure(
     network: FeatureNetwork,
     sampler: BaseSampler | None,
     out: str,
-) -> None:
+) -> dict:
     """Evaluate samples, print the table and write the result.
 
     Args:
@@ -390,6 +432,9 @@ def measure(
         network: Feature network.
         sampler: Generator; None if `samples` come from files.
         out: Folder of the results.
+
+    Returns:
+        The result, as in the JSON file.
 
     Raises:
         UserError: If too few images can be read, or torch-fidelity fails.
@@ -485,6 +530,7 @@ def measure(
         result["cross_check"] = torch_fidelity.run(samples, reference)
         _write(result, out)
         print(*(f"  {k}: {v}" for k, v in result["cross_check"].items()), sep="\n")
+    return result
 
 
 def _collect(function, pictures, network, by_class: bool, with_changes: bool):

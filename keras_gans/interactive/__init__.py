@@ -1,0 +1,1 @@
+"""The zoo from Python and in notebooks: train, draw, show, measure and export."""
