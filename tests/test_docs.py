@@ -283,13 +283,14 @@ def run_shell(code, page):
 
 
 def run_python(code, names):
-    code = code.replace("steps_per_epoch=500, epochs=4", "steps_per_epoch=2")
+    code = re.sub(r'from_recipe\(("\w+")', r"from_recipe(\1, smoke=True", code)
+    code = code.replace("num=1000", "num=40")
     exec(compile(code, "page", "exec"), names)  # noqa: S102
 
 
 # Names that the Python blocks of these pages leave.
 LEFT = {
-    "README.md": {"gan"},
+    "README.md": {"gan", "images"},
     "docs/guides/device.md": {"images"},
     "docs/guides/exporting.md": {"images", "files"},
     "docs/guides/python.md": {"gan", "images"},
@@ -301,8 +302,8 @@ def check_python(path, names):
     left = LEFT.get(name_of(path), set())
     assert names.keys() >= left
     if "gan" in names:
-        steps = int(names["gan"].step.numpy())
-        assert steps == 2 if path.name == "README.md" else steps > 0
+        model = getattr(names["gan"], "model", names["gan"])
+        assert int(model.step.numpy()) > 0
     if "images" in left:
         images = np.asarray(names["images"])
         assert images.shape == (16, 28, 28, 1) and np.ptp(images) > 0
