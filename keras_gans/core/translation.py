@@ -154,10 +154,17 @@ class TranslationGAN(gan.BaseGAN):
             Translations of "condition", float [batch, height, width, channels]. A
             variant may return more tensors.
         """
-        return self._run(batch["condition"])
+        return self.run(batch["condition"])
 
-    def _run(self, condition: Tensor) -> Tensor:
-        """Run the generator in training: float [num, height, width, channels]."""
+    def run(self, condition: Tensor) -> Tensor:
+        """Run the generator in training.
+
+        Args:
+            condition: float [num, height, width, channels].
+
+        Returns:
+            float [num, height, width, channels].
+        """
         return self.generator({"condition": condition}, training=True)
 
     def made(self, batch: Batch) -> Any:

@@ -88,6 +88,8 @@ class RecipeGAN:
     Attributes:
         config: Resolved recipe.
         workdir: Folder of the run, with sample grids and metrics.
+        data_dir: Folder in which TensorFlow Datasets keeps its data sets.
+        allow_code: Whether to import modules outside the package that the recipe names.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class RecipeGAN:
             self._temporary = tempfile.TemporaryDirectory(prefix="keras_gans_")
             workdir = self._temporary.name
         self.workdir = workdir
-        self._data_dir, self._allow_code = data_dir, allow_code
+        self.data_dir, self.allow_code = data_dir, allow_code
         self._sampler: KerasSampler | None = None
 
     def fit(self) -> dict[str, list[float]]:
@@ -123,9 +125,9 @@ class RecipeGAN:
         from keras_gans.training.run import run
 
         self._sampler = None
-        run_folder = Workdir(self.workdir, self._allow_code)
+        run_folder = Workdir(self.workdir, self.allow_code)
         team = strategies.make_team("auto")
-        status = run(self.config, run_folder, self._data_dir, team)
+        status = run(self.config, run_folder, self.data_dir, team)
         if status == 130:
             raise KeyboardInterrupt
         if status:
@@ -150,12 +152,16 @@ class RecipeGAN:
         from keras_gans.sampling.keras_sampler import load_workdir
 
         if self._sampler is None:
-            folder = self._trained()
-            self._sampler = load_workdir(folder, allow_code=self._allow_code)
+            folder = self.require_trained()
+            self._sampler = load_workdir(folder, allow_code=self.allow_code)
         return self._sampler
 
-    def _trained(self) -> str:
-        """Return the run's folder, or raise a UserError if it has no checkpoint."""
+    def require_trained(self) -> str:
+        """Return the run's folder.
+
+        Raises:
+            UserError: If the model is not trained.
+        """
         from keras_gans.storage import checkpoint
 
         if not checkpoint.steps(Workdir(self.workdir).checkpoints):
@@ -229,8 +235,8 @@ def measure(
     from keras_gans.sampling import load
 
     if isinstance(source, RecipeGAN):
-        known = {"data_dir": source._data_dir, "allow_code": source._allow_code}
-        source, options = source._trained(), known | options
+        known = {"data_dir": source.data_dir, "allow_code": source.allow_code}
+        source, options = source.require_trained(), known | options
     options = EvaluationOptions(source, num=num, reference=reference, **options)
     if num < LEAST:
         raise UserError(f"num={num}: expected at least {LEAST} images")
@@ -276,7 +282,7 @@ def export_model(
     from keras_gans.export.tflite import QUANTIZATIONS
 
     if isinstance(source, RecipeGAN):
-        source, allow_code = source._trained(), source._allow_code
+        source, allow_code = source.require_trained(), source.allow_code
     kinds, quantizations = (
         [words] if isinstance(words, str) else words for words in (kinds, quantizations)
     )

@@ -103,12 +103,12 @@ class CUT(translation.TranslationGAN, LSGAN):
 
     def run_generator(self, batch: Batch) -> Tensor:
         """Return G(x) and, if `identity`, G(y), one after the other."""
-        return self._run(self.translated(batch))
+        return self.run(self.translated(batch))
 
     def fakes(self, batch: Batch) -> Tensor:
         """Return G(x)."""
         if "made" not in batch:  # G(y) is for the generator's loss alone
-            return self._run(batch["condition"])
+            return self.run(batch["condition"])
         return self.made(batch)[: ops.shape(batch["condition"])[0]]
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:

@@ -660,13 +660,13 @@ def test_cut_translates_real_images_for_the_generator_alone():
     model, source = smoke_model("cut", ["hparams.identity=true"])
     model.compile("sgd", "sgd", accumulate=2)
     batch = next(iter(source.stream(0)))
-    rows, run = [], model._run
+    rows, run = [], model.run
 
     def count(condition):
         rows.append(condition.shape[0])
         return run(condition)
 
-    model._run = count
+    model.run = count
     num = batch["condition"].shape[0]
     model.d_losses(batch)
     assert rows == [num]
@@ -758,7 +758,7 @@ def test_losses_of_one_generator(name):
     def softplus(x):
         return np.log1p(np.exp(x))
 
-    model._run = lambda condition: condition / 2
+    model.run = lambda condition: condition / 2
     model.score = lambda images, batch: images
     model.discriminate = lambda images, batch: {
         "logits": images,
