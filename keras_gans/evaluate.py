@@ -42,8 +42,8 @@ For a translation, the reference has true images and condition images:
     python -m keras_gans.evaluate --source=runs/pix2pix --reference=pairs:A,B
 
 L1, PSNR and SSIM compare generated images with the true images of pairs. KID needs no
-pairs. The table also shows two baselines: the condition image itself, and the mean of
-the training images.
+pairs. The table also shows baselines: the condition image itself, the mean of the
+training images, and with pairs two simple maps of the condition image.
 """
 
 from __future__ import annotations

@@ -29,19 +29,10 @@ from keras_gans.cli.run import run_command
 from keras_gans.device.sampler import SamplerError
 from keras_gans.errors import UserError, first_line, os_line
 from keras_gans.export import EXPORTS
-from keras_gans.recipes.config import load_config, zoo_names
+from keras_gans.recipes.config import SHORT, load_config, zoo_names
 from keras_gans.storage.workdir import Workdir
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
-# Short flags for the recipe's most used keys.
-SHORT = {
-    "data": "data.dataset",
-    "steps": "train.steps",
-    "image_size": "data.image_size",
-    "batch_size": "data.batch_size",
-    "seed": "train.seed",
-    "init_from": "train.init_from",
-}
 
 
 def define_flags(values: flags.FlagValues) -> None:

@@ -668,7 +668,7 @@ def encode(image: np.ndarray, about: Mapping | None = None) -> bytes:
     if about is not None:
         notes.add_itxt(XMP_KEY, XMP)
         notes.add_itxt(ABOUT_KEY, json.dumps(dict(about)))
-    _pillow_image(image).save(buffer, "PNG", pnginfo=notes)
+    pillow_image(image).save(buffer, "PNG", pnginfo=notes)
     return buffer.getvalue()
 
 
@@ -696,7 +696,7 @@ def save(
     else:
         points = images.shape[1:] == (1, 1, 2)
         frames = [scatter(image[None]) for image in images] if points else images
-        frames = [_pillow_image(frame) for frame in frames]
+        frames = [pillow_image(frame) for frame in frames]
         buffer = io.BytesIO()
         more = {"lossless": True} if kind == "WEBP" else {}
         frames[0].save(
@@ -762,7 +762,8 @@ def check_out(path: str) -> str:
     return kinds[ending]
 
 
-def _pillow_image(image: np.ndarray):
+def pillow_image(image: np.ndarray) -> Any:
+    """Return a `PIL.Image.Image` of an image, uint8 [height, width, 1 or 3]."""
     from PIL import Image
 
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_gans.backend import import_backend
+from keras_gans.diagnostics.log import read_log
 from keras_gans.errors import UserError
-from keras_gans.recipes.config import load_config
+from keras_gans.recipes.config import SHORT, Config, load_config
 from keras_gans.storage.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -17,15 +18,6 @@ if TYPE_CHECKING:
 
     from keras_gans.core.trainer import Trainer
     from keras_gans.sampling.keras_sampler import KerasSampler
-
-# Arguments of `from_recipe` that set a key of the recipe.
-KEYS = {
-    "data": "data.dataset",
-    "steps": "train.steps",
-    "image_size": "data.image_size",
-    "batch_size": "data.batch_size",
-    "seed": "train.seed",
-}
 
 
 def from_recipe(
@@ -67,8 +59,9 @@ def from_recipe(
     Raises:
         UserError: If the recipe or a value is unknown or out of range.
     """
-    given = dict(zip(KEYS, (data, steps, image_size, batch_size, seed), strict=True))
-    values = {KEYS[k]: value for k, value in given.items() if value is not None}
+    given = {"data": data, "steps": steps, "image_size": image_size}
+    given |= {"batch_size": batch_size, "seed": seed}
+    values = {SHORT[name]: v for name, v in given.items() if v is not None}
     both = values.keys() & (settings or {}).keys()
     if both:
         raise UserError(f"settings: {min(both)} is given twice; leave one out")
@@ -94,7 +87,7 @@ class RecipeGAN:
 
     def __init__(
         self,
-        config,
+        config: Config,
         workdir: str | None = None,
         data_dir: str | None = None,
         allow_code: bool = False,
@@ -136,8 +129,7 @@ class RecipeGAN:
 
     def log(self) -> dict[str, list[float]]:
         """Return the log of the training so far, as `fit` does."""
-        with open(Workdir(self.workdir).metrics, encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file]
+        rows = read_log(Workdir(self.workdir).metrics).rows
         rows = [row for row in rows if "steps_per_second" in row]
         names = [k for k in (rows or [{}])[0] if all(k in row for row in rows)]
         return {name: [row[name] for row in rows] for name in names}

@@ -39,7 +39,7 @@ def show(
         UserError: If the images have another shape or range, or the numbers of images
             and titles differ.
     """
-    from PIL import Image, ImageDraw
+    from PIL import ImageDraw
 
     pictures = _as_uint8(images)
     num, height, width, _ = pictures.shape
@@ -55,15 +55,13 @@ def show(
     if scale is None:
         scale = math.ceil(LONGER / max(columns * width, rows * height))
     pictures = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
-    if titles is None:
-        sheet = sampler_lib.grid(pictures, columns)
-        return Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
-    high = ((0, 0), (TITLE, 0), (0, 0), (0, 0))  # white above each image
-    sheet = sampler_lib.grid(np.pad(pictures, high, constant_values=255), columns)
-    image = Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
+    if titles is not None:  # white above each image
+        above = ((0, 0), (TITLE, 0), (0, 0), (0, 0))
+        pictures = np.pad(pictures, above, constant_values=255)
+    image = sampler_lib.pillow_image(sampler_lib.grid(pictures, columns))
     drawn = ImageDraw.Draw(image)
     across, down = scale * width + 2, scale * height + TITLE + 2
-    for i, title in enumerate(titles):
+    for i, title in enumerate(titles or ()):
         text = str(title)
         while text and drawn.textlength(text) > across - 2:
             text = text[:-1]

@@ -66,6 +66,15 @@ TABLES = (
 WORDS = ("name", "model", "networks")
 # Modules that every recipe may name.
 OWN_MODULES = re.compile(r"keras_gans\.(models|networks)(\.[a-z_][a-z0-9_]*)+")
+# Short names of the most used keys: flags of `train`, arguments of `from_recipe`.
+SHORT = {
+    "data": "data.dataset",
+    "steps": "train.steps",
+    "image_size": "data.image_size",
+    "batch_size": "data.batch_size",
+    "seed": "train.seed",
+    "init_from": "train.init_from",
+}
 # Keywords of networks that come from the data set's description.
 FROM_DATA = ("image_shape", "num_classes", "condition_shape")
 

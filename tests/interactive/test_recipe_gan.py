@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import keras_gans
+from keras_gans import train
 from keras_gans.device.sampler import SamplerError
 
 
@@ -31,7 +32,7 @@ def test_fit_gives_the_weights_of_the_command(tmp_path):
     assert log["step"] == [2, 4] and len(log["d_real"]) == 2
     args = ["--model=cgan", "--data=fashion", "--steps=4", "--seed=3", "--smoke"]
     args += ["--set=generator.width=6", "--set=hparams.augment=color", "--export=none"]
-    assert keras_gans_train([*args, f"--workdir={folders[1]}"]) == 0
+    assert train.main([*args, f"--workdir={folders[1]}"]) == 0
     one, two = (
         dict(np.load(folder / "checkpoints" / "step_00000004.npz"))
         for folder in folders
@@ -39,12 +40,6 @@ def test_fit_gives_the_weights_of_the_command(tmp_path):
     assert one.keys() == two.keys()
     for key in one:
         np.testing.assert_array_equal(one[key], two[key], err_msg=key)
-
-
-def keras_gans_train(args):
-    from keras_gans import train
-
-    return train.main(args)
 
 
 def test_trained_model_draws_and_goes_on_as_a_keras_model(gan):
@@ -61,7 +56,7 @@ def test_trained_model_draws_and_goes_on_as_a_keras_model(gan):
 def test_measure_and_export_without_the_command(gan, capsys):
     result = keras_gans.measure(gan, num=40)
     assert result["num"] == 40 and result["samples"]["kid"]["mean"] > 0
-    assert "| KID" in capsys.readouterr().out or result["samples"]["accuracy"] >= 0
+    assert "\nKID " in capsys.readouterr().out
     [path] = keras_gans.export_model(gan, "tflite")
     images = keras_gans.load(path).sample(2, seed=5).astype(int)
     assert abs(images - gan.sample(2, seed=5)).max() <= 1
